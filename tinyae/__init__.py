@@ -1,1 +1,6 @@
+"""tinyae: reverse-mode autodiff to read in an evening, and the textbook autoencoders on top of it."""
+from . import ops
+from .tensor import Tensor, grad, op
+
 __version__ = "0.1.0"
+__all__ = ["Tensor", "grad", "op", "ops"]

@@ -1,0 +1,123 @@
+"""1 of 9 · backend: where arrays live.
+
+An array is a `numpy.ndarray` (device "cpu") or a `cupy.ndarray` (device "cuda"). Everything else in this library calls
+`np.exp(x)` and lets NumPy's dispatch protocols (NEP 13, NEP 18) hand a CuPy array to CuPy. What those protocols cannot do
+stands here, and only this file names CuPy: choosing a device, moving arrays, random numbers, waiting for the GPU.
+"""
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .errors import BadType, BadValue
+
+Array = Any    # numpy.ndarray or cupy.ndarray; a Union would need CuPy installed
+DEVICES = ("cpu", "cuda", "auto")
+
+
+def device(name: str) -> str:
+    """"cpu" or "cuda", checked; "auto" is "cuda" where a GPU answers, else "cpu" with a warning that says why."""
+    if name not in DEVICES:
+        raise BadValue("unknown device", expected=" or ".join(map(repr, DEVICES)), got=repr(name), fix='device="cpu"')
+    if name == "cpu":
+        return "cpu"
+    try:
+        _cupy()
+    except BadValue as missing:
+        if name == "cuda":
+            raise
+        warnings.warn(f'device="auto" runs on the CPU: {missing.got}', stacklevel=2)
+        return "cpu"
+    return "cuda"
+
+
+def _cupy() -> Any:
+    """CuPy, imported at the first call (0.4 s) and only where a GPU is asked for."""
+    wanted = 'CuPy and a GPU for device="cuda"'
+    try:
+        import cupy
+    except ImportError as error:
+        raise BadValue("no CUDA here", expected=wanted, got=f"CuPy cannot be imported ({error})",
+                       fix="pip install '.[cuda12]' or '.[cuda13]' (nvidia-smi shows the driver's CUDA version), "
+                           'or device="cpu"') from None
+    if not cupy.is_available():
+        raise BadValue("no CUDA here", expected=wanted, got=f"CuPy {cupy.__version__}, but no GPU that it can use",
+                       fix='make nvidia-smi list a GPU (driver, container flags), or device="cpu"')
+    return cupy
+
+
+def is_array(x: object) -> bool:
+    return isinstance(x, np.ndarray) or hasattr(type(x), "__cuda_array_interface__")
+
+
+def device_of(x: Array) -> str:
+    """"cuda" for a device array, else "cpu"."""
+    return "cuda" if hasattr(type(x), "__cuda_array_interface__") else "cpu"
+
+
+def to_device(x: Array, device: str) -> Array:
+    """x as an array on "cpu" or "cuda"; itself if it is there already."""
+    if device == "cpu":
+        return to_host(x)
+    return x if device_of(x) == "cuda" else _cupy().asarray(x)
+
+
+def to_host(x: Array) -> np.ndarray:
+    """x as a NumPy array. From the GPU this waits for every kernel before it."""
+    return x.get() if device_of(x) == "cuda" else np.asarray(x)
+
+
+def synchronize(device: str) -> None:
+    """Wait until the device has done all that was asked of it. A timer that does not wait measures the asking."""
+    if device == "cuda":
+        _cupy().cuda.Device().synchronize()
+
+
+def generator(seed: Any, device: str = "cpu") -> Any:
+    """A random generator that draws on the device. The two devices' streams differ, also for one seed."""
+    if device == "cpu":
+        return np.random.default_rng(seed)
+    words = np.random.SeedSequence(seed).generate_state(2)      # CuPy takes one integer, NumPy also lists of them
+    return _cupy().random.default_rng(int(words[0]) << 32 | int(words[1]))
+
+
+def normal(rng: Any, like: Array) -> Array:
+    """Standard normal numbers of like's shape, dtype and device."""
+    return _draw(rng, "standard_normal", like)
+
+
+def uniform(rng: Any, like: Array) -> Array:
+    """Uniform numbers in [0, 1) of like's shape, dtype and device."""
+    return _draw(rng, "random", like)
+
+
+def _draw(rng: Any, method: str, like: Array) -> Array:
+    # Only two methods are asked of an rng, so that a test can replay noise it has recorded. A host generator
+    # also serves a device array: its numbers are uploaded, which makes both devices see the same noise.
+    if not hasattr(rng, method):
+        raise BadType("no random numbers to be had", expected="a generator, np.random.default_rng(seed)",
+                      got=f"rng={rng!r}", fix="rng=np.random.default_rng(0)")
+    wide = np.float64 if like.dtype == np.float64 else np.float32        # generators draw no float16
+    numbers = getattr(rng, method)(like.shape, dtype=wide).astype(like.dtype, copy=False)
+    return to_device(numbers, device_of(like))
+
+
+def frozen(x: Array) -> Array:
+    """x itself if nobody can write into it any more, else a read-only copy. CuPy has no such flag: x itself."""
+    base = x
+    while isinstance(base, np.ndarray) and not base.flags.writeable:
+        base = base.base
+    if base is None or isinstance(base, bytes) or device_of(x) == "cuda":
+        return x
+    return freeze(np.array(x))
+
+
+def freeze(x: Array) -> Array:
+    """x, read-only from now on: for an array that the caller has just made and shares with nobody."""
+    if isinstance(x, np.ndarray):
+        x.flags.writeable = False
+    return x
+
+

@@ -1,0 +1,212 @@
+"""3 of 9 · ops: the page of calculus.
+
+Each row is z = forward(x, y) and, per argument, its vector-Jacobian product: dL/dx, given g = dL/dz. Forwards are written
+with `np.`; vjps with operators and other rows, which run on bare arrays and are traced on Tensors, so every row can be
+differentiated as often as you like. Arrays go by position, settings by name. `abs`, `sum`, `max` and `min` are rows here.
+"""
+from __future__ import annotations
+
+from math import log as number_log
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .backend import Array, device_of, is_array
+from .errors import BadType, BadValue
+from .tensor import Tensor, add, broadcast_to, describe, op, sum_to
+
+# ---- forwards that need more than a line
+
+
+def _matmul(x: Array, y: Array) -> Array:
+    if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-2]:
+        raise BadValue("matmul cannot multiply these", expected="(..., n, k) @ (..., k, m)",
+                       got=f"{describe(x)} @ {describe(y)}", fix="x.T, x.mT, or a vector as a row x.reshape(1, -1)")
+    return np.matmul(x, y)
+
+
+def _where(mask: Array, x: Array, y: Array) -> Array:
+    if not is_array(mask) or mask.dtype != bool:
+        raise BadType("where needs a mask", expected="an array of bool", got=describe(mask), fix="where(t > 0, x, y)")
+    return np.where(mask, x, y)
+
+
+def _sigmoid(x: Array) -> Array:
+    e = np.exp(-np.abs(x))                         # in (0, 1]: nothing overflows, and both tails keep
+    return np.maximum(e, x >= 0) / (1 + e)         # their relative precision, as e/(1+e) and 1/(1+e)
+
+
+def _bce(logits: Array, x: Array) -> Array:
+    """-log p(x | logits), summed over all axes but the first; plain twin: sum(softplus(logits) - logits * x)."""
+    z = np.maximum(logits, 0) - logits * x + np.log1p(np.exp(-np.abs(logits)))
+    return z.sum(tuple(range(1, z.ndim)))
+
+
+def _index(x: Array, key: Any) -> Array:
+    for k in key if isinstance(key, tuple) else (key,):
+        if is_array(k) and device_of(k) != device_of(x):
+            raise BadType("index on another device", expected=f"{device_of(x)}, as {describe(x)}", got=describe(k),
+                          fix=f'backend.to_device(index, "{device_of(x)}")')
+    return x[key]
+
+
+def _put(g: Array, key: Any, shape: tuple[int, ...]) -> Array:
+    z = np.zeros(shape, g.dtype, like=g)
+    if any(isinstance(k, list) or is_array(k) and k.dtype != bool for k in (key if isinstance(key, tuple) else (key,))):
+        np.add.at(z, key, g)                       # integers may name a place twice: both count
+    else:
+        z[key] = g
+    return z
+
+
+def _concatenate(*xs: Array, axis: int = 0) -> Array:
+    if isinstance(xs[0], list | tuple):
+        raise BadType("arrays go by position", expected="concatenate(x, y, axis=0)", got="a list",
+                      fix="concatenate(*xs)")
+    return np.concatenate(xs, axis)
+
+
+def _pad(x: Array, width: tuple[tuple[int, int], ...]) -> Array:
+    return np.pad(x, width)
+
+
+def _crop(x: Array, width: tuple[tuple[int, int], ...]) -> Array:
+    return x[tuple(slice(before, n - after) for (before, after), n in zip(width, x.shape, strict=True))]
+
+
+def _cast(x: Array, dtype: Any) -> Array:
+    if np.dtype(dtype).kind != "f":
+        raise BadValue("cast goes from float to float", expected="np.float32, np.float64 or np.float16",
+                       got=repr(dtype), fix="t.data.astype(dtype), which has no gradient")
+    return x.astype(dtype)
+
+
+# ---- what vjps are made of. Where a function is flat almost everywhere, its answer is a constant, a plain array.
+
+
+def _raw(x: Any) -> Any:
+    return x.data if isinstance(x, Tensor) else x
+
+
+def _sign(x: Any) -> Array:
+    return np.sign(_raw(x))
+
+
+def _step(x: Any, y: Any, z: Any) -> Array:
+    """1 where x > y, 1/2 where they are equal, 0 elsewhere, in z's dtype."""
+    return ((x > y).astype(z.dtype) + (x >= y).astype(z.dtype)) / 2
+
+
+def _slope(x: Any, below: float) -> Array:
+    """1 where x > 0, `below` elsewhere, in x's dtype."""
+    return (x > 0).astype(x.dtype) * (1 - below) + below
+
+
+def _winners(x: Any, z: Any, axis: Any) -> Array:
+    """1/k at each of the k entries of a group that equal its maximum (minimum) z, 0 elsewhere."""
+    won = (_raw(x) == _raw(z).reshape(_kept(x, axis))).astype(x.dtype)
+    return won / won.sum(axis, keepdims=True)
+
+
+def _log_base(x: Any) -> Any:
+    """log x, and 0 at x = 0, where x ** y no longer depends on y > 0."""
+    return number_log(x or 1) if isinstance(x, int | float) else log(x + (x == 0))
+
+
+def _kept(x: Any, axis: Any) -> tuple[int, ...]:
+    """The shape of a reduction of x with keepdims=True."""
+    axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    return tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+
+
+def _spread(g: Any, x: Any, axis: Any) -> Any:
+    """g, one number per group of x along axis, handed to every member of its group."""
+    return broadcast_to(reshape(g, shape=_kept(x, axis)), shape=x.shape)
+
+
+def _per_image(g: Any, x: Any) -> Any:
+    """g (n,), shaped to multiply x (n, ...)."""
+    return reshape(g, shape=g.shape + (1,) * (x.ndim - 1))
+
+
+def _part(i: int, g: Any, xs: tuple, axis: int) -> Any:
+    """The piece of g that belongs to the i-th of the concatenated xs."""
+    start = 0
+    for x in xs[:i]:
+        start += x.shape[axis]
+    return index(g, key=(slice(None),) * (axis % g.ndim) + (slice(start, start + xs[i].shape[axis]),))
+
+
+def _layer(i: int, g: Any, axis: int) -> Any:
+    return index(g, key=(slice(None),) * (axis % g.ndim) + (i,))
+
+
+def _inverse(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    return None if axes is None else tuple(int(i) for i in np.argsort([a % len(axes) for a in axes]))
+
+
+# fmt: off
+# ---- two arguments: z = f(x, y)   dL/dx                                                        dL/dy
+sub      = op(np.subtract,          lambda g, z, x, y: g,                                        lambda g, z, x, y: -g)
+mul      = op(np.multiply,          lambda g, z, x, y: g * y,                                    lambda g, z, x, y: g * x)
+div      = op(np.divide,            lambda g, z, x, y: g / y,                                    lambda g, z, x, y: -g * z / y)
+power    = op(lambda x, y: x ** y,  lambda g, z, x, y: g * (y * x ** (y - (y != 0))),            lambda g, z, x, y: g * (z * _log_base(x)))
+maximum  = op(np.maximum,           lambda g, z, x, y: g * _step(x, y, z),                       lambda g, z, x, y: g * _step(y, x, z))
+minimum  = op(np.minimum,           lambda g, z, x, y: g * _step(y, x, z),                       lambda g, z, x, y: g * _step(x, y, z))
+matmul   = op(_matmul,              lambda g, z, x, y: g @ y.mT,                                 lambda g, z, x, y: x.mT @ g)
+bce      = op(_bce,                 lambda g, z, x, y: _per_image(g, x) * (sigmoid(x) - y),      lambda g, z, x, y: _per_image(g, x) * -x)
+where    = op(_where,         None, lambda g, z, mask, x, y: g * mask,                           lambda g, z, mask, x, y: g * ~mask)
+
+# ---- one argument: z = f(x)                                             dL/dx
+neg      = op(np.negative,                                                lambda g, z, x: -g)
+abs      = op(np.abs,                                                     lambda g, z, x: g * _sign(x))
+sqrt     = op(np.sqrt,                                                    lambda g, z, x: g / (2 * z))
+square   = op(np.square,                                                  lambda g, z, x: g * (2 * x))
+exp      = op(np.exp,                                                     lambda g, z, x: g * z)
+expm1    = op(np.expm1,                                                   lambda g, z, x: g * exp(x))
+log      = op(np.log,                                                     lambda g, z, x: g / x)
+log1p    = op(np.log1p,                                                   lambda g, z, x: g / (1 + x))
+sin      = op(np.sin,                                                     lambda g, z, x: g * cos(x))
+cos      = op(np.cos,                                                     lambda g, z, x: -g * sin(x))
+tanh     = op(np.tanh,                                                    lambda g, z, x: g * (1 - z * z))
+sigmoid  = op(_sigmoid,                                                   lambda g, z, x: g * (z * (1 - z)))
+softplus = op(lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),  lambda g, z, x: g * sigmoid(x))
+relu     = op(lambda x: np.maximum(x, 0),                                 lambda g, z, x: g * (x > 0))
+
+# ---- with settings
+leaky_relu = op(lambda x, slope=0.01: np.maximum(x, 0) + slope * np.minimum(x, 0),            lambda g, z, x, slope=0.01: g * _slope(x, slope))
+elu        = op(lambda x, alpha=1.0: np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0)),   lambda g, z, x, alpha=1.0: g * (minimum(z, 0) + _slope(x, alpha)))
+clip       = op(lambda x, low, high: np.clip(x, low, high),                                   lambda g, z, x, low, high: g * ((x >= low) & (x <= high)))
+sum        = op(lambda x, axis=None, keepdims=False: np.sum(x, axis=axis, keepdims=keepdims),  lambda g, z, x, axis=None, keepdims=False: _spread(g, x, axis))
+mean       = op(lambda x, axis=None, keepdims=False: np.mean(x, axis=axis, keepdims=keepdims), lambda g, z, x, axis=None, keepdims=False: _spread(g * (z.size / x.size), x, axis))
+max        = op(lambda x, axis=None, keepdims=False: np.max(x, axis=axis, keepdims=keepdims),  lambda g, z, x, axis=None, keepdims=False: _spread(g, x, axis) * _winners(x, z, axis))
+min        = op(lambda x, axis=None, keepdims=False: np.min(x, axis=axis, keepdims=keepdims),  lambda g, z, x, axis=None, keepdims=False: _spread(g, x, axis) * _winners(x, z, axis))
+
+# ---- linear rows that move numbers, in adjoint pairs: each is the other's vjp
+index      = op(_index,                                            lambda g, z, x, key: put(g, key=key, shape=x.shape))
+put        = op(_put,                                              lambda g, z, x, key, shape: index(g, key=key))
+pad        = op(_pad,                                              lambda g, z, x, width: crop(g, width=width))
+crop       = op(_crop,                                             lambda g, z, x, width: pad(g, width=width))
+reshape    = op(lambda x, shape: np.reshape(x, shape),             lambda g, z, x, shape: reshape(g, shape=x.shape))
+transpose  = op(lambda x, axes=None: np.transpose(x, axes),        lambda g, z, x, axes=None: transpose(g, axes=_inverse(axes)))
+swapaxes   = op(lambda x, axis1, axis2: np.swapaxes(x, axis1, axis2), lambda g, z, x, axis1, axis2: swapaxes(g, axis1=axis1, axis2=axis2))
+cast       = op(_cast,                                             lambda g, z, x, dtype: cast(g, dtype=x.dtype))
+concatenate = op(_concatenate,                                     each=lambda i, g, z, *xs, axis=0: _part(i, g, xs, axis))
+stack      = op(lambda *xs, axis=0: np.stack(xs, axis),            each=lambda i, g, z, *xs, axis=0: _layer(i, g, axis))
+# fmt: on
+
+Tensor.__add__, Tensor.__radd__ = add, lambda x, y: add(y, x)
+Tensor.__sub__, Tensor.__rsub__ = sub, lambda x, y: sub(y, x)
+Tensor.__mul__, Tensor.__rmul__ = mul, lambda x, y: mul(y, x)
+Tensor.__truediv__, Tensor.__rtruediv__ = div, lambda x, y: div(y, x)
+Tensor.__pow__, Tensor.__rpow__ = power, lambda x, y: power(y, x)
+Tensor.__matmul__, Tensor.__rmatmul__ = matmul, lambda x, y: matmul(y, x)
+Tensor.__neg__, Tensor.__abs__ = neg, abs
+Tensor.__getitem__ = lambda x, key: index(x, key=key)
+Tensor.T = property(lambda x: transpose(x))
+Tensor.mT = property(lambda x: swapaxes(x, axis1=-1, axis2=-2))
+
+ROWS = {name: row for name, row in globals().items() if hasattr(row, "vjps")}      # every row, by name
+for _name, _row in ROWS.items():
+    _row.__name__ = _row.__qualname__ = _name

@@ -1,0 +1,394 @@
+"""2 of 9 · tensor: three nouns, Tensor, op and grad.
+
+A Tensor is an array that remembers which op made it and from what. An op is a row of calculus: the forward function and,
+per argument, its vector-Jacobian product. grad walks from the loss back to what it was made of, newest Tensor first.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import count
+from operator import attrgetter
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .backend import Array, device_of, freeze, frozen, is_array, to_device, to_host
+from .errors import BadType, BadValue, Refusal
+
+now = count().__next__      # birth numbers: parents are born before their children
+
+
+class Tensor:
+    """An array that remembers which op made it and from what. Whatever is not a Tensor is a constant.
+
+    Tensor(data): numbers and (nested) lists become float32, a float array keeps its dtype and its device.
+    A writable array is copied, a read-only one is kept: nobody can change a Tensor's data behind its back.
+    (CuPy arrays have no read-only flag: do not write into an array that you have made a Tensor of.)
+    """
+    __slots__ = ("_data", "args", "born", "grad", "op", "params", "parents")
+    __array_priority__ = 1000       # array * Tensor asks Tensor.__rmul__
+
+    # The operators are rows, and rows are made of Tensors: ops.py fills these in.
+    __add__: ClassVar[Callable[..., Tensor]]
+    __radd__: ClassVar[Callable[..., Tensor]]
+    __sub__: ClassVar[Callable[..., Tensor]]
+    __rsub__: ClassVar[Callable[..., Tensor]]
+    __mul__: ClassVar[Callable[..., Tensor]]
+    __rmul__: ClassVar[Callable[..., Tensor]]
+    __truediv__: ClassVar[Callable[..., Tensor]]
+    __rtruediv__: ClassVar[Callable[..., Tensor]]
+    __pow__: ClassVar[Callable[..., Tensor]]
+    __rpow__: ClassVar[Callable[..., Tensor]]
+    __matmul__: ClassVar[Callable[..., Tensor]]
+    __rmatmul__: ClassVar[Callable[..., Tensor]]
+    __neg__: ClassVar[Callable[..., Tensor]]
+    __abs__: ClassVar[Callable[..., Tensor]]
+    __getitem__: ClassVar[Callable[..., Tensor]]
+    T: ClassVar[Any]
+    mT: ClassVar[Any]
+
+    def __init__(self, data: Any):
+        self._data = _leaf_data(data)
+        self.op: Any = None                         # the row that made it; None: a leaf
+        self.args: tuple = ()                       # what the row was given: Tensors and constants,
+        self.params: dict[str, Any] = {}            # and its settings, by name
+        self.parents: tuple[Tensor, ...] = ()       # the Tensors among args
+        self.born = now()
+        self.grad: Array | None = None              # filled by backward(), never read by the library
+
+    @property
+    def data(self) -> Array:
+        """The array. Read-only on NumPy. `t.data` is also the constant of t's value: gradients stop at it."""
+        return self._data
+
+    @data.setter
+    def data(self, new: Array) -> None:
+        """Give a leaf a new value: same shape, dtype and device. It is born again, so a result computed from
+        the old value is refused by grad instead of being differentiated at the new one."""
+        old = self._data
+        if self.op is not None:
+            raise BadValue("only a leaf can be given new data", expected="a Tensor made by Tensor(array)",
+                           got=repr(self), fix="change the leaves it was computed from, and compute it again")
+        if not is_array(new) or (new.shape, new.dtype, device_of(new)) != (old.shape, old.dtype, device_of(old)):
+            raise BadValue("new data must fit the old", expected=describe(old), got=describe(new),
+                           fix="t.data = backend.to_device(np.asarray(new, t.dtype), device).reshape(t.shape)")
+        self._data, self.born = frozen(new), now()
+
+    shape = property(lambda self: self._data.shape)
+    ndim = property(lambda self: self._data.ndim)
+    size = property(lambda self: self._data.size)
+    dtype = property(lambda self: self._data.dtype)
+
+    def numpy(self) -> np.ndarray:
+        """The data as a NumPy array; read-only (`.numpy().copy()` to write)."""
+        return to_host(self._data)
+
+    def item(self) -> float:
+        """The one number of a one-element Tensor, as a Python float."""
+        if self.size != 1:
+            raise BadValue("not one number", expected="a Tensor of one element", got=repr(self),
+                           fix="t.numpy() for all of them, or ops.sum(t) / ops.mean(t) for one")
+        return self._data.item()
+
+    __float__ = item
+
+    def backward(self) -> None:
+        """Fill .grad of every leaf that this one-element Tensor was made of.
+
+        For people who come from PyTorch or micrograd; `grad` returns the same arrays and leaves nothing behind.
+        It *replaces* what stood in .grad, so there is no zero_grad to forget; only leaves get one.
+        """
+        leaves = [t for t in _tape(_scalar(self)) if t.op is None]
+        for leaf, g in zip(leaves, grad(self, leaves), strict=True):
+            leaf.grad = g
+
+    # A comparison is flat almost everywhere: its answer is a constant, a plain array of bool.
+    __gt__ = lambda self, other: self._data > _raw(other)
+    __ge__ = lambda self, other: self._data >= _raw(other)
+    __lt__ = lambda self, other: self._data < _raw(other)
+    __le__ = lambda self, other: self._data <= _raw(other)
+    __eq__ = lambda self, other: self._data == _raw(other)     # type: ignore[assignment]
+    __ne__ = lambda self, other: self._data != _raw(other)     # type: ignore[assignment]
+    __hash__ = object.__hash__                                 # identity: a Tensor is a place in a computation
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise BadValue("the truth of many numbers is ambiguous", expected="a Tensor of one element",
+                           got=repr(self), fix="(t.data > 0).any() or (t.data > 0).all()")
+        return bool(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self._data)))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise BadType("a Tensor cannot be written into", expected="a new Tensor for each new value",
+                      got="t[key] = value", fix="ops.where(mask, value, t) for a changed copy; t.data = array for a "
+                                                "parameter's new value")
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise BadType("NumPy would lose this Tensor's gradient", expected="tinyae's own row of that name",
+                      got=f"a NumPy function, np.asarray or np.array on {self!r}",
+                      fix="ops.exp(t) instead of np.exp(t); t.numpy() where the plain array is meant")
+
+    def __array_function__(self, func: Callable, types: Any, args: Any, kwargs: Any) -> Any:
+        name = func.__name__
+        raise BadType("NumPy would lose this Tensor's gradient", expected="tinyae's own row of that name",
+                      got=f"np.{name}(...) on a Tensor", fix=f"tinyae.ops.{name} or tinyae.functions.{name}, if there "
+                                                             f"is one, or np.{name}(t.numpy()) for a constant")
+
+    def __reduce__(self) -> Any:
+        if self.op is not None:
+            raise BadType("only leaves can be copied or pickled", expected="a Tensor made by Tensor(array)",
+                          got=repr(self), fix="copy t.data, or the leaves it was made of")
+        return Tensor, (self._data,)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        made = f"made by {self.op.__name__}" if self.op else "leaf"
+        place = "" if device_of(self._data) == "cpu" else ", on cuda"
+        value = f"{self.numpy().tolist()}, " if self.size <= 8 else ""
+        return f"Tensor({value}shape {self.shape}, {self.dtype}, {made}{place})"
+
+
+def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) -> Any:
+    """z = forward(*arrays, **params), differentiable: a row of the table.
+
+    vjps[i](g, z, *arrays, **params) is dL/d(arrays[i]), given g = dL/dz. It is written with operators and other rows, so
+    that it runs at full speed on bare arrays and is traced, hence differentiable again, on Tensors. A vjp of None marks
+    an argument that has no gradient; `each(i, g, z, *arrays, **params)` serves rows with any number of arguments.
+    Arrays are positional, parameters go by name. Rows save nothing and never un-broadcast: the engine does.
+
+        softsign = op(lambda x: x / (1 + abs(x)),  lambda g, z, x: g / ops.square(1 + ops.abs(x)))
+    """
+    def row(*args: Any, **params: Any) -> Any:
+        if each is None and len(args) != len(vjps):
+            raise BadType(f"{row.__name__} takes {len(vjps)} array(s)", expected="arrays by position, settings by name",
+                          got=f"{len(args)} positional arguments", fix=f"{row.__name__}(x, setting=value)")
+        for like in args:
+            if type(like) is Tensor:
+                break
+        else:
+            return forward(*args, **params)         # constants in, constant out, at array speed
+        if params:
+            params = {name: _fixed(value) for name, value in params.items()}
+        dtype, kind = like._data.dtype, type(like._data)
+        kept, arrays, parents = [], [], []          # constants are kept as the row saw them: cast and frozen
+        for i, a in enumerate(args):
+            if type(a) is Tensor:
+                x = a._data
+                if each is None and vjps[i] is None:
+                    raise BadType(f"argument {i} of {row.__name__} has no gradient", expected="a plain array",
+                                  got=repr(a), fix="pass t.data")
+                if x.dtype != dtype or type(x) is not kind:
+                    raise _mixed(row, i, x, like._data)
+                parents.append(a)
+            elif type(a) is float or type(a) is int:
+                x = a
+            else:
+                x = a = _constant(row, i, a, like._data, cast=each is not None or vjps[i] is not None)
+            kept.append(a)
+            arrays.append(x)
+        try:
+            z = forward(*arrays, **params)
+        except (ValueError, TypeError) as error:
+            if isinstance(error, Refusal):
+                raise
+            raise BadValue(f"{row.__name__} cannot take these arguments", expected="shapes and settings that fit",
+                           got=f"{' and '.join(map(describe, arrays))}{_settings(params)}: {error}",
+                           fix="print the shapes on the way here; reshape, transpose or index until they fit") from error
+        if z.dtype != dtype and "dtype" not in params:
+            raise BadValue(f"{row.__name__} changed the dtype", expected=f"{dtype}, as its arguments", got=z.dtype,
+                           fix="use Python numbers in the row, not np.float64; ops.cast changes dtype on purpose")
+        if type(z) is not kind:
+            z = np.asarray(z)                       # NumPy turns 0-d results into scalars
+        t = _new(Tensor)
+        t._data, t.op, t.args, t.params, t.parents = freeze(z), row, tuple(kept), params, tuple(parents)
+        t.born, t.grad = now(), None
+        return t
+
+    row.__name__ = row.__qualname__ = getattr(forward, "__name__", "op").replace("<lambda>", "op")
+    row.forward, row.vjps, row.each = forward, vjps, each           # type: ignore[attr-defined]
+    return row
+
+
+def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: bool = False, unused: str = "error") -> Any:
+    """dy/dw for each w in wrt, in the shape of wrt: a list, or a dict by name. y has one element.
+
+    Arrays (read-only, of w's shape, dtype and device), or with create_graph Tensors that can be differentiated again.
+    A w that y does not depend on is refused, or with unused="zero" gets zeros.
+    """
+    if isinstance(wrt, dict):
+        return dict(zip(wrt, grad(y, list(wrt.values()), create_graph, unused), strict=True))
+    _check_wrt(wrt, unused)
+    tape = _tape(_scalar(y))                                    # 1. all that y was made of, oldest first
+    wanted, live = set(wrt), set(wrt)                           # 2. what depends on wrt: no other gradient
+    for t in tape:                                              #    is ever computed
+        if not live.isdisjoint(t.parents):
+            live.add(t)
+    see: Callable = (lambda x: x) if create_graph else _raw     # 3. the same vjps, on Tensors or on bare arrays
+    grads: dict[Tensor, Any] = {y: see(Tensor(freeze(np.ones_like(y._data))))}
+    for t in reversed(tape):                                    #    newest first: whoever used t has paid in
+        if t.op is None or t not in grads or t not in live:
+            continue
+        g = grads[t] if t in wanted else grads.pop(t)
+        z, args = see(t), [see(a) for a in t.args]
+        for i, a in enumerate(t.args):
+            if type(a) is Tensor and a in live:
+                vjp = t.op.vjps[i] if t.op.each is None else partial(t.op.each, i)
+                ga = vjp(g, z, *args, **t.params)
+                if getattr(ga, "shape", None) != a._data.shape:
+                    ga = _unbroadcast(t, i, ga)                 # a was broadcast: add up its copies
+                if ga.dtype != a._data.dtype:
+                    raise _wrong_vjp(t, i, ga)
+                grads[a] = grads[a] + ga if a in grads else ga  # a was used before: add up its uses
+    if unused == "error" and not wanted <= grads.keys():
+        i, w = next((i, w) for i, w in enumerate(wrt) if w not in grads)
+        raise BadValue("no path from y to an entry of wrt", expected="a y computed from every entry of wrt",
+                       got=f"entry {i}, {w!r}, which {y!r} does not depend on",
+                       fix='leave it out of wrt (or, if y should depend on it, look where .data cut the path); '
+                           'unused="zero" where zeros are meant')
+    found = [grads[w] if w in grads else np.zeros_like(w._data) for w in wrt]
+    return [g if type(g) is Tensor else Tensor(freeze(g)) for g in found] if create_graph else [
+        freeze(g if is_array(g) else np.asarray(g)) for g in found]
+
+
+def _tape(y: Tensor) -> list[Tensor]:
+    """y and all Tensors it was made of, oldest first. Order of birth is a topological order: no recursion, no heap."""
+    seen, todo = {y}, [y]
+    while todo:
+        t = todo.pop()
+        for p in t.parents:
+            if p.born > t.born:
+                raise BadValue("a Tensor changed after it was used", expected=f"the {describe(p._data)} that "
+                               f"{t.op.__name__} saw", got="new data, by p.data = ... or an optimiser's step",
+                               fix="compute the loss again after the change, then take its gradient")
+            if p not in seen:
+                seen.add(p)
+                todo.append(p)
+    return sorted(seen, key=_born)
+
+
+_new, _born = object.__new__, attrgetter("born")
+
+
+def _raw(x: Any) -> Any:
+    return x._data if type(x) is Tensor else x
+
+
+def describe(x: Any) -> str:
+    """An argument in an error message: shape, dtype and device of an array, the value of anything else."""
+    x = _raw(x)
+    if not is_array(x):
+        return f"{type(x).__name__} {x!r:.60}"
+    return f"{x.shape} {x.dtype}" + (" on cuda" if device_of(x) == "cuda" else "")
+
+
+def _settings(params: dict[str, Any]) -> str:
+    return "".join(f", {name}={value!r:.60}" for name, value in params.items())
+
+
+def _scalar(y: Any) -> Tensor:
+    if type(y) is not Tensor:
+        raise BadType("nothing to differentiate", expected="y, a Tensor computed from Tensors", got=describe(y),
+                      fix="make the inputs Tensors before computing y; .data and .item() cut the path")
+    if y.size != 1:
+        raise BadValue("a gradient is of one number", expected="y with one element", got=repr(y),
+                       fix="ops.sum(y) or ops.mean(y); weigh with v first for a vector-Jacobian product: ops.sum(v * y)")
+    return y
+
+
+def _check_wrt(wrt: Any, unused: str) -> None:
+    if type(wrt) is Tensor or not isinstance(wrt, list | tuple):
+        raise BadType("wrt is a list", expected="a list or dict of Tensors", got=describe(wrt),
+                      fix="grad(y, [w]); grad(y, params(model))")
+    for i, w in enumerate(wrt):
+        if type(w) is not Tensor:
+            raise BadType("only Tensors have gradients", expected="Tensors in wrt", got=f"entry {i}: {describe(w)}",
+                          fix="x = Tensor(x) before computing y, and pass that x here")
+    if unused not in ("error", "zero"):
+        raise BadValue("unknown setting", expected='unused="error" or "zero"', got=repr(unused), fix='unused="zero"')
+
+
+def _leaf_data(data: Any) -> Array:
+    if isinstance(data, np.ndarray | np.generic) or is_array(data):
+        x = data if is_array(data) else np.asarray(data)
+    else:
+        if type(data) is Tensor:
+            raise BadType("already a Tensor", expected="an array, a number or a list", got=repr(data),
+                          fix="use it as it is, or Tensor(t.data) for a leaf of the same value")
+        x = np.array(data)                      # a list of Tensors ends in Tensor.__array__'s sentence
+        x = x.astype(np.float32) if x.dtype.kind in "iuf" else x
+    if x.dtype.kind != "f" or not x.dtype.isnative or isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise BadType("a Tensor holds floating-point numbers", expected="float32 or float64 (native byte order)",
+                      got=f"{type(x).__name__} {describe(x)}", fix="Tensor(np.asarray(x).astype(np.float32))")
+    return frozen(np.asarray(x) if isinstance(x, np.ndarray) else x)
+
+
+def _constant(row: Any, i: int, a: Any, like: Array, cast: bool) -> Any:
+    """A constant argument in the tape's dtype: numbers stay weak, masks are cast, another dtype is refused."""
+    if isinstance(a, bool | float | int | np.bool_ | np.integer | np.floating):
+        return a.item() if isinstance(a, np.generic) else a
+    if isinstance(a, list | tuple):
+        a = to_device(np.asarray(a, like.dtype if cast else None), device_of(like))
+    if isinstance(a, np.ndarray) and type(a) is not np.ndarray:
+        a = np.asarray(a)                       # np.memmap and other subclasses
+    if not is_array(a):
+        raise BadType(f"argument {i} of {row.__name__} is no array", expected="a Tensor, an array, a number or a list",
+                      got=describe(a), fix="convert it with np.asarray(x, np.float32)")
+    if cast and a.ndim == 0:
+        return a.astype(like.dtype) if device_of(a) == "cuda" else a.item()
+    if type(a) is not type(like) or cast and a.dtype != like.dtype and a.dtype != bool:
+        raise _mixed(row, i, a, like)
+    return freeze(a.astype(like.dtype)) if cast and a.dtype == bool else frozen(a)
+
+
+def _fixed(value: Any) -> Any:
+    """A setting that its giver can no longer change: an index may hold arrays."""
+    if isinstance(value, tuple | list):
+        return type(value)(map(_fixed, value))
+    return frozen(value) if is_array(value) else value
+
+
+def _mixed(row: Any, i: int, a: Array, like: Array) -> BadType:
+    where, dtype = device_of(like), like.dtype
+    if device_of(a) != where:
+        return BadType(f"{row.__name__} mixes devices", expected=f"every argument on {where}, as {describe(like)}",
+                       got=f"argument {i}: {describe(a)}, on {device_of(a)}",
+                       fix=f'backend.to_device(x, "{where}"), or build both on one device (device="{where}")')
+    return BadType(f"{row.__name__} mixes dtypes", expected=f"{dtype}, as the other Tensor", got=f"argument {i}: "
+                   f"{describe(a)}", fix=f"x.astype(np.{dtype}) for an array, ops.cast(t, dtype=np.{dtype}) for a Tensor")
+
+
+def _unbroadcast(t: Tensor, i: int, g: Any) -> Any:
+    try:
+        return sum_to(g, shape=t.args[i].shape)
+    except (ValueError, AttributeError):
+        raise _wrong_vjp(t, i, g) from None
+
+
+def _wrong_vjp(t: Tensor, i: int, g: Any) -> BadValue:
+    return BadValue(f"vjp {i} of {t.op.__name__} is wrong", expected=f"a gradient like its argument, {describe(t.args[i])}",
+                    got=describe(g), fix="g has the shape of z; keep Python numbers in the row; the engine un-broadcasts")
+
+
+# The three rows that the engine itself needs.
+
+def _array_sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+    if x.shape == shape:
+        return x
+    new = x.ndim - len(shape)
+    if new < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[new:], strict=True)):
+        raise ValueError(f"{x.shape} is no broadcast of {shape}")
+    axes = tuple(range(new)) + tuple(new + i for i, n in enumerate(shape) if n == 1)
+    return x.sum(axes, keepdims=True).reshape(shape)
+
+
+add          = op(np.add,           lambda g, z, x, y: g,                                   lambda g, z, x, y: g)
+sum_to       = op(_array_sum_to,    lambda g, z, x, shape: broadcast_to(g, shape=x.shape))
+broadcast_to = op(np.broadcast_to,  lambda g, z, x, shape: sum_to(g, shape=x.shape))
