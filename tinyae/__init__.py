@@ -1,6 +1,7 @@
 """tinyae: reverse-mode autodiff to read in an evening, and the textbook autoencoders on top of it."""
-from . import ops
+from . import functions, ops
+from .layers import params, summary
 from .tensor import Tensor, grad, op
 
 __version__ = "0.1.0"
-__all__ = ["Tensor", "grad", "op", "ops"]
+__all__ = ["Tensor", "functions", "grad", "op", "ops", "params", "summary"]

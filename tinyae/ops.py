@@ -1,22 +1,39 @@
 """3 of 9 · ops: the page of calculus.
 
-Each row is z = forward(x, y) and, per argument, its vector-Jacobian product: dL/dx, given g = dL/dz. Forwards are written
-with `np.`; vjps with operators and other rows, which run on bare arrays and are traced on Tensors, so every row can be
-differentiated as often as you like. Arrays go by position, settings by name. `abs`, `sum`, `max` and `min` are rows here.
+Each row is z = forward(x, y) and, per argument, its vector-Jacobian product: dL/dx, given g = dL/dz. Forwards are
+written with `np.`; vjps with operators and other rows, which run on bare arrays and are traced on Tensors, so every row
+can be differentiated as often as you like. Arrays go by position, settings by name. abs, sum, max, min are rows here.
 """
+# Rows refer to each other, lambdas are read before they are typed:
+# mypy: disable-error-code="has-type"
 from __future__ import annotations
 
 from math import log as number_log
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from .backend import Array, device_of, is_array
 from .errors import BadType, BadValue
-from .tensor import Tensor, add, broadcast_to, describe, op, sum_to
+from .tensor import Tensor, add, broadcast_to, describe, op, raw, sum_to  # noqa: F401  (all rows stand in this module)
 
-# ---- forwards that need more than a line
+# ---- forwards that are not one NumPy function
+
+def _power(x: Array, y: Array) -> Array: return x ** y                    # np.power(x, 2) is 5 times slower
+def _relu(x: Array) -> Array: return np.maximum(x, 0)
+def _leaky_relu(x: Array, slope: float = 0.01) -> Array: return np.maximum(x, 0) + slope * np.minimum(x, 0)
+def _elu(x: Array, alpha: float = 1.0) -> Array: return np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0))
+def _softplus(x: Array) -> Array: return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+def _clip(x: Array, low: float, high: float) -> Array: return np.clip(x, low, high)
+def _sum(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.sum(x, axis, keepdims=keepdims)
+def _mean(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.mean(x, axis, keepdims=keepdims)
+def _max(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.max(x, axis, keepdims=keepdims)
+def _min(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.min(x, axis, keepdims=keepdims)
+def _reshape(x: Array, shape: tuple[int, ...]) -> Array: return np.reshape(x, shape)
+def _transpose(x: Array, axes: tuple[int, ...] | None = None) -> Array: return np.transpose(x, axes)
+def _swapaxes(x: Array, axis1: int, axis2: int) -> Array: return np.swapaxes(x, axis1, axis2)
+def _stack(*xs: Array, axis: int = 0) -> Array: return np.stack(xs, axis)
+def _pad(x: Array, width: tuple[tuple[int, int], ...]) -> Array: return np.pad(x, width)
 
 
 def _matmul(x: Array, y: Array) -> Array:
@@ -53,7 +70,8 @@ def _index(x: Array, key: Any) -> Array:
 
 def _put(g: Array, key: Any, shape: tuple[int, ...]) -> Array:
     z = np.zeros(shape, g.dtype, like=g)
-    if any(isinstance(k, list) or is_array(k) and k.dtype != bool for k in (key if isinstance(key, tuple) else (key,))):
+    keys = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(k, list) or (is_array(k) and k.dtype != bool) for k in keys):
         np.add.at(z, key, g)                       # integers may name a place twice: both count
     else:
         z[key] = g
@@ -65,10 +83,6 @@ def _concatenate(*xs: Array, axis: int = 0) -> Array:
         raise BadType("arrays go by position", expected="concatenate(x, y, axis=0)", got="a list",
                       fix="concatenate(*xs)")
     return np.concatenate(xs, axis)
-
-
-def _pad(x: Array, width: tuple[tuple[int, int], ...]) -> Array:
-    return np.pad(x, width)
 
 
 def _crop(x: Array, width: tuple[tuple[int, int], ...]) -> Array:
@@ -85,12 +99,8 @@ def _cast(x: Array, dtype: Any) -> Array:
 # ---- what vjps are made of. Where a function is flat almost everywhere, its answer is a constant, a plain array.
 
 
-def _raw(x: Any) -> Any:
-    return x.data if isinstance(x, Tensor) else x
-
-
 def _sign(x: Any) -> Array:
-    return np.sign(_raw(x))
+    return np.sign(raw(x))
 
 
 def _step(x: Any, y: Any, z: Any) -> Array:
@@ -103,10 +113,9 @@ def _slope(x: Any, below: float) -> Array:
     return (x > 0).astype(x.dtype) * (1 - below) + below
 
 
-def _winners(x: Any, z: Any, axis: Any) -> Array:
-    """1/k at each of the k entries of a group that equal its maximum (minimum) z, 0 elsewhere."""
-    won = (_raw(x) == _raw(z).reshape(_kept(x, axis))).astype(x.dtype)
-    return won / won.sum(axis, keepdims=True)
+def _dpower(x: Any, y: Any) -> Any:
+    """y x^(y-1); and 0 for y = 0, where x^(y-1) would be 0 * inf at x = 0."""
+    return y * x ** (y - (y != 0))
 
 
 def _log_base(x: Any) -> Any:
@@ -123,6 +132,12 @@ def _kept(x: Any, axis: Any) -> tuple[int, ...]:
 def _spread(g: Any, x: Any, axis: Any) -> Any:
     """g, one number per group of x along axis, handed to every member of its group."""
     return broadcast_to(reshape(g, shape=_kept(x, axis)), shape=x.shape)
+
+
+def _to_winners(g: Any, z: Any, x: Any, axis: Any) -> Any:
+    """g shared equally by the k entries of each group that equal its maximum (minimum) z."""
+    won = (raw(x) == raw(z).reshape(_kept(x, axis))).astype(x.dtype)
+    return _spread(g, x, axis) * (won / won.sum(axis, keepdims=True))
 
 
 def _per_image(g: Any, x: Any) -> Any:
@@ -147,53 +162,56 @@ def _inverse(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
 
 
 # fmt: off
-# ---- two arguments: z = f(x, y)   dL/dx                                                        dL/dy
-sub      = op(np.subtract,          lambda g, z, x, y: g,                                        lambda g, z, x, y: -g)
-mul      = op(np.multiply,          lambda g, z, x, y: g * y,                                    lambda g, z, x, y: g * x)
-div      = op(np.divide,            lambda g, z, x, y: g / y,                                    lambda g, z, x, y: -g * z / y)
-power    = op(lambda x, y: x ** y,  lambda g, z, x, y: g * (y * x ** (y - (y != 0))),            lambda g, z, x, y: g * (z * _log_base(x)))
-maximum  = op(np.maximum,           lambda g, z, x, y: g * _step(x, y, z),                       lambda g, z, x, y: g * _step(y, x, z))
-minimum  = op(np.minimum,           lambda g, z, x, y: g * _step(y, x, z),                       lambda g, z, x, y: g * _step(x, y, z))
-matmul   = op(_matmul,              lambda g, z, x, y: g @ y.mT,                                 lambda g, z, x, y: x.mT @ g)
-bce      = op(_bce,                 lambda g, z, x, y: _per_image(g, x) * (sigmoid(x) - y),      lambda g, z, x, y: _per_image(g, x) * -x)
-where    = op(_where,         None, lambda g, z, mask, x, y: g * mask,                           lambda g, z, mask, x, y: g * ~mask)
+# ---- two arguments: z = f(x, y)  dL/dx                                    dL/dy
+sub      = op(np.subtract,         lambda g, z, x, y: g,                    lambda g, z, x, y: -g)
+mul      = op(np.multiply,         lambda g, z, x, y: g * y,                lambda g, z, x, y: g * x)
+div      = op(np.divide,           lambda g, z, x, y: g / y,                lambda g, z, x, y: -g * z / y)
+power    = op(_power,              lambda g, z, x, y: g * _dpower(x, y),    lambda g, z, x, y: g * (z * _log_base(x)))
+maximum  = op(np.maximum,          lambda g, z, x, y: g * _step(x, y, z),   lambda g, z, x, y: g * _step(y, x, z))
+minimum  = op(np.minimum,          lambda g, z, x, y: g * _step(y, x, z),   lambda g, z, x, y: g * _step(x, y, z))
+matmul   = op(_matmul,             lambda g, z, x, y: g @ y.mT,             lambda g, z, x, y: x.mT @ g)
+where    = op(_where, None,        lambda g, z, mask, x, y: g * mask,       lambda g, z, mask, x, y: g * ~mask)
+bce      = op(_bce,                lambda g, z, x, y: _per_image(g, x) * (sigmoid(x) - y),
+                                   lambda g, z, x, y: _per_image(g, x) * -x)
 
-# ---- one argument: z = f(x)                                             dL/dx
-neg      = op(np.negative,                                                lambda g, z, x: -g)
-abs      = op(np.abs,                                                     lambda g, z, x: g * _sign(x))
-sqrt     = op(np.sqrt,                                                    lambda g, z, x: g / (2 * z))
-square   = op(np.square,                                                  lambda g, z, x: g * (2 * x))
-exp      = op(np.exp,                                                     lambda g, z, x: g * z)
-expm1    = op(np.expm1,                                                   lambda g, z, x: g * exp(x))
-log      = op(np.log,                                                     lambda g, z, x: g / x)
-log1p    = op(np.log1p,                                                   lambda g, z, x: g / (1 + x))
-sin      = op(np.sin,                                                     lambda g, z, x: g * cos(x))
-cos      = op(np.cos,                                                     lambda g, z, x: -g * sin(x))
-tanh     = op(np.tanh,                                                    lambda g, z, x: g * (1 - z * z))
-sigmoid  = op(_sigmoid,                                                   lambda g, z, x: g * (z * (1 - z)))
-softplus = op(lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),  lambda g, z, x: g * sigmoid(x))
-relu     = op(lambda x: np.maximum(x, 0),                                 lambda g, z, x: g * (x > 0))
+# ---- one argument: z = f(x)      dL/dx
+neg      = op(np.negative,         lambda g, z, x: -g)
+abs      = op(np.abs,              lambda g, z, x: g * _sign(x))
+sqrt     = op(np.sqrt,             lambda g, z, x: g / (2 * z))
+square   = op(np.square,           lambda g, z, x: g * (2 * x))
+exp      = op(np.exp,              lambda g, z, x: g * z)
+expm1    = op(np.expm1,            lambda g, z, x: g * exp(x))
+log      = op(np.log,              lambda g, z, x: g / x)
+log1p    = op(np.log1p,            lambda g, z, x: g / (1 + x))
+sin      = op(np.sin,              lambda g, z, x: g * cos(x))
+cos      = op(np.cos,              lambda g, z, x: -g * sin(x))
+tanh     = op(np.tanh,             lambda g, z, x: g * (1 - z * z))
+sigmoid  = op(_sigmoid,            lambda g, z, x: g * (z * (1 - z)))
+softplus = op(_softplus,           lambda g, z, x: g * sigmoid(x))
+relu     = op(_relu,               lambda g, z, x: g * (x > 0))
 
-# ---- with settings
-leaky_relu = op(lambda x, slope=0.01: np.maximum(x, 0) + slope * np.minimum(x, 0),            lambda g, z, x, slope=0.01: g * _slope(x, slope))
-elu        = op(lambda x, alpha=1.0: np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0)),   lambda g, z, x, alpha=1.0: g * (minimum(z, 0) + _slope(x, alpha)))
-clip       = op(lambda x, low, high: np.clip(x, low, high),                                   lambda g, z, x, low, high: g * ((x >= low) & (x <= high)))
-sum        = op(lambda x, axis=None, keepdims=False: np.sum(x, axis=axis, keepdims=keepdims),  lambda g, z, x, axis=None, keepdims=False: _spread(g, x, axis))
-mean       = op(lambda x, axis=None, keepdims=False: np.mean(x, axis=axis, keepdims=keepdims), lambda g, z, x, axis=None, keepdims=False: _spread(g * (z.size / x.size), x, axis))
-max        = op(lambda x, axis=None, keepdims=False: np.max(x, axis=axis, keepdims=keepdims),  lambda g, z, x, axis=None, keepdims=False: _spread(g, x, axis) * _winners(x, z, axis))
-min        = op(lambda x, axis=None, keepdims=False: np.min(x, axis=axis, keepdims=keepdims),  lambda g, z, x, axis=None, keepdims=False: _spread(g, x, axis) * _winners(x, z, axis))
+# ---- and settings                dL/dx
+leaky_relu = op(_leaky_relu,       lambda g, z, x, slope=0.01: g * _slope(x, slope))
+elu      = op(_elu,                lambda g, z, x, alpha=1.0: g * (minimum(z, 0) + _slope(x, alpha)))
+clip     = op(_clip,               lambda g, z, x, low, high: g * ((x >= low) & (x <= high)))
 
-# ---- linear rows that move numbers, in adjoint pairs: each is the other's vjp
-index      = op(_index,                                            lambda g, z, x, key: put(g, key=key, shape=x.shape))
-put        = op(_put,                                              lambda g, z, x, key, shape: index(g, key=key))
-pad        = op(_pad,                                              lambda g, z, x, width: crop(g, width=width))
-crop       = op(_crop,                                             lambda g, z, x, width: pad(g, width=width))
-reshape    = op(lambda x, shape: np.reshape(x, shape),             lambda g, z, x, shape: reshape(g, shape=x.shape))
-transpose  = op(lambda x, axes=None: np.transpose(x, axes),        lambda g, z, x, axes=None: transpose(g, axes=_inverse(axes)))
-swapaxes   = op(lambda x, axis1, axis2: np.swapaxes(x, axis1, axis2), lambda g, z, x, axis1, axis2: swapaxes(g, axis1=axis1, axis2=axis2))
-cast       = op(_cast,                                             lambda g, z, x, dtype: cast(g, dtype=x.dtype))
-concatenate = op(_concatenate,                                     each=lambda i, g, z, *xs, axis=0: _part(i, g, xs, axis))
-stack      = op(lambda *xs, axis=0: np.stack(xs, axis),            each=lambda i, g, z, *xs, axis=0: _layer(i, g, axis))
+# ---- reductions                  dL/dx
+sum      = op(_sum,                lambda g, z, x, axis=None, keepdims=False: _spread(g, x, axis))
+mean     = op(_mean,               lambda g, z, x, axis=None, keepdims=False: _spread(g * (z.size / x.size), x, axis))
+max      = op(_max,                lambda g, z, x, axis=None, keepdims=False: _to_winners(g, z, x, axis))
+min      = op(_min,                lambda g, z, x, axis=None, keepdims=False: _to_winners(g, z, x, axis))
+
+# ---- linear rows that move numbers: index and put, pad and crop are each other's vjp, the rest their own
+index    = op(_index,              lambda g, z, x, key: put(g, key=key, shape=x.shape))
+put      = op(_put,                lambda g, z, x, key, shape: index(g, key=key))
+pad      = op(_pad,                lambda g, z, x, width: crop(g, width=width))
+crop     = op(_crop,               lambda g, z, x, width: pad(g, width=width))
+reshape  = op(_reshape,            lambda g, z, x, shape: reshape(g, shape=x.shape))
+transpose = op(_transpose,         lambda g, z, x, axes=None: transpose(g, axes=_inverse(axes)))
+swapaxes = op(_swapaxes,           lambda g, z, x, axis1, axis2: swapaxes(g, axis1=axis1, axis2=axis2))
+cast     = op(_cast,               lambda g, z, x, dtype: cast(g, dtype=x.dtype))
+concatenate = op(_concatenate,     each=lambda i, g, z, *xs, axis=0: _part(i, g, xs, axis))
+stack    = op(_stack,              each=lambda i, g, z, *xs, axis=0: _layer(i, g, axis))
 # fmt: on
 
 Tensor.__add__, Tensor.__radd__ = add, lambda x, y: add(y, x)

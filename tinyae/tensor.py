@@ -3,6 +3,8 @@
 A Tensor is an array that remembers which op made it and from what. An op is a row of calculus: the forward function and,
 per argument, its vector-Jacobian product. grad walks from the loss back to what it was made of, newest Tensor first.
 """
+# Rows refer to each other, lambdas are read before they are typed:
+# mypy: disable-error-code="has-type"
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -66,7 +68,7 @@ class Tensor:
     def data(self, new: Array) -> None:
         """Give a leaf a new value: same shape, dtype and device. It is born again, so a result computed from
         the old value is refused by grad instead of being differentiated at the new one."""
-        old = self._data
+        old, new = self._data, np.asarray(new) if isinstance(new, np.generic) else new
         if self.op is not None:
             raise BadValue("only a leaf can be given new data", expected="a Tensor made by Tensor(array)",
                            got=repr(self), fix="change the leaves it was computed from, and compute it again")
@@ -99,18 +101,18 @@ class Tensor:
         For people who come from PyTorch or micrograd; `grad` returns the same arrays and leaves nothing behind.
         It *replaces* what stood in .grad, so there is no zero_grad to forget; only leaves get one.
         """
-        leaves = [t for t in _tape(_scalar(self)) if t.op is None]
+        leaves = [t for t in tape(_scalar(self)) if t.op is None]
         for leaf, g in zip(leaves, grad(self, leaves), strict=True):
             leaf.grad = g
 
     # A comparison is flat almost everywhere: its answer is a constant, a plain array of bool.
-    __gt__ = lambda self, other: self._data > _raw(other)
-    __ge__ = lambda self, other: self._data >= _raw(other)
-    __lt__ = lambda self, other: self._data < _raw(other)
-    __le__ = lambda self, other: self._data <= _raw(other)
-    __eq__ = lambda self, other: self._data == _raw(other)     # type: ignore[assignment]
-    __ne__ = lambda self, other: self._data != _raw(other)     # type: ignore[assignment]
-    __hash__ = object.__hash__                                 # identity: a Tensor is a place in a computation
+    def __gt__(self, other: Any) -> Array: return self._data > raw(other)
+    def __ge__(self, other: Any) -> Array: return self._data >= raw(other)
+    def __lt__(self, other: Any) -> Array: return self._data < raw(other)
+    def __le__(self, other: Any) -> Array: return self._data <= raw(other)
+    def __eq__(self, other: Any) -> Array: return self._data == raw(other)
+    def __ne__(self, other: Any) -> Array: return self._data != raw(other)
+    __hash__ = object.__hash__                  # identity: a Tensor is a place in a computation
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -226,14 +228,14 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
     if isinstance(wrt, dict):
         return dict(zip(wrt, grad(y, list(wrt.values()), create_graph, unused), strict=True))
     _check_wrt(wrt, unused)
-    tape = _tape(_scalar(y))                                    # 1. all that y was made of, oldest first
+    past = tape(_scalar(y))                                     # 1. all that y was made of, oldest first
     wanted, live = set(wrt), set(wrt)                           # 2. what depends on wrt: no other gradient
-    for t in tape:                                              #    is ever computed
+    for t in past:                                              #    is ever computed
         if not live.isdisjoint(t.parents):
             live.add(t)
-    see: Callable = (lambda x: x) if create_graph else _raw     # 3. the same vjps, on Tensors or on bare arrays
+    see: Callable = (lambda x: x) if create_graph else raw     # 3. the same vjps, on Tensors or on bare arrays
     grads: dict[Tensor, Any] = {y: see(Tensor(freeze(np.ones_like(y._data))))}
-    for t in reversed(tape):                                    #    newest first: whoever used t has paid in
+    for t in reversed(past):                                    #    newest first: whoever used t has paid in
         if t.op is None or t not in grads or t not in live:
             continue
         g = grads[t] if t in wanted else grads.pop(t)
@@ -258,7 +260,7 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
         freeze(g if is_array(g) else np.asarray(g)) for g in found]
 
 
-def _tape(y: Tensor) -> list[Tensor]:
+def tape(y: Tensor) -> list[Tensor]:
     """y and all Tensors it was made of, oldest first. Order of birth is a topological order: no recursion, no heap."""
     seen, todo = {y}, [y]
     while todo:
@@ -277,13 +279,14 @@ def _tape(y: Tensor) -> list[Tensor]:
 _new, _born = object.__new__, attrgetter("born")
 
 
-def _raw(x: Any) -> Any:
+def raw(x: Any) -> Any:
+    """The array of a Tensor; anything else as it is."""
     return x._data if type(x) is Tensor else x
 
 
 def describe(x: Any) -> str:
     """An argument in an error message: shape, dtype and device of an array, the value of anything else."""
-    x = _raw(x)
+    x = raw(x)
     if not is_array(x):
         return f"{type(x).__name__} {x!r:.60}"
     return f"{x.shape} {x.dtype}" + (" on cuda" if device_of(x) == "cuda" else "")
@@ -343,7 +346,7 @@ def _constant(row: Any, i: int, a: Any, like: Array, cast: bool) -> Any:
                       got=describe(a), fix="convert it with np.asarray(x, np.float32)")
     if cast and a.ndim == 0:
         return a.astype(like.dtype) if device_of(a) == "cuda" else a.item()
-    if type(a) is not type(like) or cast and a.dtype != like.dtype and a.dtype != bool:
+    if type(a) is not type(like) or (cast and a.dtype not in (like.dtype, bool)):
         raise _mixed(row, i, a, like)
     return freeze(a.astype(like.dtype)) if cast and a.dtype == bool else frozen(a)
 

@@ -1,0 +1,129 @@
+"""5 of 9 · functions: what is composed of rows.
+
+Losses give one number per image, shape (n,), summed over pixels or latents; a model takes the mean over its batch.
+Their two arguments must have one shape: a loss that broadcasts is a loss of something else.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .backend import Array, device_of, is_array, normal, uniform
+from .errors import BadType, BadValue
+from .ops import bce, exp, expm1, index, log, mean, square, sum
+from .tensor import Tensor, describe, raw
+
+Value = Any     # a Tensor or a plain array; a result is a Tensor if an argument was one
+
+
+def softmax(x: Value, axis: int = -1) -> Value:
+    """exp(x_i) / sum_j exp(x_j) along axis."""
+    e = exp(x - _peak(x, axis))
+    return e / sum(e, axis=axis, keepdims=True)
+
+
+def log_softmax(x: Value, axis: int = -1) -> Value:
+    """x_i - log sum_j exp(x_j) along axis; exact where softmax underflows to 0."""
+    return x - logsumexp(x, axis=axis, keepdims=True)
+
+
+def logsumexp(x: Value, axis: Any = -1, keepdims: bool = False) -> Value:
+    """log sum_j exp(x_j) along axis, without overflow."""
+    peak = _peak(x, axis)
+    z = log(sum(exp(x - peak), axis=axis, keepdims=True)) + peak
+    return z if keepdims else sum(z, axis=axis)            # of one entry: the axis goes, the value stays
+
+
+def _peak(x: Value, axis: Any) -> Array:
+    # exp(x - c) * exp(c) is the same for every c, so c is a constant of the derivative as well.
+    peak = raw(x).max(axis=axis, keepdims=True)
+    return np.where(np.isfinite(peak), peak, np.zeros_like(peak))      # a row of -inf has no finite peak
+
+
+def var(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
+    """The mean squared distance from the mean (division by n, as NumPy's ddof=0)."""
+    return mean(square(x - mean(x, axis=axis, keepdims=True)), axis=axis, keepdims=keepdims)
+
+
+def squared_error(y: Value, x: Value) -> Value:
+    """sum_i (y_i - x_i)^2 per image: (n, ...), (n, ...) -> (n,). Divided by the pixels it is the textbooks' MSE."""
+    _same_shape("squared_error", y, x)
+    z = square(y - x)
+    return sum(z, axis=tuple(range(1, z.ndim)))
+
+
+def bce_with_logits(logits: Value, x: Value) -> Value:
+    """-sum_i [x_i log p_i + (1 - x_i) log(1 - p_i)] per image, p = sigmoid(logits): (n, ...), (n, ...) -> (n,), in nats.
+
+    x may be grey, anywhere in [0, 1]. Computed as sum_i softplus(l_i) - l_i x_i, which has no log of a probability to
+    overflow or to clip: finite, with finite gradients, at logits of +-1e4 in float32. Values of x outside [0, 1] are
+    refused on the CPU; on a GPU the look would cost a synchronisation per step, so there it is left to the data loader.
+    """
+    _same_shape("bce_with_logits", logits, x)
+    target = raw(x)
+    if device_of(target) == "cpu" and target.size and not (target.min() >= 0 and target.max() <= 1):
+        raise BadValue("bce_with_logits needs probabilities as targets", expected="x in [0, 1], without NaN",
+                       got=f"values from {target.min():.4g} to {target.max():.4g}", fix="x / 255 for uint8 pixels; "
+                       "squared_error for data without bounds")
+    return bce(logits, x)
+
+
+def cross_entropy(logits: Value, labels: Array) -> Value:
+    """-log softmax(logits)[label] per row: (n, k), integers (n,) in 0 .. k-1 -> (n,), in nats."""
+    labels = np.asarray(labels) if isinstance(labels, list) else labels
+    n, k = logits.shape if logits.ndim == 2 else (None, None)
+    if n is None or not is_array(labels) or labels.dtype.kind not in "iu" or labels.shape != (n,):
+        raise BadValue("cross_entropy cannot compare these", expected="logits (n, k) and n integer labels",
+                       got=f"{describe(logits)} and {describe(labels)}", fix="labels.astype(int).reshape(-1)")
+    if device_of(labels) == "cpu" and n and not (labels.min() >= 0 and labels.max() < k):
+        raise BadValue("a label outside the classes", expected=f"labels in 0 .. {k - 1}",
+                       got=f"labels from {labels.min()} to {labels.max()}", fix=f"logits of shape (n, {labels.max() + 1})")
+    return logsumexp(logits) - index(logits, key=(np.arange(n, like=labels), labels))
+
+
+def gaussian_kl(mu: Value, log_var: Value, mu2: Value = None, log_var2: Value = None) -> Value:
+    """KL(N(mu, e^log_var) || N(0, 1)), or || N(mu2, e^log_var2), summed over latents: (n, k), ... -> (n,), in nats.
+
+    1/2 sum [e^(lv - lv2) - 1 - (lv - lv2) + (mu - mu2)^2 / e^lv2]; for N(0, 1) see Kingma & Welling 2014, appendix B.
+    """
+    _same_shape("gaussian_kl", mu, log_var)
+    if mu2 is None and log_var2 is None:
+        z = expm1(log_var) - log_var + square(mu)          # expm1: e^lv - 1 is exact also where lv is small
+    else:
+        _same_shape("gaussian_kl", mu, mu2)
+        _same_shape("gaussian_kl", mu, log_var2)
+        ratio = log_var - log_var2
+        z = expm1(ratio) - ratio + square(mu - mu2) * exp(-log_var2)
+    return 0.5 * sum(z, axis=tuple(range(1, z.ndim)))
+
+
+def dropout(x: Value, rate: float, rng: Any = None) -> Value:
+    """x with a fraction `rate` of its entries set to 0 and the rest divided by 1 - rate, so that the mean stays.
+
+    Without an rng there is no corruption: no train/eval mode to forget. Srivastava et al. 2014, in the inverted form.
+    """
+    if not 0 <= rate < 1:
+        raise BadValue("dropout rate out of range", expected="0 <= rate < 1", got=rate, fix="rate=0.5 drops every other")
+    if rng is None or rate == 0:
+        return x
+    kept = uniform(rng, like=x) >= rate
+    return x * (kept.astype(x.dtype) * (1 / (1 - rate)))
+
+
+def gaussian_noise(x: Value, sigma: float, rng: Any = None) -> Value:
+    """x + sigma * N(0, 1), fresh for each entry; x itself without an rng."""
+    if not sigma >= 0:
+        raise BadValue("noise scale out of range", expected="sigma >= 0, in the units of x", got=sigma, fix="sigma=0.3")
+    return x if rng is None else x + sigma * normal(rng, like=x)
+
+
+def _same_shape(name: str, x: Value, y: Value) -> None:
+    for a in (x, y):
+        if not (isinstance(a, Tensor) or is_array(a)):
+            raise BadType(f"{name} takes arrays", expected="Tensors or arrays", got=describe(a),
+                          fix="np.asarray(x, np.float32)")
+    if x.shape != y.shape or x.ndim == 0:
+        raise BadValue(f"{name} compares equal shapes only", expected="two arguments of one shape (n, ...)",
+                       got=f"{describe(x)} and {describe(y)}", fix="y.reshape(x.shape), if the numbers of entries agree; "
+                       "broadcasting would compare each entry with all of another axis")

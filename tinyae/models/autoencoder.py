@@ -1,0 +1,40 @@
+"""9 of 9 · models · autoencoder: a code narrow enough that copying is not an option.
+
+Rumelhart, Hinton & Williams 1986; deep: Hinton & Salakhutdinov 2006.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..backend import Array
+from ..functions import bce_with_logits
+from ..layers import dense_stack
+from ..ops import mean, sigmoid
+from ..tensor import Tensor, raw
+
+
+class Autoencoder:
+    """x (n, n_in) in [0, 1] -> code (n, latent) -> logits (n, n_in); 784-256-128-20-128-256-784 by default.
+
+    Keywords go to every Dense: rng (required), init, device, dtype.
+    """
+
+    def __init__(self, n_in: int = 784, hidden: Sequence[int] = (256, 128), latent: int = 20,
+                 activation: str | Callable = "relu", **settings: Any):
+        self.encoder = dense_stack([n_in, *hidden, latent], activation, **settings)
+        self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
+
+    def encode(self, x: Array) -> Tensor:
+        return self.encoder(x)                                              # (n, latent)
+
+    def decode(self, z: Any) -> Tensor:
+        return self.decoder(z)                                              # (n, n_in), logits
+
+    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
+        """Nats per image: the mean over the batch of the sum over pixels."""
+        return {"reconstruction": mean(bce_with_logits(self.decode(self.encode(batch)), batch))}
+
+    def reconstruct(self, x: Array) -> Array:
+        """(n, n_in) in [0, 1]."""
+        return raw(sigmoid(self.decode(self.encode(x))))
