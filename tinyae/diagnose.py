@@ -1,0 +1,90 @@
+"""diagnose: where numbers went wrong, read from the tape."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .backend import Array, to_host
+from .tensor import Tensor, grad, tape
+
+EXPLODED = 100.0    # |weight|. Initial weights are below 1, and sane training moves them little
+
+
+def find_nonfinite(loss: Tensor) -> Tensor | None:
+    """The oldest Tensor among those that loss was made of that holds a nan or an infinity; None if all are finite.
+
+    Its parents are finite, so its op (t.op.__name__; None for a leaf) produced the first bad value.
+    """
+    return next((t for t in tape(loss) if not _finite(t.data)), None)
+
+
+def find_nonfinite_gradient(loss: Tensor) -> Tensor | None:
+    """The newest Tensor of loss's tape whose gradient is not finite: the first that the backward pass meets."""
+    newest_first = tape(loss)[::-1]
+    gradients = grad(loss, newest_first, unused="zero")
+    return next((t for t, g in zip(newest_first, gradients, strict=True) if not _finite(g)), None)
+
+
+def first_bad(terms: dict[str, Tensor], total: Tensor, gradients: dict[str, Array]) -> str | None:
+    """What is not finite in a step, in words: a loss term and the op behind it, or a gradient; None if all is well."""
+    for name, term in terms.items():
+        if not _finite(term.data):
+            return f"the term {name!r} is {float(term)}; the first bad value is {_made(find_nonfinite(term))}"
+    for name, g in gradients.items():
+        if not _finite(g):
+            return (f"the loss is finite, the gradient of {name} is not; "
+                    f"the first bad gradient is that of {_made(find_nonfinite_gradient(total))}")
+    return None
+
+
+def _made(t: Tensor | None) -> str:
+    if t is None:
+        return "not on the tape"
+    return f"in {'the result of ' + t.op.__name__ if t.op else 'a leaf (a parameter or input)'}, shape {t.shape}"
+
+
+def relu_peaks(loss: Tensor, params: dict[str, Tensor]) -> dict[str, Array]:
+    """For each relu on the tape: the largest value of every unit (last axis) over the batch, by the layer's name."""
+    names = {id(p): name for name, p in params.items()}
+    peaks: dict[str, Array] = {}
+    for t in tape(loss):
+        if t.op is not None and t.op.__name__ == "relu" and t.ndim > 1:
+            layer = next((names[id(p)] for p in _back(t) if id(p) in names), "relu")
+            peaks[layer.rpartition(".")[0] or layer] = t.data.max(axis=tuple(range(t.ndim - 1)))
+    return peaks
+
+
+def _back(t: Tensor) -> Iterator[Tensor]:
+    """What t was made of, nearest first."""
+    found = {t: None}
+    todo = [t]
+    for t in todo:
+        yield t
+        new = [p for p in t.parents if p not in found]
+        found |= dict.fromkeys(new)
+        todo += new
+
+
+def troubles(peaks: dict[str, Array], params: dict[str, Tensor]) -> list[str]:
+    """Dead relu units (zero over a whole evaluation) and exploded weights, in words, one entry per layer."""
+    found = []
+    for layer, peak in peaks.items():
+        dead = int((to_host(peak) <= 0).sum())
+        if dead:
+            found.append(f"{dead}/{peak.size} relu dead in {layer}")
+    for name, p in params.items():
+        largest = float(abs(p.data).max())
+        if largest > EXPLODED:
+            found.append(f"weights of {name} reach {largest:.3g}")
+    return found
+
+
+def active_units(mu: Array, log_var: Array, least: float = 0.01) -> int:
+    """Latents whose KL to N(0, 1), averaged over the images (rows), exceeds `least` nats (Burda et al., 2016)."""
+    kl = 0.5 * (mu * mu + np.exp(log_var) - 1 - log_var)
+    return int((to_host(kl.mean(axis=0)) > least).sum())
+
+
+def _finite(x: Array) -> bool:
+    return bool(np.isfinite(x).all())

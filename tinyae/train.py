@@ -1,0 +1,316 @@
+"""train: one loop for every model.
+
+    phase = Phase(model.losses, params(model), Adam(params(model)))
+    fit([phase], data.load("digits"), epochs=10, batch_size=128, seed=0, out="runs/first")
+
+Nothing in the loop waits for the device: losses stay there as arrays, and the progress bar, the finiteness check
+and the checkpoint share one read of them, at most once a second.
+"""
+from __future__ import annotations
+
+import io
+import json
+import math
+import platform
+import zlib
+from bisect import bisect
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
+from operator import add
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NoReturn
+
+import numpy as np
+from tqdm import tqdm
+
+from . import __version__, checkpoint, diagnose, files, history
+from .backend import Array, device_of, freeze, generator, to_device, to_host
+from .data import batch as rows_of
+from .errors import BadFile, BadType, BadValue
+from .interrupt import Interrupt, Interrupted
+from .progress import Progress, put_back, take
+from .schedule import Phase, Stage, check_whole, ends_of, parameters, stages_of
+from .tensor import Tensor, grad
+
+__all__ = ["Phase", "fit"]
+
+SHUFFLE, NOISE, EVALUATION = 0, 1, 2    # streams: the generator of stream s in epoch e is default_rng([seed, s, e])
+READ_EVERY = 1.0                        # seconds between two reads of the losses
+
+Sums = dict[str, dict[str, float]]                  # phase -> loss term -> sum over images
+Waiting = tuple[str, int, dict[str, Array]]         # phase, images of a batch, its loss terms on the device
+
+
+def fit(schedule: Sequence[Phase | Stage], data: tuple[Any, Any], *, epochs: int | Sequence[int], batch_size: int,
+        seed: int = 0, out: str | Path | None = None, resume: bool = False,
+        on_epoch: Callable[[int], str | None] | None = None, config: dict[str, Any] | None = None,
+        checkpoint_every: float = 30.0, checkpoint_steps: int | None = None,
+        report: Callable[[str], None] | None = print) -> list[history.Row]:
+    """Train the schedule on data = (train, test), data sets or arrays of images; -> the history's rows (history.py).
+
+    epochs: one number for every stage, or a list of one for each.
+    out: the run's folder. It gets config.json (config and the settings here), history.csv, last.npz and best.npz
+        (checkpoints; the best is that of the least test loss of the stage's first phase) and, at the end, weights.npz
+        (plain arrays). None: nothing is written.
+    resume: go on from out/last.npz if it is there. On the CPU (same machine, same number of threads) the result is bit
+        for bit that of a run never interrupted; on CUDA so from an epoch's start.
+    on_epoch: called with each finished epoch (from 1) to draw pictures; what it returns ends the epoch's line.
+    checkpoint_every, checkpoint_steps: seconds and steps between checkpoints in an epoch; every epoch ends with one.
+    report: takes each epoch's line; None silences the run, progress bar included.
+
+    Ctrl-C or SIGTERM finishes the step, saves and raises Interrupted; a second one stops at once. A loss, gradient
+    or parameter that is not finite stops the run with a BadValue that names step, term and op; the checkpoint
+    before stays.
+    """
+    run = _Run(schedule, data, epochs, batch_size, seed, out, on_epoch, checkpoint_every, checkpoint_steps, report)
+    with np.errstate(all="ignore"), run.asked:      # numbers that are not finite: see stop_on_nonfinite
+        run.start(resume, config or {})
+        while run.at.epoch < run.ends[-1]:
+            run.epoch()
+        run.finish()
+    return run.at.history
+
+
+class _Run:
+    """One call of fit. `at`, the parameters and the optimisers are its state, and what a checkpoint holds."""
+
+    def __init__(self, schedule: Any, data: Any, epochs: Any, batch_size: int, seed: int, out: Any, on_epoch: Any,
+                 checkpoint_every: float, checkpoint_steps: int | None, report: Any):
+        self.stages = stages_of(schedule)
+        self.ends = ends_of(epochs, len(self.stages))     # the epochs after which a stage is over
+        self.train, self.test = (getattr(part, "images", part) for part in data)
+        check_whole("seed", seed, 0)
+        check_whole("batch_size", batch_size, 1)
+        if batch_size > len(self.train):
+            raise BadValue("the batch is larger than the data", expected=f"at most {len(self.train)}, all the training set",
+                           got=f"batch_size={batch_size}", fix=f"batch_size={min(128, len(self.train))}")
+        self.batch_size, self.seed, self.on_epoch, self.report = batch_size, seed, on_epoch, report
+        self.checkpoint_every, self.checkpoint_steps = checkpoint_every, checkpoint_steps
+        self.out = None if out is None else Path(out)
+        self.params = parameters(self.stages)
+        like = next(iter(self.params.values())).data
+        self.device, self.dtype = device_of(like), like.dtype
+        self.steps = math.ceil(len(self.train) / batch_size)
+        self.facts = {"seed": seed, "batch_size": batch_size, "training images": _fingerprint(self.train),
+                      "test images": _fingerprint(self.test), "epochs of the earlier stages": self.ends[:-1]}
+        self.at = Progress()
+        self.waiting: list[Waiting] = []        # losses of the steps since the last read
+        self.read_at = self.saved_at = perf_counter()
+        self.asked = Interrupt()
+
+    # From start to finish.
+
+    def start(self, resume: bool, config: dict[str, Any]) -> None:
+        """Claim the folder; go on where its checkpoint stands, if that is wanted and there is one."""
+        last = _claim(self.out, resume)
+        if last is not None:
+            limit = checkpoint.OVERHEAD + 2 * sum(a.nbytes for a in take(self.stages, self.at, self.facts)[1].values())
+            self.at = put_back(checkpoint.load(last, limit), self.stages, self.facts, last)
+        settings = {"epochs": self.ends[-1], "batch_size": self.batch_size, "seed": self.seed, "device": self.device}
+        versions = {"tinyae": __version__, "numpy": np.__version__, "python": platform.python_version()}
+        self.write("config.json", json.dumps(settings | config | {"versions": versions}, indent=2) + "\n")
+        self.say(f"{len(self.train):,} training and {len(self.test):,} test images, {self.steps} steps an epoch, on "
+                 f"{self.device}" + (f"; going on after epoch {self.at.epoch}, step {self.at.step}" if last else ""))
+        self.save(self.noise())
+
+    def epoch(self) -> None:
+        """The steps that are left of the epoch under way; its test loss, pictures, checkpoint and line."""
+        at, began = self.at, perf_counter() - self.at.seconds
+        order, noise = self.order(), self.noise()
+        with tqdm(total=self.steps, initial=at.step, desc=f"epoch {at.epoch + 1}", unit=" steps", leave=False,
+                  disable=None if self.report else True) as bar:
+            while at.step < self.steps:
+                self.step(order, noise)
+                at.step, at.seconds = at.step + 1, perf_counter() - began
+                self.between_steps(bar, noise)
+            self.read(bar)
+        test, peaks = self.evaluate()
+        at.seconds = perf_counter() - began
+        rows = [history.row(at.epoch + 1, (at.epoch + 1) * self.steps, phase.name, at.seconds,
+                            train=_per_image(at.sums, phase, self.train), test=_per_image(test, phase, self.test))
+                for phase in self.stage()]
+        self.end_epoch(rows, diagnose.troubles(peaks, self.params))
+
+    def end_epoch(self, rows: list[history.Row], notes: list[str]) -> None:
+        # The pictures come before the checkpoint: a run killed while it draws them draws them again.
+        drawn = self.on_epoch(self.at.epoch + 1) if self.on_epoch else None
+        best = math.inf if self.at.epoch in self.ends else self.at.best     # each stage has its own
+        loss = rows[0]["test_total"]
+        self.at = Progress(epoch=self.at.epoch + 1, best=min(best, loss), history=self.at.history + rows)
+        self.save(None)
+        if loss < best:
+            self.write("best.npz", checkpoint.pack(*self.saved))
+        self.write("history.csv", history.to_csv(self.at.history))
+        for row in rows:
+            self.say(history.line(row, self.ends[-1], notes + ([drawn] if drawn else [])))
+
+    def finish(self) -> None:
+        self.write("history.csv", history.to_csv(self.at.history))     # again: a run may have been killed before it did
+        weights = io.BytesIO()
+        np.savez(weights, allow_pickle=False, **{name: to_host(p.data) for name, p in self.params.items()})
+        self.write("weights.npz", weights.getvalue())
+
+    # Within an epoch.
+
+    def step(self, order: np.ndarray, noise: Any, look: bool = False) -> str | None:
+        """One batch through every phase of the stage. look: examine it first; -> what is not finite, in words."""
+        index = order[self.at.step * self.batch_size:(self.at.step + 1) * self.batch_size]
+        batch = self.batch(self.train, index)
+        for phase in self.stage():
+            terms, total = _losses(phase, batch, noise)
+            gradients = grad(total, phase.params)
+            if look and (bad := diagnose.first_bad(terms, total, gradients)):
+                return bad
+            phase.optimiser.step(gradients)
+            self.waiting.append((phase.name, len(index), {term: t.data for term, t in terms.items()}))
+        return None
+
+    def between_steps(self, bar: Any, noise: Any) -> None:
+        """Read the losses, save, stop: each when it is due."""
+        now, stop = perf_counter(), self.asked.signum
+        counted = self.checkpoint_steps is not None and self.at.step % self.checkpoint_steps == 0
+        save = stop or counted or now - self.saved_at >= self.checkpoint_every
+        if save or now - self.read_at >= READ_EVERY:
+            self.read(bar)
+        if save:
+            self.save(noise)
+        if stop:
+            raise Interrupted(stop, f"stopped in epoch {self.at.epoch + 1} after step {self.at.step} of {self.steps}"
+                              + (f"; saved in {self.out}" if self.out else "; nothing is saved, as out=None"))
+
+    def read(self, bar: Any) -> None:
+        """Add up the losses since the last read, and show them: the only wait for the device within an epoch."""
+        fine = _add_up(self.waiting, self.at.sums)
+        self.waiting, self.read_at = [], perf_counter()
+        if not fine:
+            self.stop_on_nonfinite()
+        images = min(self.at.step * self.batch_size, len(self.train))
+        bar.set_postfix({f"{name} {term}".strip(): f"{value / images:.2f}" for name, terms in self.at.sums.items()
+                         for term, value in terms.items()}, refresh=False)
+        bar.update(self.at.step - bar.n)
+
+    def evaluate(self) -> tuple[Sums, dict[str, Array]]:
+        """(losses summed over the test images, the largest value of each relu unit)."""
+        waiting: list[Waiting] = []
+        sums: Sums = {}
+        peaks: dict[str, Array] = {}
+        for phase, images, terms, total in self.test_losses():
+            waiting.append((phase.name, images, {term: t.data for term, t in terms.items()}))
+            for layer, peak in diagnose.relu_peaks(total, self.params).items():
+                peaks[layer] = np.maximum(peak, peaks[layer]) if layer in peaks else peak
+        if not _add_up(waiting, sums):
+            self.stop_on_nonfinite()
+        return sums, peaks
+
+    def test_losses(self) -> Iterator[tuple[Phase, int, dict[str, Tensor], Tensor]]:
+        """The stage's losses on the test images, batch by batch, with the same noise in every epoch."""
+        rng = generator([self.seed, EVALUATION], self.device)
+        for first in range(0, len(self.test), self.batch_size):
+            index = np.arange(first, min(first + self.batch_size, len(self.test)))
+            batch = self.batch(self.test, index)
+            for phase in self.stage():
+                yield phase, len(index), *_losses(phase, batch, rng)
+
+    def stop_on_nonfinite(self) -> NoReturn:
+        """Replay from the last checkpoint, looking at every step, and name the first bad value."""
+        good = self.at = put_back(self.saved, self.stages, self.facts, "the last checkpoint")
+        place = f"epoch {good.epoch + 1}, step {good.step}"
+        order, noise, bad = self.order(), self.noise(), None
+        while bad is None and self.at.step < self.steps:
+            bad = self.step(order, noise, look=True)
+            self.at.step += 1
+        where = f"epoch {self.at.epoch + 1}, step {self.at.step}"
+        if bad is None:
+            where = f"the test after epoch {self.at.epoch + 1}"
+            bad = next(filter(None, (diagnose.first_bad(terms, total, {}) for *_, terms, total in self.test_losses())),
+                       "a replay of the epoch did not meet it again")
+        raise BadValue(f"the numbers went wrong: {where}", expected="finite losses and gradients", got=bad,
+                       fix=f"a smaller learning rate (--lr); the last good checkpoint, {place}, is "
+                           + (f"{self.out / 'last.npz'}" if self.out else "what the parameters hold now"))
+
+    # What the above is made of.
+
+    def stage(self) -> Stage:
+        return self.stages[min(bisect(self.ends, self.at.epoch), len(self.stages) - 1)]
+
+    def order(self) -> np.ndarray:
+        return np.random.default_rng([self.seed, SHUFFLE, self.at.epoch]).permutation(len(self.train))
+
+    def noise(self) -> Any:
+        # On CUDA, where a state cannot be put back, the rest of an epoch draws from a stream of its own.
+        rng = generator([self.seed, NOISE, self.at.epoch] + [self.at.step] * (self.at.step > 0), self.device)
+        if self.at.noise:
+            rng.bit_generator.state = self.at.noise
+        return rng
+
+    def batch(self, images: Any, index: np.ndarray) -> Array:
+        return to_device(freeze(rows_of(images, index).astype(self.dtype, copy=False)), self.device)
+
+    def save(self, noise: Any) -> None:
+        """Keep all of the run in memory (for a replay) and in last.npz (for another day), unless it is not finite."""
+        self.at.noise = noise.bit_generator.state if noise is not None and self.device == "cpu" else {}
+        content = take(self.stages, self.at, self.facts)
+        if not all(np.isfinite(a).all() for a in content[1].values()):
+            self.stop_on_nonfinite()
+        self.saved, self.saved_at = content, perf_counter()
+        self.write("last.npz", checkpoint.pack(*content))
+
+    def write(self, name: str, content: bytes | str) -> None:
+        if self.out is not None:
+            files.write(self.out / name, content.encode() if isinstance(content, str) else content)
+
+    def say(self, text: str) -> None:
+        if self.report is not None:
+            self.report(text)
+
+
+def _losses(phase: Phase, batch: Array, rng: Any) -> tuple[dict[str, Tensor], Tensor]:
+    """(loss terms by name, their sum)."""
+    terms = phase.losses(batch, rng)
+    if not (isinstance(terms, dict) and terms and all(isinstance(t, Tensor) and t.size == 1 for t in terms.values())):
+        raise BadType("losses(batch, rng) did not give losses", expected="one-element Tensors by name",
+                      got=f"{terms!r:.100}", fix='return {"reconstruction": ops.mean(per_image)}')
+    return terms, reduce(add, terms.values())
+
+
+def _add_up(waiting: list[Waiting], sums: Sums) -> bool:
+    """Add every waiting loss, times its images, to sums, in one copy from the device; -> whether all are finite."""
+    if not waiting:
+        return True
+    losses = np.stack([loss.reshape(()) for _, _, terms in waiting for loss in terms.values()])
+    values = iter(to_host(losses).astype(np.float64).tolist())
+    for name, images, terms in waiting:     # one by one: the sum does not depend on when it was read
+        into = sums.setdefault(name, {})
+        for term in terms:
+            into[term] = into.get(term, 0.0) + images * next(values)
+    return all(math.isfinite(value) for terms in sums.values() for value in terms.values())
+
+
+def _per_image(sums: Sums, phase: Phase, images: Any) -> dict[str, float]:
+    return {term: value / len(images) for term, value in sums[phase.name].items()}
+
+
+def _fingerprint(images: Any) -> str:
+    """Shape, dtype and a checksum of some images: enough to notice that a run goes on with other data."""
+    if len(images) == 0:
+        raise BadValue("no images", expected="at least one training and one test image", got=np.shape(images),
+                       fix="a data set of more images")
+    some = np.ascontiguousarray(images[::max(1, len(images) // 16)][:16])
+    return f"{images.shape} {images.dtype} crc32 {zlib.crc32(some.tobytes()):08x}"
+
+
+def _claim(out: Path | None, resume: bool) -> Path | None:
+    """Make sure of the run's folder; -> the checkpoint to go on from, if any."""
+    if out is None:
+        return None
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        occupied = any(out.iterdir())
+    except OSError as error:
+        raise BadFile(f"cannot use {out} as the run's folder", expected="a folder to write in",
+                      got=error.strerror or error, fix="another out (--out)") from error
+    if occupied and not resume:
+        raise BadFile(f"{out} is in use", expected="a new or empty folder", got="a folder with files, which are kept",
+                      fix="another out (--out), or resume=True (--resume) to go on with the run in it")
+    return out / "last.npz" if resume and (out / "last.npz").exists() else None
