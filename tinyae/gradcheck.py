@@ -25,6 +25,8 @@ DIRECTIONS = 3                                      # a gradient that is off by 
 NEAR = [8.0 ** -k for k in range(3, 10)]            # steps, relative to the scale of the arguments;
 WIDE = [8.0 ** -k for k in range(-3, 10)]           # the wide ladder is for arguments far below the function's scale
 
+ROUNDING = 2.0 ** -53
+
 Arrays = list[np.ndarray]
 
 
@@ -126,15 +128,17 @@ def _slope(f: Callable, point: Arrays, v: Arrays, u: Arrays, size: float) -> Slo
 
 
 def _climb(f: Callable, point: Arrays, v: Arrays, u: Arrays, steps: list[float]) -> Slope:
-    here, slopes, bends = _values(f, point), [], []
+    here, slopes, bends, noise = _values(f, point), [], [], []
     for h in steps:                                                 # each 8 times smaller than the last
         up, down = (_values(f, [x + s * d for x, d in zip(point, u, strict=True)]) for s in (h, -h))
         if not (up and down):                                       # a step out of f's domain
             up = down = [np.full(y.shape, np.nan) for y in here]
         slopes.append(_dot(v, [a - b for a, b in zip(up, down, strict=True)]) / (2 * h))
         bends.append(_dot(v, [a - c - (c - b) for a, b, c in zip(up, down, here, strict=True)]) / h)
+        noise.append(ROUNDING * _dot([np.abs(w) for w in v], [np.abs(y) for y in up]) / h)
     ends = [(64 * fine - coarse) / 63 for coarse, fine in zip(slopes, slopes[1:], strict=False)]
-    doubts = [abs(b - a) if np.isfinite([a, b]).all() else np.inf for a, b in zip(ends, ends[1:], strict=False)]
+    doubts = [abs(b - a) + n if np.isfinite(a - b) else np.inf
+              for a, b, n in zip(ends, ends[1:], noise[2:], strict=False)]
     best = int(np.argmin(doubts))
     # A smooth function bends by h f'': less by a factor 8 at each step. At a kink the bend stays.
     before, after = bends[best + 1:best + 3]
