@@ -1,38 +1,34 @@
-"""data · arrays: images from NumPy's own files; a .npy is mapped and may be larger than memory, a .npz is read."""
+"""data · arrays: images from NumPy's own files. A .npy is mapped, and may be larger than memory; a .npz is read."""
 from __future__ import annotations
 
 import math
 import zipfile
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, Literal
 
 import numpy as np
 
-from tinyae.data.dataset import MAX_BYTES, Dataset, check_images, check_labels
-from tinyae.errors import BadFile
+from ..errors import BadFile
+from .dataset import MAX_BYTES, Dataset, check_images, check_labels
 
-MOST_TEST = 10_000
-_READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+NAMES = ("images", "labels", "test_images", "test_labels")
+READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def load_npy(path: Path) -> tuple[Dataset, Dataset]:
-    """Images from a .npy, mapped and never read whole; no labels. The last tenth, at most 10 000, is the test set."""
+    """(train, test) from a .npy of images, mapped, never read whole; no labels. The test set: see `split`."""
     try:
         with open(path, "rb") as file:
-            shape, dtype, order = _header(file, path.stat().st_size)
-            images = np.memmap(file, dtype, "r", file.tell(), shape, order)
-    except BadFile:
-        raise
-    except Exception as error:    # whatever damaged bytes make of NumPy's reader
+            shape, order, dtype = _header(file, path.stat().st_size)
+            images = np.memmap(path, dtype, "r", file.tell(), shape, order)
+    except Exception as error:    # whatever damaged bytes do to NumPy's reader
         raise _damaged(path, error) from error
-    return _split(Dataset(check_images(images, str(path)), None))
+    return split(Dataset(check_images(images, str(path)), None))
 
 
 def load_npz(path: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
-    """Images from a .npz, read into memory, at most `limit` bytes of it.
-
-    Taken are the arrays `images` (or the only array there is), `labels`, `test_images` and `test_labels`, the last
-    three where present. Without `test_images`, the last tenth, at most 10 000, is the test set.
+    """(train, test) from a .npz with `images` (or one array alone) and, if it has them, `labels`,
+    `test_images` and `test_labels`; without `test_images`, see `split`. At most `limit` bytes are read.
     """
     try:
         held = _read(path, limit)
@@ -40,68 +36,65 @@ def load_npz(path: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
         raise
     except Exception as error:
         raise _damaged(path, error) from error
-    if "images" not in held and len(held) == 1:
-        held = {"images": next(iter(held.values()))}
     if "images" not in held:
         raise BadFile(f"{path} has no images", expected="an array called images, or one array alone",
-                      got=", ".join(sorted(held)) or "an empty archive", fix="np.savez(path, images=images, labels=labels)")
+                      got=", ".join(sorted(held)) or "neither", fix="np.savez(path, images=images, labels=labels)")
     train = _dataset(held, "", path)
     if "test_images" not in held:
-        return _split(train)
+        return split(train)
     test = _dataset(held, "test_", path)
     if train.images.shape[1:] != test.images.shape[1:]:
-        raise BadFile(f"{path} holds two kinds of images", expected=f"test_images of {train.images.shape[1:]}",
-                      got=test.images.shape[1:], fix="save both in one size")
+        raise BadFile(f"{path} holds images of two kinds", expected=f"test_images {train.images.shape[1:]}",
+                      got=test.images.shape[1:], fix="bring them to one size")
     return train, test
 
 
-def _dataset(held: dict[str, np.ndarray], prefix: str, path: Path) -> Dataset:
-    images = check_images(held[f"{prefix}images"], f"{path}[{prefix}images]")
-    labels = held.get(f"{prefix}labels")
-    return Dataset(images, labels if labels is None else check_labels(labels, len(images), f"{path}[{prefix}labels]"))
-
-
-def _split(data: Dataset) -> tuple[Dataset, Dataset]:
-    n = len(data.images)
-    k = n - min(max(n // 10, 1), MOST_TEST)
+def split(data: Dataset) -> tuple[Dataset, Dataset]:
+    """The last tenth, by index, is the test set: at least 1 image, at most 10 000."""
     images, labels = data
-    return (Dataset(images[:k], labels if labels is None else labels[:k]),
-            Dataset(images[k:], labels if labels is None else labels[k:]))
+    k = len(images) - min(max(len(images) // 10, 1), 10_000)
+    if labels is None:
+        return Dataset(images[:k], None), Dataset(images[k:], None)
+    return Dataset(images[:k], labels[:k]), Dataset(images[k:], labels[k:])
+
+
+def _dataset(held: dict[str, np.ndarray], prefix: str, path: Path) -> Dataset:
+    images = check_images(held[f"{prefix}images"], f"{prefix}images of {path}")
+    labels = held.get(f"{prefix}labels")
+    return Dataset(images, None if labels is None
+                   else check_labels(labels, len(images), f"{prefix}labels of {path}"))
 
 
 def _read(path: Path, limit: int) -> dict[str, np.ndarray]:
-    """Every array of the archive that is one of ours, or the only one."""
-    held, total = {}, 0
+    """The arrays of NAMES in the archive; an array that is alone in it counts as `images`."""
+    held = {}
     with zipfile.ZipFile(path) as archive:
-        entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
-        wanted = ("images", "labels", "test_images", "test_labels")
-        for entry in entries:
-            name = entry.filename.removesuffix(".npy")
-            if name not in wanted and len(entries) > 1:
-                continue
-            total += entry.file_size
-            if total > limit:
-                raise BadFile(f"{path} promises more than is read into memory", expected=f"at most {limit:,} bytes",
-                              got=f"{total:,} bytes", fix="save the images as .npy, which is mapped instead")
+        entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+        if len(entries) == 1:
+            entries = dict(zip(["images"], entries.values(), strict=True))
+        wanted = {name: entries[name] for name in NAMES if name in entries}
+        if (size := sum(entry.file_size for entry in wanted.values())) > limit:
+            raise BadFile(f"{path} promises more than is read into memory", expected=f"at most {limit:,} bytes",
+                          got=f"{size:,} bytes", fix="save the images as .npy, which is mapped")
+        for name, entry in wanted.items():
             with archive.open(entry) as stream:
-                _header(cast(BinaryIO, stream), entry.file_size)    # read_array would allocate what a header promises
+                _header(stream, entry.file_size)    # refuses what would make read_array allocate more than that
                 stream.seek(0)
                 held[name] = np.lib.format.read_array(stream, allow_pickle=False)
-                if stream.read(1):
-                    raise ValueError(f"{name} is followed by something else")
     return held
 
 
-def _header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], np.dtype, str]:
-    """Shape, dtype and order of the array in a .npy stream of `size` bytes; the stream is left where its data begins."""
-    shape, fortran, dtype = _READ_HEADER[np.lib.format.read_magic(stream)](stream)
+def _header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype]:
+    """Shape, order and dtype of the array in a .npy of `size` bytes; the stream then stands at its data."""
+    shape, fortran, dtype = READ_HEADER[np.lib.format.read_magic(stream)](stream)
     if dtype.hasobject:
-        raise ValueError("it holds Python objects, which are never loaded: they can run code")
+        raise ValueError("it holds Python objects; those are never loaded, as loading them can run any code")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != size - stream.tell():
-        raise ValueError(f"it holds {size - stream.tell():,} bytes where its header says {dtype} {shape}")
-    return shape, dtype, "F" if fortran else "C"
+        raise ValueError(f"its header says {dtype} {shape}, but {size - stream.tell():,} bytes follow")
+    return shape, "F" if fortran else "C", dtype
 
 
 def _damaged(path: Path, error: Exception) -> BadFile:
-    return BadFile(f"cannot read {path}", expected="what np.save or np.savez writes", got=f"{type(error).__name__}: {error}",
-                   fix="write it again, np.save(path, images) or np.savez(path, images=images), and not from a list")
+    return BadFile(f"cannot read {path}", expected="numbers, as np.save and np.savez write them",
+                   got=f"{type(error).__name__}: {error}",
+                   fix="write it again: np.save(path, images) or np.savez(path, images=images)")

@@ -1,17 +1,21 @@
-"""data · cache: where files are kept between runs, and how one is written so that no reader sees half of it."""
+"""data · cache: the folders where data is looked for and kept, and how two processes share one."""
 from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+
+
+def folders(data_dir: str | os.PathLike | None = None) -> list[Path]:
+    """Where data is looked for, in this order: `data_dir`, $TINYAE_DATA, the platform's cache folder."""
+    given = [data_dir, os.environ.get("TINYAE_DATA")]
+    return [Path(folder).expanduser() for folder in given if folder] + [platform_cache()]
 
 
 def platform_cache() -> Path:
-    """The folder `tinyae` below the place where this platform keeps what can be made again."""
+    """The folder `tinyae` below the place where this platform keeps what can be made or fetched again."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
@@ -21,23 +25,25 @@ def platform_cache() -> Path:
     return Path(base) / "tinyae"
 
 
-def folders(data_dir: str | os.PathLike | None = None) -> list[Path]:
-    """Where data is looked for, in this order: `data_dir`, $TINYAE_DATA, the platform's cache folder."""
-    given = [data_dir, os.environ.get("TINYAE_DATA")]
-    return [Path(folder).expanduser() for folder in given if folder] + [platform_cache()]
-
-
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the name `path` in one step when the block ends; an error leaves the old one alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)    # rename needs the same disk
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())    # else a power cut can leave the new name on an empty file
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+def locked(folder: Path) -> Iterator[None]:
+    """`folder`, made if need be, for this process alone; others wait. A process that dies lets go of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "ab") as file:
+        with suppress(OSError):    # a disk without locks: a collision costs a second try, checksums see to that
+            _wait_for(file.fileno())
+        yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _wait_for(handle: int) -> None:
+        while True:    # LK_LOCK gives up after ten seconds
+            with suppress(OSError):
+                return msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+else:
+    import fcntl
+
+    def _wait_for(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX)

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinyae.errors import BadType, BadValue
+from ..errors import BadType, BadValue
 
-MAX_BYTES = 4 << 30    # the most that any reader puts into memory; a larger set belongs in a .npy, which is mapped
+MAX_BYTES = 4 << 30       # the most that a reader puts into memory; larger sets belong in a .npy, which is mapped
 CHECK_BYTES = 64 << 20    # float images up to this size are checked when loaded, larger ones batch by batch
 
 
 class Dataset(NamedTuple):
-    """images uint8 or float in [0, 1], (n, h, w) or (n, h, w, c); labels integers (n,), or None."""
+    """images uint8, or float in [0, 1], (n, h, w) or (n, h, w, c); labels integers (n,), or None."""
 
     images: np.ndarray
     labels: np.ndarray | None
@@ -22,59 +22,59 @@ class Dataset(NamedTuple):
 def batch(images: np.ndarray, index: np.ndarray) -> np.ndarray:
     """images (n, h, w[, c]), index (k,) integers -> float32 (k, h * w * c) in [0, 1], read-only.
 
-    uint8 is divided by 255; floats are cast, and a value that is not in [0, 1], NaN included, is a BadValue that
-    names the image. Only the images asked for are read: from a memory map, the rest of the file stays on disk.
+    uint8 is divided by 255. Floats are cast; one outside [0, 1], NaN included, is a BadValue that names its image.
+    Only the images asked for are read: of a mapped file, the rest stays on disk.
     """
     x = np.asarray(images[index]).reshape(len(index), math.prod(images.shape[1:]))
     if x.dtype == np.uint8:
         x = np.multiply(x, np.float32(1 / 255), dtype=np.float32)
-    elif x.dtype.kind == "f":
-        _check_range(x, index)
-        x = x.astype(np.float32)
     else:
-        raise BadType("these are not images", expected="uint8, or floats in [0, 1]", got=x.dtype,
-                      fix="images.astype(np.uint8), after scaling to 0..255")
+        _check_floats(x, index)
+        x = x.astype(np.float32)
     x.flags.writeable = False
     return x
 
 
-def _check_range(x: np.ndarray, index: np.ndarray) -> None:
+def _check_floats(x: np.ndarray, index: np.ndarray) -> None:
+    """x (k, pixels), the images of these indices."""
+    if x.dtype.kind != "f":
+        raise BadType("these are not images", expected="uint8, or floats in [0, 1]", got=x.dtype,
+                      fix="scale to 0..255, then images.astype(np.uint8)")
     fine = (x >= 0) & (x <= 1)    # false for NaN too
     if not fine.all():
         row, pixel = np.argwhere(~fine)[0]
-        raise BadValue(f"image {index[row]} has a pixel that is no grey value",
-                       expected="floats in [0, 1]", got=f"{x[row, pixel]} at pixel {pixel}",
-                       fix="scale the images to [0, 1], or store them as uint8")
+        raise BadValue(f"image {index[row]} has a pixel that is no grey value", expected="floats in [0, 1]",
+                       got=f"{x[row, pixel]} at pixel {pixel}", fix="scale the images to [0, 1], or save them as uint8")
 
 
 def check_images(images: np.ndarray, where: str) -> np.ndarray:
-    """`images`, if they are at least two of (n, h, w[, c]), uint8 or float in [0, 1]; else a refusal naming `where`.
+    """`images` if they are at least two of (n, h, w[, c]), uint8 or float in [0, 1]; else a refusal names `where`.
 
-    The range of floats is checked here up to 64 MB and by `batch` beyond, so that a huge map is not read whole.
+    The range of floats is checked here up to 64 MB, and beyond by `batch`: a huge file is not read just to look.
     """
-    if not (images.dtype == np.uint8 or images.dtype.kind == "f"):
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
         raise BadType(f"{where} does not hold images", expected="uint8, or floats in [0, 1]", got=images.dtype,
-                      fix="save images.astype(np.uint8), after scaling to 0..255")
-    if images.ndim not in (3, 4) or 0 in images.shape or images.ndim == 4 and images.shape[3] not in (1, 3):
+                      fix="scale to 0..255, then save images.astype(np.uint8)")
+    if images.ndim not in (3, 4) or 0 in images.shape or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         raise BadValue(f"{where} does not hold images", expected="shape (n, h, w), (n, h, w, 1) or (n, h, w, 3)",
                        got=images.shape, fix="images.reshape(n, h, w), or np.moveaxis(images, 1, -1) from (n, c, h, w)")
     if len(images) < 2:
         raise BadValue(f"{where} holds a single image", expected="at least 2: one to train on, one to test with",
                        got=images.shape, fix="add images")
     if images.dtype.kind == "f" and images.nbytes <= CHECK_BYTES:
-        _check_range(images.reshape(len(images), -1), np.arange(len(images)))
+        _check_floats(images.reshape(len(images), -1), np.arange(len(images)))
     return images
 
 
 def check_labels(labels: np.ndarray, n: int, where: str) -> np.ndarray:
-    """`labels`, if they are n integers from 0 up; else a refusal naming `where`."""
+    """`labels` if they are n integers from 0 up; else a refusal names `where`."""
     if labels.dtype.kind not in "iu":
-        raise BadType(f"the labels of {where} are not integers", expected="an integer dtype", got=labels.dtype,
-                      fix="labels.astype(np.int64)")
+        raise BadType(f"{where} are not labels", expected="integers", got=labels.dtype,
+                      fix="np.unique(labels, return_inverse=True)[1]")
     if labels.shape != (n,):
-        raise BadValue(f"the labels of {where} do not fit its images", expected=f"shape ({n},), one per image",
-                       got=labels.shape, fix="labels.argmax(1) if they are one-hot; else save images and labels together")
-    if n and labels.min() < 0:
-        raise BadValue(f"the labels of {where} count classes", expected="0 or more", got=labels.min(),
+        raise BadValue(f"{where} do not fit the images", expected=f"shape ({n},), one per image", got=labels.shape,
+                       fix="labels.argmax(1) if they are one-hot; else save images and labels of one set together")
+    if labels.min() < 0:
+        raise BadValue(f"{where} name classes below 0", expected="integers from 0 up", got=labels.min(),
                        fix="np.unique(labels, return_inverse=True)[1]")
     return labels

@@ -1,10 +1,15 @@
 """data · glyphs: how people write the ten digits, as the path of the pen.
 
-A line is one way of writing: the digit, then its strokes, separated by /; a stroke is the points x,y that the pen
-passes, in hundredths of the box, y downwards. A point given twice is a corner.
+A line of the table is one way of writing: the digit, then its strokes, apart by /. A stroke is the points x,y
+that the pen passes, in hundredths of a box, y downwards; a point given twice is a corner.
 """
 from __future__ import annotations
 
+from itertools import chain
+
+import numpy as np
+
+SAMPLES = 144    # points along a pen's path: less than half a pixel apart in an image of 28
 GLYPHS = """
 0  58,3 38,4 20,20 12,48 18,78 36,95 60,96 80,80 88,50 82,22 66,6 52,4
 0  50,2 30,12 18,38 20,70 38,94 60,94 78,72 82,42 72,16 54,4 42,8
@@ -20,15 +25,22 @@ GLYPHS = """
 2  14,18 40,5 68,8 80,26 66,50 42,70 20,90 20,90 44,86 66,92 86,96
 2  20,30 30,10 52,4 72,16 70,40 48,66 24,84 12,92 14,78 30,76 52,90 72,96 90,84
 2  12,12 36,4 62,4 82,18 82,38 62,56 36,70 18,86 22,95 52,95 88,92
+2  8,20 34,4 64,10 70,32 48,60 22,84 10,94 10,94 40,92 70,90 96,88
+2  26,24 40,6 62,6 70,26 58,52 44,74 34,88 24,96 16,88 26,80 44,84 60,94 80,96 94,86
 3  18,14 40,3 66,8 74,26 58,42 38,48 38,48 64,52 80,70 70,90 44,97 16,88
 3  16,8 46,5 80,6 80,6 62,26 42,42 42,42 70,48 82,70 68,92 40,97 14,88
 3  20,18 38,5 62,5 74,20 62,38 44,45 46,50 66,50 82,66 76,88 50,97 22,92
+3  10,16 38,4 66,10 70,28 50,42 40,44 40,44 70,48 82,68 64,88 32,97 6,88
 3  22,10 48,3 72,12 70,32 48,44 40,50 52,48 76,58 78,82 54,97 30,95 16,86
 4  26,5 22,28 18,52 18,52 50,54 86,50 / 68,6 66,40 63,70 62,97
 4  58,3 40,26 22,48 12,62 12,62 46,63 88,60 / 62,30 61,55 60,78 59,97
 4  30,4 20,26 16,48 30,56 54,52 72,42 / 76,4 72,36 68,68 64,97
 4  70,3 50,22 26,46 14,60 14,60 44,58 78,54 78,54 84,54 / 70,3 68,36 65,68 62,97
 4  16,8 16,34 24,50 46,52 70,40 78,10 78,10 76,40 72,70 70,97
+4  14,14 14,44 30,60 60,56 86,46 / 84,8 80,36 74,66 70,97
+4  40,5 32,28 20,52 20,52 48,52 78,46 / 64,22 58,48 50,74 44,97
+5  44,6 38,26 30,46 30,46 52,42 66,56 62,78 42,95 20,90 / 44,6 66,8 94,2
+5  96,8 70,10 46,8 46,8 40,26 34,40 34,40 56,44 68,60 58,82 34,96 10,92
 5  80,5 56,5 34,7 34,7 30,24 27,42 27,42 50,38 74,48 80,70 66,90 42,97 16,90
 5  34,7 31,24 28,44 28,44 50,38 74,50 78,74 58,94 32,97 14,88 / 34,7 56,6 82,3
 5  86,3 60,8 36,10 36,10 28,28 34,42 54,50 70,64 70,82 54,95 32,95 18,84
@@ -37,7 +49,9 @@ GLYPHS = """
 6  54,3 36,24 24,52 22,78 38,97 62,95 76,78 68,60 48,58 30,70 24,82
 6  80,8 58,5 36,22 22,52 24,82 46,97 70,90 78,70 64,54 42,56 26,72
 6  40,3 28,30 20,60 26,86 48,97 72,90 82,72 70,56 46,58 28,74
+6  74,4 50,14 28,36 16,62 22,86 44,97 66,88 70,70 56,60 36,68 22,84
 7  14,8 48,8 84,6 84,6 66,32 50,62 40,97
+7  10,12 30,10 60,8 88,6 88,6 70,30 52,56 34,97
 7  14,14 40,8 82,6 82,6 70,30 58,60 52,97 / 36,52 58,50 80,46
 7  16,26 18,8 18,8 48,9 82,8 82,8 64,36 50,66 42,97
 7  12,12 34,5 58,12 84,6 84,6 72,30 56,60 48,97
@@ -46,8 +60,42 @@ GLYPHS = """
 8  50,46 30,34 30,14 52,3 72,14 70,34 50,46 50,46 28,60 24,82 48,97 74,86 74,62 52,46
 8  46,4 26,18 36,38 60,54 76,74 64,94 40,97 24,82 34,60 58,44 72,26 64,8 44,4
 8  82,10 62,3 36,8 26,24 44,42 66,58 74,78 58,96 36,95 24,78 40,58 62,40 78,20
+8  84,8 60,4 36,12 30,28 48,44 60,56 66,74 52,94 32,92 30,76 46,56 62,40 84,22
 9  76,22 56,5 32,12 22,34 36,52 58,48 74,28 78,16 78,16 76,44 70,72 64,97
 9  74,24 60,6 38,8 24,28 32,48 54,48 72,30 76,16 78,40 76,68 60,92 36,97 20,88
+9  82,8 56,6 32,18 22,36 36,50 58,40 78,12 78,12 66,44 52,72 40,97
 9  72,12 46,3 26,16 24,38 42,48 62,40 74,16 74,16 68,42 58,70 48,97
 9  80,16 58,3 34,10 24,32 40,46 64,38 78,16 78,16 80,48 78,74 76,97
 """
+
+
+def _parse(text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The table as arrays, one row per line: DIGIT (g,), POINTS (g, k, 2), CURVE (g, s, k), DOWN (g, s)."""
+    lines = [line.split(maxsplit=1) for line in text.strip().splitlines()]
+    ways = [[[tuple(map(int, point.split(","))) for point in stroke.split()] for stroke in strokes.split("/")]
+            for _, strokes in lines]
+    named = [list(dict.fromkeys(chain(*strokes))) for strokes in ways]    # where strokes meet, one point moves both
+    k = max(map(len, named))
+    points, curve = np.zeros((len(lines), k, 2)), np.zeros((len(lines), SAMPLES, k))
+    down = np.ones((len(lines), SAMPLES))
+    for g, strokes in enumerate(ways):
+        points[g, :len(named[g])] = np.array(named[g]) / 100 - 0.5
+        spans = np.cumsum([0] + [len(stroke) - 1 for stroke in strokes])
+        starts = np.rint(SAMPLES * spans / spans[-1]).astype(int)
+        down[g, starts[:-1]] = 0    # the way to the first point of a stroke leaves no ink
+        for stroke, start, stop in zip(strokes, starts[:-1], starts[1:], strict=True):
+            at = [named[g].index(point) for point in stroke]
+            for s, t in zip(range(start, stop), np.linspace(0, len(at) - 1, stop - start), strict=True):
+                i = min(int(t), len(at) - 2)
+                for j, weight in zip(range(i - 1, i + 3), _catmull_rom(t - i), strict=True):
+                    curve[g, s, at[min(max(j, 0), len(at) - 1)]] += weight
+    return np.array([int(digit) for digit, _ in lines]), points, curve, down
+
+
+def _catmull_rom(t: float) -> tuple[float, float, float, float]:
+    """The weights of four points in a row, for the curve between the middle two (Catmull and Rom 1974)."""
+    return ((-t + 2 * t**2 - t**3) / 2, (2 - 5 * t**2 + 3 * t**3) / 2,
+            (t + 4 * t**2 - 3 * t**3) / 2, (-t**2 + t**3) / 2)
+
+
+DIGIT, POINTS, CURVE, DOWN = _parse(GLYPHS)    # a smooth path is CURVE @ POINTS; ink flows where DOWN is 1

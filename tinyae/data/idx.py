@@ -1,7 +1,7 @@
 """data · idx: the file format of MNIST and its relatives, compressed by gzip or not.
 
-A file is two zero bytes, the type of its numbers (8: unsigned bytes), the number of dimensions, each dimension as
-4 bytes big-endian, then the numbers, last dimension fastest (LeCun, Cortes and Burges 1998).
+A file is two zero bytes, the type of its numbers (8: unsigned bytes), the number of dimensions, each dimension
+in 4 bytes, big-endian, then the numbers, last dimension fastest (LeCun, Cortes and Burges 1998).
 """
 from __future__ import annotations
 
@@ -14,25 +14,23 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from tinyae.data.dataset import MAX_BYTES, Dataset
-from tinyae.errors import BadFile
+from ..errors import BadFile
+from .dataset import MAX_BYTES, Dataset, check_images
 
-FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+         "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 def read(path: Path, ndim: int, limit: int = MAX_BYTES) -> np.ndarray:
     """The uint8 array of `ndim` dimensions in an IDX file, which must hold that and nothing more.
 
-    At most `limit` bytes are read, whatever the header or the compressed stream promise.
+    At most `limit` bytes go into memory, whatever the header or the compressed stream promise.
     """
     try:
         with open(path, "rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            if not packed:
-                return _parse(file, path, ndim, limit)
-            with gzip.GzipFile(fileobj=file) as unpacked:
-                return _parse(cast(BinaryIO, unpacked), path, ndim, limit)
+            return _parse(cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file, path, ndim, limit)
     except BadFile:
         raise
     except (OSError, EOFError, zlib.error) as error:
@@ -44,31 +42,31 @@ def _parse(stream: BinaryIO, path: Path, ndim: int, limit: int) -> np.ndarray:
     start = stream.read(4 + 4 * ndim)
     shape = tuple(int.from_bytes(start[i:i + 4], "big") for i in range(4, 4 + 4 * ndim, 4))
     if start != header(shape):
-        raise BadFile(f"{path} is not an IDX file of {ndim} dimension{'s' * (ndim > 1)}",
-                      expected=f"it begins with {header((0,) * ndim)[:4].hex(' ')} and {ndim} sizes",
-                      got=start[:4].hex(" ") or "an empty file", fix="check that images and labels are not exchanged")
+        raise BadFile(f"{path} is not an IDX file of this kind",
+                      expected=f"the bytes {header((0,) * ndim)[:4].hex(' ')}, then {ndim} sizes",
+                      got=start[:4].hex(" ") or "nothing", fix="check that images and labels are not exchanged")
     size = math.prod(shape)
     if size > limit:
         raise BadFile(f"{path} promises more than is read into memory", expected=f"at most {limit:,} bytes",
-                      got=f"{size:,} bytes: shape {shape}", fix="save the images as .npy, which is mapped instead")
-    data = bytearray()    # grows with what is really there, so a header that lies costs nothing
-    while len(data) < size + 1 and (chunk := stream.read(min(size + 1 - len(data), 1 << 20))):
+                      got=f"{size:,} bytes, shape {shape}", fix="save the images as .npy, which is mapped")
+    data = bytearray()    # grows with what is really there: a header that lies costs nothing
+    while len(data) <= size and (chunk := stream.read(min(size + 1 - len(data), 1 << 20))):
         data += chunk
     if len(data) != size:
-        raise BadFile(f"{path} does not hold what its header says", expected=f"{size:,} bytes: shape {shape}",
+        raise BadFile(f"{path} does not hold what its header says", expected=f"{size:,} bytes, shape {shape}",
                       got="more" if len(data) > size else f"{len(data):,}", fix="delete it and fetch it again")
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def header(shape: tuple[int, ...]) -> bytes:
-    """The bytes before the numbers of a uint8 array."""
+    """The bytes that come before the numbers of a uint8 array."""
     return bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
 
 
 def sha256(array: np.ndarray) -> str:
-    """SHA-256 of the uncompressed IDX file that holds this array (a publisher may compress it anew)."""
+    """SHA-256 of the uncompressed IDX file that holds `array`; publishers may compress the same bytes anew."""
     digest = hashlib.sha256(header(array.shape))
-    digest.update(array)
+    digest.update(array.data)
     return digest.hexdigest()
 
 
@@ -77,26 +75,27 @@ def locate(folder: Path, file: str) -> Path | None:
     return next((path for path in (folder / file, folder / f"{file}.gz") if path.is_file()), None)
 
 
-def load_folder(folder: Path, classes: int = 256) -> tuple[Dataset, Dataset]:
-    """Train and test set from a folder with the four files that MNIST and its relatives consist of."""
+def load_folder(folder: Path) -> tuple[Dataset, Dataset]:
+    """(train, test) from a folder with the four files that MNIST and its relatives consist of."""
     paths = [locate(folder, file) for file in FILES]
-    if missing := [file for file, path in zip(FILES, paths) if path is None]:
-        raise BadFile(f"{folder} lacks files of this data set", expected=" ".join(FILES),
-                      got="no " + ", ".join(missing), fix="put them there, with .gz or without")
-    return pair(cast(list[Path], paths), classes)
+    if None in paths:
+        raise BadFile(f"{folder} lacks {FILES[paths.index(None)]}", expected=", ".join(FILES),
+                      got=", ".join(path.name for path in paths if path),
+                      fix="put the others beside them, with .gz or without")
+    return load(cast("list[Path]", paths))
 
 
-def pair(paths: list[Path], classes: int) -> tuple[Dataset, Dataset]:
-    """(train images, train labels, test images, test labels) as two sets, each checked to be in step."""
-    return _set(*paths[:2], classes), _set(*paths[2:], classes)
+def load(paths: list[Path], classes: int = 256) -> tuple[Dataset, Dataset]:
+    """(train, test) from the paths of the four FILES; labels in step with images, and below `classes`."""
+    return _load_set(paths[0], paths[1], classes), _load_set(paths[2], paths[3], classes)
 
 
-def _set(images_path: Path, labels_path: Path, classes: int) -> Dataset:
-    images, labels = read(images_path, 3), read(labels_path, 1)
-    if len(images) != len(labels) or not images.size:
+def _load_set(images_path: Path, labels_path: Path, classes: int) -> Dataset:
+    images, labels = check_images(read(images_path, 3), str(images_path)), read(labels_path, 1)
+    if len(images) != len(labels):
         raise BadFile(f"{labels_path} is out of step with {images_path.name}", expected="one label per image",
-                      got=f"{len(labels):,} labels, images {images.shape}", fix="take both files from the same place")
+                      got=f"{len(labels):,} labels, {len(images):,} images", fix="take both from the same place")
     if labels.max() >= classes:
-        raise BadFile(f"{labels_path} holds labels that do not exist", expected=f"0 to {classes - 1}",
+        raise BadFile(f"{labels_path} names a class that does not exist", expected=f"labels 0 to {classes - 1}",
                       got=labels.max(), fix="delete it and fetch it again")
     return Dataset(images, labels)

@@ -2,27 +2,31 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from tinyae.data import cache, idx
-from tinyae.data.dataset import Dataset
-from tinyae.errors import BadFile
+import numpy as np
+
+from ..errors import BadFile
+from . import cache, download, idx
+from .dataset import Dataset
 
 
 class Published(NamedTuple):
-    """Where four IDX files are found, and the SHA-256 of each, uncompressed, in the order of idx.FILES."""
+    """Where four IDX files are to be had, and the SHA-256 of each, uncompressed, in the order of idx.FILES."""
 
     description: str
     mirrors: tuple[str, ...]
-    sha256: tuple[str, ...]
+    sha256: tuple[str, str, str, str]
 
 
 SETS = {
     "fashion-mnist": Published(
         "60 000 + 10 000 pictures of clothes 28x28 in ten classes (Xiao, Rasul and Vollgraf 2017; MIT licence)",
         ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"),
+         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"),
         ("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
          "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
          "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
@@ -39,16 +43,64 @@ SETS = {
 
 
 def load(name: str, data_dir: str | os.PathLike | None = None, *,
-         download: bool = True, progress: bool = True) -> tuple[Dataset, Dataset]:
-    """(train, test) of a set in SETS, every file checked against its published sum."""
+         fetch: bool = True, progress: bool = True) -> tuple[Dataset, Dataset]:
+    """(train, test) of a set in SETS, each file compared with its published sum.
+
+    The files, plain or .gz, may lie in any of `cache.folders`, or in NAME or NA_ME below it. Those that are
+    missing are fetched into NAME below the first.
+    """
     places = [place for folder in cache.folders(data_dir)
               for place in (folder / name, folder / name.replace("-", "_"), folder)]
-    paths = []
-    for file in idx.FILES:
-        found = next(filter(None, (idx.locate(place, file) for place in places)), None)
-        if found is None:
-            raise BadFile(f"{name} is not here: {file} is missing", expected=" ".join(idx.FILES),
-                          got="nothing in " + ", ".join(str(place) for place in places),
-                          fix=f"put the four files, with .gz or without, into {places[0]}")
-        paths.append(found)
-    return idx.pair(paths, classes=10)
+    if fetch and None in _find(places):
+        _fetch(name, places, progress)
+    paths = _find(places)
+    if None in paths:
+        raise BadFile(f"{name} is not here, and fetching is switched off", expected=_missing(places),
+                      got=f"neither these nor .gz of them in {', '.join(map(str, places))}", fix=_by_hand(places))
+    train, test = idx.load(cast("list[Path]", paths), classes=10)
+    arrays = (train.images, train.labels, test.images, test.labels)
+    for path, array, sha256 in zip(paths, arrays, SETS[name].sha256, strict=True):
+        _verify(cast(Path, path), cast(np.ndarray, array), sha256)
+    return train, test
+
+
+def _find(places: list[Path]) -> list[Path | None]:
+    """For each of idx.FILES, the first place where it lies."""
+    return [next(filter(None, (idx.locate(place, file) for place in places)), None) for file in idx.FILES]
+
+
+def _missing(places: list[Path]) -> str:
+    return ", ".join(file for file, path in zip(idx.FILES, _find(places), strict=True) if path is None)
+
+
+def _by_hand(places: list[Path]) -> str:
+    return f"put {_missing(places)} (or the same with .gz) into {places[0].absolute()}"
+
+
+def _fetch(name: str, places: list[Path], progress: bool) -> None:
+    """Fetch what is missing, unless another process did so while this one waited."""
+    _, mirrors, sums = SETS[name]
+    home = places[0]
+    try:
+        with cache.locked(home):
+            for file, path, sha256 in zip(idx.FILES, _find(places), sums, strict=True):
+                if path is None:
+                    urls = [f"{mirror}{file}.gz" for mirror in mirrors]
+                    download.fetch(urls, home / f"{file}.gz", partial(_check, ndim=3 if "images" in file else 1,
+                                                                      sha256=sha256), progress)
+    except BadFile as refusal:
+        raise BadFile(f"{name}: {refusal.what}", expected=refusal.expected, got=refusal.got,
+                      fix=_by_hand(places)) from refusal
+    except OSError as error:
+        raise BadFile(f"{name} cannot be kept in {home}", expected="a folder to write in, with 30 MB free",
+                      got=error.strerror or error, fix="name another one: --data-dir DIR, or $TINYAE_DATA") from error
+
+
+def _check(path: Path, ndim: int, sha256: str) -> None:
+    _verify(path, idx.read(path, ndim, download.LIMIT), sha256)
+
+
+def _verify(path: Path, array: np.ndarray, sha256: str) -> None:
+    if (found := idx.sha256(array)) != sha256:
+        raise BadFile(f"{path} is not the published file", expected=f"content of SHA-256 {sha256}", got=found,
+                      fix="delete it, and it is fetched again; files of your own: give their folder as the data")

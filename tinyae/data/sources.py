@@ -2,36 +2,44 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 
-from tinyae.data import arrays, digits, published
-from tinyae.data.dataset import Dataset
-from tinyae.errors import BadType, BadValue
+from ..errors import BadType, BadValue
+from . import arrays, digits, folder, idx, published
+from .dataset import Dataset
 
 SOURCES = {
-    "digits": "60 000 + 10 000 handwritten-like digits 28x28, drawn here: needs no download",
-    **{name: published.description for name, published in published.SETS.items()},
+    "digits": "60 000 + 10 000 handwritten-like digits 28x28, drawn here: nothing to download",
+    **{name: entry.description for name, entry in published.SETS.items()},
 }
 
 
 def load(name: str | os.PathLike, data_dir: str | os.PathLike | None = None, *,
          download: bool = True, progress: bool = True) -> tuple[Dataset, Dataset]:
-    """name -> (train, test): a name in SOURCES, or the path of a folder of images, a .npy or a .npz.
+    """name -> (train, test): a name in SOURCES, or the path of a .npy, a .npz, a folder of pictures (PNG, JPEG,
+    GIF, BMP) or a folder of four IDX files.
 
-    Published sets are looked for in data_dir, $TINYAE_DATA and the platform's cache folder, and fetched if they are
-    in none and `download` allows it. `progress` shows bars for what takes time.
+    What has a name is looked for in `data_dir`, $TINYAE_DATA and the platform's cache folder; if it is in none,
+    it is drawn, or fetched where `download` allows it, and kept in the first. `progress` shows bars meanwhile.
     """
     if not isinstance(name, (str, os.PathLike)):
-        raise BadType("the data has no name", expected="a name or a path", got=type(name).__name__,
-                      fix="data.load('digits'); arrays need no loading")
+        raise BadType("data is loaded by its name", expected="a name or a path", got=type(name).__name__,
+                      fix="data.load('digits')")
     if name == "digits":
-        return digits.load(progress=progress)
+        return digits.load(data_dir, progress=progress)
     if name in published.SETS:
-        return published.load(str(name), data_dir, download=download, progress=progress)
+        return published.load(str(name), data_dir, fetch=download, progress=progress)
     path = Path(name).expanduser()
-    if path.suffix in (".npy", ".npz") and path.is_file():
-        return arrays.load_npy(path) if path.suffix == ".npy" else arrays.load_npz(path)
-    raise BadValue(f"there is no data called {str(name)!r}",
-                   expected=f"{', '.join(SOURCES)}, or the path of a folder of images, a .npy or a .npz",
-                   got="a path that does not exist" if not path.exists() else "a file of another kind",
-                   fix="check the spelling; a relative path starts at the current folder, " + str(Path.cwd()))
+    if path.is_dir():
+        named = any(idx.locate(path, file) for file in idx.FILES)
+        return idx.load_folder(path) if named else folder.load(path)
+    if path.is_file() and path.suffix == ".npy":
+        return arrays.load_npy(path)
+    if path.is_file() and path.suffix == ".npz":
+        return arrays.load_npz(path)
+    near = get_close_matches(str(name), SOURCES, 1)
+    raise BadValue(f"there is no data {str(name)!r}",
+                   expected=f"{', '.join(SOURCES)}; or the path of a folder, a .npy or a .npz",
+                   got="a file that is neither .npy nor .npz" if path.is_file() else "a path that does not exist",
+                   fix=f"did you mean {near[0]}?" if near else "check the path and the spelling")
