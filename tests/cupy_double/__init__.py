@@ -1,0 +1,19 @@
+"""A stand-in for CuPy, without a GPU: what CuPy refuses, this refuses, so a test on the CPU fails where a GPU would.
+
+    monkeypatch.setitem(sys.modules, "cupy", cupy_double.cupy)
+
+An array of the double hides a NumPy array that nothing reaches but the double itself. A call passes four gates, then
+NumPy computes it: CuPy has that name; its signature takes those arguments (api.json, written by dump_api.py from CuPy
+itself); nothing is a host array, and no array stands where CuPy wants Python integers; the ufunc method or keyword is
+one that CuPy implements. What costs time on a GPU is counted: `with counting() as n:` n.launches, n.syncs, n.uploads.
+
+Stricter than CuPy: an index out of range raises (CuPy wraps it), fused functions are elementwise only. Not played: the
+rounding of CUDA's kernels, the order of atomic additions, memory that runs out.
+
+Reading order: counts, gates, arrays, calls, module.
+"""
+from .arrays import DeviceArray
+from .counts import Counts, counting, no_sync
+from .module import cupy
+
+__all__ = ["Counts", "DeviceArray", "counting", "cupy", "no_sync"]
