@@ -1,8 +1,8 @@
 """1 of 9 · backend: where arrays live.
 
-An array is a `numpy.ndarray` (device "cpu") or a `cupy.ndarray` (device "cuda"). Everything else in this library calls
-`np.exp(x)` and lets NumPy's dispatch protocols (NEP 13, NEP 18) hand a CuPy array to CuPy. What those protocols cannot do
-stands here, and only this file names CuPy: choosing a device, moving arrays, random numbers, waiting for the GPU.
+An array is a numpy.ndarray (device "cpu") or a cupy.ndarray (device "cuda"). Everything else in this library calls
+np.exp(x) and lets NumPy's dispatch protocols (NEP 13, NEP 18) hand a CuPy array to CuPy. What those protocols cannot
+do stands here, and only this file names CuPy: choosing a device, moving arrays, random numbers, waiting for the GPU.
 """
 from __future__ import annotations
 

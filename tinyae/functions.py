@@ -54,7 +54,7 @@ def squared_error(y: Value, x: Value) -> Value:
 
 
 def bce_with_logits(logits: Value, x: Value) -> Value:
-    """-sum_i [x_i log p_i + (1 - x_i) log(1 - p_i)] per image, p = sigmoid(logits): (n, ...), (n, ...) -> (n,), in nats.
+    """-sum_i [x_i log p_i + (1 - x_i) log(1 - p_i)], p = sigmoid(logits): (n, ...), (n, ...) -> (n,), in nats.
 
     x may be grey, anywhere in [0, 1]. Computed as sum_i softplus(l_i) - l_i x_i, which has no log of a probability to
     overflow or to clip: finite, with finite gradients, at logits of +-1e4 in float32. Values of x outside [0, 1] are
@@ -72,13 +72,13 @@ def bce_with_logits(logits: Value, x: Value) -> Value:
 def cross_entropy(logits: Value, labels: Array) -> Value:
     """-log softmax(logits)[label] per row: (n, k), integers (n,) in 0 .. k-1 -> (n,), in nats."""
     labels = np.asarray(labels) if isinstance(labels, list) else labels
-    n, k = logits.shape if logits.ndim == 2 else (None, None)
-    if n is None or not is_array(labels) or labels.dtype.kind not in "iu" or labels.shape != (n,):
+    if logits.ndim != 2 or not is_array(labels) or labels.dtype.kind not in "iu" or labels.shape != logits.shape[:1]:
         raise BadValue("cross_entropy cannot compare these", expected="logits (n, k) and n integer labels",
                        got=f"{describe(logits)} and {describe(labels)}", fix="labels.astype(int).reshape(-1)")
+    n, k = logits.shape
     if device_of(labels) == "cpu" and n and not (labels.min() >= 0 and labels.max() < k):
         raise BadValue("a label outside the classes", expected=f"labels in 0 .. {k - 1}",
-                       got=f"labels from {labels.min()} to {labels.max()}", fix=f"logits of shape (n, {labels.max() + 1})")
+                       got=f"labels from {labels.min()} to {labels.max()}", fix="a logit for each class, labels from 0")
     return logsumexp(logits) - index(logits, key=(np.arange(n, like=labels), labels))
 
 
@@ -104,7 +104,7 @@ def dropout(x: Value, rate: float, rng: Any = None) -> Value:
     Without an rng there is no corruption: no train/eval mode to forget. Srivastava et al. 2014, in the inverted form.
     """
     if not 0 <= rate < 1:
-        raise BadValue("dropout rate out of range", expected="0 <= rate < 1", got=rate, fix="rate=0.5 drops every other")
+        raise BadValue("dropout rate out of range", expected="0 <= rate < 1", got=rate, fix="rate=0.5 drops half")
     if rng is None or rate == 0:
         return x
     kept = uniform(rng, like=x) >= rate
@@ -114,7 +114,7 @@ def dropout(x: Value, rate: float, rng: Any = None) -> Value:
 def gaussian_noise(x: Value, sigma: float, rng: Any = None) -> Value:
     """x + sigma * N(0, 1), fresh for each entry; x itself without an rng."""
     if not sigma >= 0:
-        raise BadValue("noise scale out of range", expected="sigma >= 0, in the units of x", got=sigma, fix="sigma=0.3")
+        raise BadValue("noise scale out of range", expected="sigma >= 0, in units of x", got=sigma, fix="sigma=0.3")
     return x if rng is None else x + sigma * normal(rng, like=x)
 
 
@@ -125,5 +125,5 @@ def _same_shape(name: str, x: Value, y: Value) -> None:
                           fix="np.asarray(x, np.float32)")
     if x.shape != y.shape or x.ndim == 0:
         raise BadValue(f"{name} compares equal shapes only", expected="two arguments of one shape (n, ...)",
-                       got=f"{describe(x)} and {describe(y)}", fix="y.reshape(x.shape), if the numbers of entries agree; "
-                       "broadcasting would compare each entry with all of another axis")
+                       got=f"{describe(x)} and {describe(y)}", fix="reshape one to the other's shape: broadcasting "
+                       "would compare each entry with all entries of another axis")

@@ -1,7 +1,7 @@
 """7 of 9 · layers: callable objects that own Tensors.
 
-There is no base class: a layer is anything that is called as layer(x, rng=None), and params(obj) finds the Tensors of any
-object. Without an rng a layer is deterministic, so there is no train/eval mode either.
+There is no base class: a layer is anything that is called as layer(x, rng=None), and params(obj) finds the Tensors of
+any object. Without an rng a layer is deterministic, so there is no train/eval mode either.
 """
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ACTIVATIONS: dict[str, Callable] = {
     "sigmoid": ops.sigmoid, "tanh": ops.tanh, "sin": ops.sin,
 }
 
-# The variance of a weight, given its fan-in and fan-out, that keeps the variance of signals (He: forward, behind a
-# rectifier, He et al. 2015, eq. 10) or of signals and gradients (Glorot & Bengio 2010, eq. 12 and 16) from layer to layer.
+# The variance of a weight, given its fan-in n and fan-out k, that keeps the variance of signals behind a rectifier
+# (He et al. 2015, eq. 10), or of signals and gradients alike (Glorot & Bengio 2010, eq. 12, 16), from layer to layer.
 INITIALISERS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] = {
     "he_normal": lambda n, k, rng: rng.standard_normal((n, k)) * (2 / n) ** 0.5,
     "he_uniform": lambda n, k, rng: rng.uniform(-1, 1, (n, k)) * (6 / n) ** 0.5,
@@ -34,7 +34,7 @@ INITIALISERS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] =
 class Dense:
     """x (n, d) -> f(x @ W + b) (n, k), with d = n_in and k = n_out.
 
-    activation: a name from ACTIVATIONS or a function. init: a name from INITIALISERS or a function (d, k, rng) -> (d, k);
+    activation: a name from ACTIVATIONS or a function. init: a name from INITIALISERS or a function (d, k, rng) -> (d, k).
     b starts at 0. The weights are drawn on the host in float64, so that every device and dtype starts from one draw.
     """
 
@@ -51,7 +51,7 @@ class Dense:
         if x.ndim != 2 or x.shape[1] != self.W.shape[0]:
             d, k = self.W.shape
             raise BadValue(f"Dense({d}, {k}) cannot take this input", expected=f"x (n, {d})", got=describe(x),
-                           fix=f"x.reshape(len(x), -1) makes images rows; or Dense({x.shape[-1] if x.ndim else 1}, {k})")
+                           fix=f"x.reshape(len(x), -1) for images; or Dense({x.shape[-1] if x.ndim else 1}, {k})")
         return self.activation(x @ self.W + self.b)
 
 
@@ -67,7 +67,7 @@ class Dropout:
 
 
 class Sequential(list):
-    """x -> layers[-1](... layers[0](x)): a list of layers, or plain functions of x, to be called one after the other."""
+    """x -> layers[-1](... layers[0](x)): a list of layers, or plain functions of x, called one after the other."""
 
     def __init__(self, *layers: Callable):
         super().__init__(layers)
@@ -87,7 +87,7 @@ def dense_stack(widths: Sequence[int], activation: str | Callable, last: str | C
 
 
 def params(obj: Any) -> dict[str, Tensor]:
-    """Every leaf Tensor that obj owns, by dotted name, in order of definition; a shared (tied) one once, under its first.
+    """Every leaf Tensor that obj owns, by dotted name, in order of definition; a shared (tied) one once, by its first.
 
     obj may be a Tensor, a list, a dict, or any object with attributes. The order never depends on hashes.
     """

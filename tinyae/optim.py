@@ -27,13 +27,14 @@ class SGD:
     """
 
     def __init__(self, params: Params, lr: float = 1e-2, momentum: float = 0.0, l2: float = 0.0):
-        _check(lr=lr, l2=l2)
+        _check_positive(lr=lr)
+        _check_not_negative(l2=l2)
         _check_fraction(momentum=momentum)
-        self.params, self.lr, self.momentum, self.l2 = _tensors(params), lr, momentum, l2
-        self.v = [np.zeros_like(p.data) for p in self.params]
+        self.params, self.lr, self.momentum, self.l2 = _leaves(params), lr, momentum, l2
+        self.v = [np.zeros_like(p.data) for p in self.params.values()]
 
     def step(self, grads: Grads) -> None:
-        for p, g, v in zip(self.params, _matching(grads, self.params), self.v, strict=True):
+        for p, g, v in zip(self.params.values(), _matching(grads, self.params), self.v, strict=True):
             v *= self.momentum
             v += g + self.l2 * p.data if self.l2 else g
             p.data = freeze(p.data - self.lr * v)
@@ -54,26 +55,27 @@ class Adam:
     p <- p - lr * [m / (1 - b1^t)] / (sqrt[v / (1 - b2^t)] + eps)
 
     eps is added outside the root, after the bias correction, as in the paper and in PyTorch (TensorFlow 1 and Keras add
-    it before: for tiny gradients the two differ visibly). Two decays, told apart: `l2` adds l2 * p to the gradient, where
-    the division by sqrt(v) nearly undoes it; `weight_decay` shrinks p by lr * weight_decay * p beside the step
+    it before: for tiny gradients the two differ visibly). Two decays, told apart: `l2` adds l2 * p to the gradient,
+    where the division by sqrt(v) nearly undoes it; `weight_decay` shrinks p by lr * weight_decay * p beside the step
     (Loshchilov & Hutter 2019, algorithm 2).
     """
 
     def __init__(self, params: Params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0.0, l2: float = 0.0):
-        _check(lr=lr, eps=eps, weight_decay=weight_decay, l2=l2)
+        _check_positive(lr=lr, eps=eps)
+        _check_not_negative(weight_decay=weight_decay, l2=l2)
         _check_fraction(beta1=betas[0], beta2=betas[1])
-        self.params, self.lr, self.betas, self.eps = _tensors(params), lr, betas, eps
+        self.params, self.lr, self.betas, self.eps = _leaves(params), lr, betas, eps
         self.weight_decay, self.l2, self.t = weight_decay, l2, 0
-        self.m = [np.zeros_like(p.data) for p in self.params]
-        self.v = [np.zeros_like(p.data) for p in self.params]
+        self.m = [np.zeros_like(p.data) for p in self.params.values()]
+        self.v = [np.zeros_like(p.data) for p in self.params.values()]
 
     def step(self, grads: Grads) -> None:
-        grads = _matching(grads, self.params)
+        arrays = _matching(grads, self.params)
         b1, b2 = self.betas
         self.t += 1
         rate, correction = self.lr / (1 - b1 ** self.t), (1 - b2 ** self.t) ** 0.5
-        for p, g, m, v in zip(self.params, grads, self.m, self.v, strict=True):
+        for p, g, m, v in zip(self.params.values(), arrays, self.m, self.v, strict=True):
             if self.l2:
                 g = g + self.l2 * p.data
             m += (1 - b1) * (g - m)
@@ -108,31 +110,42 @@ def _load(state: dict[str, Any], into: dict[str, list[Array]]) -> None:
         a[...] = to_device(state[name], device_of(a))
 
 
-def _tensors(params: Params) -> list[Tensor]:
-    tensors = list(params.values()) if isinstance(params, dict) else list(params)
-    if not tensors or not all(isinstance(p, Tensor) and p.op is None for p in tensors):
+def _leaves(params: Params) -> dict[str, Tensor]:
+    named = dict(params) if isinstance(params, dict) else {str(i): p for i, p in enumerate(params)}
+    if not named or not all(isinstance(p, Tensor) and p.op is None for p in named.values()):
         raise BadValue("an optimiser needs parameters", expected="leaf Tensors, at least one", got=repr(params)[:200],
                        fix="params(model)")
-    if len(set(tensors)) < len(tensors):
-        raise BadValue("a parameter stands in the list twice", expected="each Tensor once", got=f"{len(tensors)} entries, "
-                       f"{len(set(tensors))} Tensors", fix="params(obj) lists a shared (tied) weight once")
-    return tensors
+    if len(set(named.values())) < len(named):
+        raise BadValue("a parameter stands in the list twice", expected="each Tensor once",
+                       got=f"{len(named)} entries, {len(set(named.values()))} Tensors",
+                       fix="params(obj) lists a shared (tied) weight once")
+    return named
 
 
-def _matching(grads: Grads, params: list[Tensor]) -> list[Array]:
-    arrays = list(grads.values()) if isinstance(grads, dict) else list(grads)
-    shapes = [getattr(g, "shape", None) for g in arrays]
-    if shapes != [p.shape for p in params]:
-        raise BadValue("gradients do not match the parameters", expected=f"arrays of shapes {[p.shape for p in params]}",
-                       got=shapes, fix="grad(loss, the same list that the optimiser was given)")
-    return arrays
+def _matching(grads: Grads, params: dict[str, Tensor]) -> list[Array]:
+    """The gradients in the parameters' order: a dict is matched by name, a list by position."""
+    if isinstance(grads, dict) and grads.keys() == params.keys():
+        grads = [grads[name] for name in params]
+    if isinstance(grads, dict) or len(grads) != len(params) or any(
+            (getattr(g, "shape", None), g.dtype) != (p.shape, p.dtype) for g, p in zip(grads, params.values(), strict=True)):
+        raise BadValue("gradients do not match the parameters",
+                       expected=", ".join(f"{name} {describe(p)}" for name, p in params.items()),
+                       got=", ".join(grads) if isinstance(grads, dict) else ", ".join(map(describe, grads)),
+                       fix="grad(loss, the params that the optimiser was given)")
+    return list(grads)
 
 
-def _check(**settings: float) -> None:
+def _check_positive(**settings: float) -> None:
     for name, value in settings.items():
-        if not 0 <= value < float("inf") or name in ("lr", "eps") and value == 0:
-            raise BadValue(f"{name} out of range", expected=f"{name} {'>' if name in ('lr', 'eps') else '>='} 0, finite",
-                           got=value, fix=f"{name}=1e-3; a negative rate climbs the loss" if name == "lr" else f"{name}=1e-8")
+        if not 0 < value < float("inf"):
+            raise BadValue(f"{name} out of range", expected=f"{name} > 0, finite", got=value,
+                           fix=f"{name}=1e-3; a negative rate would climb the loss" if name == "lr" else f"{name}=1e-8")
+
+
+def _check_not_negative(**settings: float) -> None:
+    for name, value in settings.items():
+        if not 0 <= value < float("inf"):
+            raise BadValue(f"{name} out of range", expected=f"{name} >= 0, finite", got=value, fix=f"{name}=1e-4")
 
 
 def _check_fraction(**settings: float) -> None:

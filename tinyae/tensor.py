@@ -1,7 +1,7 @@
 """2 of 9 · tensor: three nouns, Tensor, op and grad.
 
-A Tensor is an array that remembers which op made it and from what. An op is a row of calculus: the forward function and,
-per argument, its vector-Jacobian product. grad walks from the loss back to what it was made of, newest Tensor first.
+A Tensor is an array that remembers which op made it and from what. An op is a row of calculus: the forward function
+and, per argument, its vector-Jacobian product. grad walks from the loss back to what it was made of, newest first.
 """
 # Rows refer to each other, lambdas are read before they are typed:
 # mypy: disable-error-code="has-type"
@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .backend import Array, device_of, freeze, frozen, is_array, to_device, to_host
+from .backend import Array, device_of, freeze, frozen, is_array, to_host
+from .constants import constant, describe, fixed, leaf_data, mixed
 from .errors import BadType, BadValue, Refusal
 
 now = count().__next__      # birth numbers: parents are born before their children
@@ -51,11 +52,14 @@ class Tensor:
     mT: ClassVar[Any]
 
     def __init__(self, data: Any):
-        self._data = _leaf_data(data)
+        if type(data) is Tensor:
+            raise BadType("already a Tensor", expected="an array, a number or a list", got=repr(data),
+                          fix="use it as it is, or Tensor(t.data) for a leaf of the same value")
+        self._data = leaf_data(data)
         self.op: Any = None                         # the row that made it; None: a leaf
         self.args: tuple = ()                       # what the row was given: Tensors and constants,
         self.params: dict[str, Any] = {}            # and its settings, by name
-        self.parents: tuple[Tensor, ...] = ()       # the Tensors among args
+        self.parents: Sequence[Tensor] = ()         # the Tensors among args
         self.born = now()
         self.grad: Array | None = None              # filled by backward(), never read by the library
 
@@ -161,10 +165,10 @@ class Tensor:
 def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) -> Any:
     """z = forward(*arrays, **params), differentiable: a row of the table.
 
-    vjps[i](g, z, *arrays, **params) is dL/d(arrays[i]), given g = dL/dz. It is written with operators and other rows, so
-    that it runs at full speed on bare arrays and is traced, hence differentiable again, on Tensors. A vjp of None marks
-    an argument that has no gradient; `each(i, g, z, *arrays, **params)` serves rows with any number of arguments.
-    Arrays are positional, parameters go by name. Rows save nothing and never un-broadcast: the engine does.
+    vjps[i](g, z, *arrays, **params) is dL/d(arrays[i]), given g = dL/dz. It is written with operators and other rows,
+    so that it runs at full speed on bare arrays and is traced, hence differentiable again, on Tensors. A vjp of None
+    marks an argument that has no gradient; each(i, g, z, *arrays, **params) serves rows with any number of arguments.
+    Arrays go by position, settings by name. Rows save nothing and never un-broadcast: the engine does.
 
         softsign = op(lambda x: x / (1 + abs(x)),  lambda g, z, x: g / ops.square(1 + ops.abs(x)))
     """
@@ -178,23 +182,24 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
         else:
             return forward(*args, **params)         # constants in, constant out, at array speed
         if params:
-            params = {name: _fixed(value) for name, value in params.items()}
+            params = {name: fixed(value) for name, value in params.items()}
         dtype, kind = like._data.dtype, type(like._data)
-        kept, arrays, parents = [], [], []          # constants are kept as the row saw them: cast and frozen
+        arrays: list[Any] = []
+        parents: list[Tensor] = []
         for i, a in enumerate(args):
             if type(a) is Tensor:
                 x = a._data
                 if each is None and vjps[i] is None:
                     raise BadType(f"argument {i} of {row.__name__} has no gradient", expected="a plain array",
                                   got=repr(a), fix="pass t.data")
-                if x.dtype != dtype or type(x) is not kind:
-                    raise _mixed(row, i, x, like._data)
+                if (x.dtype is not dtype and x.dtype != dtype) or type(x) is not kind:
+                    raise mixed(row.__name__, i, x, like._data)
                 parents.append(a)
-            elif type(a) is float or type(a) is int:
+            elif type(a) is float:
                 x = a
-            else:
-                x = a = _constant(row, i, a, like._data, cast=each is not None or vjps[i] is not None)
-            kept.append(a)
+            else:                                   # kept as the row sees it: cast, and nobody's to change
+                x = constant(row.__name__, i, a, like._data, cast=each is not None or vjps[i] is not None)
+                args = (*args[:i], x, *args[i + 1:])
             arrays.append(x)
         try:
             z = forward(*arrays, **params)
@@ -203,14 +208,14 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
                 raise
             raise BadValue(f"{row.__name__} cannot take these arguments", expected="shapes and settings that fit",
                            got=f"{' and '.join(map(describe, arrays))}{_settings(params)}: {error}",
-                           fix="print the shapes on the way here; reshape, transpose or index until they fit") from error
-        if z.dtype != dtype and "dtype" not in params:
+                           fix="print the shapes on the way; reshape, transpose or index until they fit") from error
+        if z.dtype is not dtype and z.dtype != dtype and "dtype" not in params:
             raise BadValue(f"{row.__name__} changed the dtype", expected=f"{dtype}, as its arguments", got=z.dtype,
                            fix="use Python numbers in the row, not np.float64; ops.cast changes dtype on purpose")
         if type(z) is not kind:
             z = np.asarray(z)                       # NumPy turns 0-d results into scalars
         t = _new(Tensor)
-        t._data, t.op, t.args, t.params, t.parents = freeze(z), row, tuple(kept), params, tuple(parents)
+        t._data, t.op, t.args, t.params, t.parents = freeze(z), row, args, params, parents
         t.born, t.grad = now(), None
         return t
 
@@ -219,7 +224,8 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
     return row
 
 
-def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: bool = False, unused: str = "error") -> Any:
+def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: bool = False,
+         unused: str = "error") -> Any:
     """dy/dw for each w in wrt, in the shape of wrt: a list, or a dict by name. y has one element.
 
     Arrays (read-only, of w's shape, dtype and device), or with create_graph Tensors that can be differentiated again.
@@ -233,13 +239,14 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
     for t in past:                                              #    is ever computed
         if not live.isdisjoint(t.parents):
             live.add(t)
-    see: Callable = (lambda x: x) if create_graph else raw     # 3. the same vjps, on Tensors or on bare arrays
-    grads: dict[Tensor, Any] = {y: see(Tensor(freeze(np.ones_like(y._data))))}
-    for t in reversed(past):                                    #    newest first: whoever used t has paid in
+    one = freeze(np.ones_like(y._data))
+    grads: dict[Tensor, Any] = {y: Tensor(one) if create_graph else one}
+    for t in reversed(past):                                    # 3. newest first: whoever used t has paid in.
         if t.op is None or t not in grads or t not in live:
             continue
         g = grads[t] if t in wanted else grads.pop(t)
-        z, args = see(t), [see(a) for a in t.args]
+        # The same vjps run on Tensors, to be differentiated again, or on bare arrays.
+        z, args = (t, t.args) if create_graph else (t._data, [raw(a) for a in t.args])
         for i, a in enumerate(t.args):
             if type(a) is Tensor and a in live:
                 vjp = t.op.vjps[i] if t.op.each is None else partial(t.op.each, i)
@@ -284,14 +291,6 @@ def raw(x: Any) -> Any:
     return x._data if type(x) is Tensor else x
 
 
-def describe(x: Any) -> str:
-    """An argument in an error message: shape, dtype and device of an array, the value of anything else."""
-    x = raw(x)
-    if not is_array(x):
-        return f"{type(x).__name__} {x!r:.60}"
-    return f"{x.shape} {x.dtype}" + (" on cuda" if device_of(x) == "cuda" else "")
-
-
 def _settings(params: dict[str, Any]) -> str:
     return "".join(f", {name}={value!r:.60}" for name, value in params.items())
 
@@ -302,7 +301,7 @@ def _scalar(y: Any) -> Tensor:
                       fix="make the inputs Tensors before computing y; .data and .item() cut the path")
     if y.size != 1:
         raise BadValue("a gradient is of one number", expected="y with one element", got=repr(y),
-                       fix="ops.sum(y) or ops.mean(y); weigh with v first for a vector-Jacobian product: ops.sum(v * y)")
+                       fix="ops.sum(y) or ops.mean(y); for a vector-Jacobian product ops.sum(v * y)")
     return y
 
 
@@ -318,56 +317,6 @@ def _check_wrt(wrt: Any, unused: str) -> None:
         raise BadValue("unknown setting", expected='unused="error" or "zero"', got=repr(unused), fix='unused="zero"')
 
 
-def _leaf_data(data: Any) -> Array:
-    if isinstance(data, np.ndarray | np.generic) or is_array(data):
-        x = data if is_array(data) else np.asarray(data)
-    else:
-        if type(data) is Tensor:
-            raise BadType("already a Tensor", expected="an array, a number or a list", got=repr(data),
-                          fix="use it as it is, or Tensor(t.data) for a leaf of the same value")
-        x = np.array(data)                      # a list of Tensors ends in Tensor.__array__'s sentence
-        x = x.astype(np.float32) if x.dtype.kind in "iuf" else x
-    if x.dtype.kind != "f" or not x.dtype.isnative or isinstance(x, np.ma.MaskedArray | np.matrix):
-        raise BadType("a Tensor holds floating-point numbers", expected="float32 or float64 (native byte order)",
-                      got=f"{type(x).__name__} {describe(x)}", fix="Tensor(np.asarray(x).astype(np.float32))")
-    return frozen(np.asarray(x) if isinstance(x, np.ndarray) else x)
-
-
-def _constant(row: Any, i: int, a: Any, like: Array, cast: bool) -> Any:
-    """A constant argument in the tape's dtype: numbers stay weak, masks are cast, another dtype is refused."""
-    if isinstance(a, bool | float | int | np.bool_ | np.integer | np.floating):
-        return a.item() if isinstance(a, np.generic) else a
-    if isinstance(a, list | tuple):
-        a = to_device(np.asarray(a, like.dtype if cast else None), device_of(like))
-    if isinstance(a, np.ndarray) and type(a) is not np.ndarray:
-        a = np.asarray(a)                       # np.memmap and other subclasses
-    if not is_array(a):
-        raise BadType(f"argument {i} of {row.__name__} is no array", expected="a Tensor, an array, a number or a list",
-                      got=describe(a), fix="convert it with np.asarray(x, np.float32)")
-    if cast and a.ndim == 0:
-        return a.astype(like.dtype) if device_of(a) == "cuda" else a.item()
-    if type(a) is not type(like) or (cast and a.dtype not in (like.dtype, bool)):
-        raise _mixed(row, i, a, like)
-    return freeze(a.astype(like.dtype)) if cast and a.dtype == bool else frozen(a)
-
-
-def _fixed(value: Any) -> Any:
-    """A setting that its giver can no longer change: an index may hold arrays."""
-    if isinstance(value, tuple | list):
-        return type(value)(map(_fixed, value))
-    return frozen(value) if is_array(value) else value
-
-
-def _mixed(row: Any, i: int, a: Array, like: Array) -> BadType:
-    where, dtype = device_of(like), like.dtype
-    if device_of(a) != where:
-        return BadType(f"{row.__name__} mixes devices", expected=f"every argument on {where}, as {describe(like)}",
-                       got=f"argument {i}: {describe(a)}, on {device_of(a)}",
-                       fix=f'backend.to_device(x, "{where}"), or build both on one device (device="{where}")')
-    return BadType(f"{row.__name__} mixes dtypes", expected=f"{dtype}, as the other Tensor", got=f"argument {i}: "
-                   f"{describe(a)}", fix=f"x.astype(np.{dtype}) for an array, ops.cast(t, dtype=np.{dtype}) for a Tensor")
-
-
 def _unbroadcast(t: Tensor, i: int, g: Any) -> Any:
     try:
         return sum_to(g, shape=t.args[i].shape)
@@ -376,8 +325,8 @@ def _unbroadcast(t: Tensor, i: int, g: Any) -> Any:
 
 
 def _wrong_vjp(t: Tensor, i: int, g: Any) -> BadValue:
-    return BadValue(f"vjp {i} of {t.op.__name__} is wrong", expected=f"a gradient like its argument, {describe(t.args[i])}",
-                    got=describe(g), fix="g has the shape of z; keep Python numbers in the row; the engine un-broadcasts")
+    return BadValue(f"vjp {i} of {t.op.__name__} is wrong", expected=f"{describe(t.args[i])}, as its argument",
+                    got=describe(g), fix="g has z's shape and dtype; write vjps with Python numbers, not np.float64")
 
 
 # The three rows that the engine itself needs.

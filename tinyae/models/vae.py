@@ -26,9 +26,9 @@ class VAE:
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (400,), latent: int = 20,
                  activation: str | Callable = "relu", beta: float = 1.0, **settings: Any):
         if not hidden:
-            raise BadValue("a VAE needs a hidden layer", expected="hidden, at least one width", got=hidden, fix="hidden=(400,)")
+            raise BadValue("no hidden layer", expected="hidden, at least one width", got=hidden, fix="hidden=(400,)")
         if not 0 <= beta < float("inf"):
-            raise BadValue("beta out of range", expected="beta >= 0; 1 is the evidence lower bound", got=beta, fix="beta=1.0")
+            raise BadValue("beta out of range", expected="beta >= 0; 1 gives the ELBO", got=beta, fix="beta=1.0")
         self.body = dense_stack([n_in, *hidden], activation, last=activation, **settings)
         self.mu = Dense(hidden[-1], latent, **settings)
         self.log_var = Dense(hidden[-1], latent, **settings)
