@@ -9,6 +9,8 @@ from .backend import Array, to_host
 from .tensor import Tensor, grad, tape
 
 EXPLODED = 100.0    # |weight|. Initial weights are below 1, and sane training moves them little
+IN_USE = 0.01       # nats of a latent, averaged over images
+COLLAPSED = 0.1     # nats of all latents together
 
 
 def find_nonfinite(loss: Tensor) -> Tensor | None:
@@ -67,23 +69,23 @@ def _back(t: Tensor) -> Iterator[Tensor]:
 
 
 def troubles(peaks: dict[str, Array], params: dict[str, Tensor]) -> list[str]:
-    """Dead relu units (zero over a whole evaluation) and exploded weights, in words, one entry per layer."""
-    found = []
-    for layer, peak in peaks.items():
-        dead = int((to_host(peak) <= 0).sum())
-        if dead:
-            found.append(f"{dead}/{peak.size} relu dead in {layer}")
-    for name, p in params.items():
-        largest = float(abs(p.data).max())
-        if largest > EXPLODED:
-            found.append(f"weights of {name} reach {largest:.3g}")
-    return found
+    """Dead relu units (zero for every test image) and exploded weights, in words."""
+    dead = {layer: int((to_host(peak) <= 0).sum()) for layer, peak in peaks.items()}
+    largest = {name: float(abs(p.data).max()) for name, p in params.items()}
+    found = {"dead relu": [f"{layer} {n}/{peaks[layer].size}" for layer, n in dead.items() if n],
+             "exploding weights": [f"{name} up to {value:.3g}" for name, value in largest.items() if value > EXPLODED]}
+    return [f"{trouble}: {', '.join(places)}" for trouble, places in found.items() if places]
 
 
-def active_units(mu: Array, log_var: Array, least: float = 0.01) -> int:
-    """Latents whose KL to N(0, 1), averaged over the images (rows), exceeds `least` nats (Burda et al., 2016)."""
-    kl = 0.5 * (mu * mu + np.exp(log_var) - 1 - log_var)
-    return int((to_host(kl.mean(axis=0)) > least).sum())
+def latents_in_use(mu: Array, log_var: Array) -> str:
+    """How many latents carry more than IN_USE nats about an image, in words, and whether the posterior has collapsed.
+
+    mu, log_var (n, k) of q(z|x) = N(mu, e^log_var); their KL to N(0, 1) is averaged over n (Burda et al. 2016).
+    """
+    kl = to_host((0.5 * (mu * mu + np.exp(log_var) - 1 - log_var)).mean(axis=0))        # (k,)
+    used = f"{int((kl > IN_USE).sum())}/{kl.size} latents in use"
+    collapsed = f" · the posterior has collapsed: KL {kl.sum():.3f} nats, so codes say nothing about their images"
+    return used + (collapsed if kl.sum() < COLLAPSED else "")
 
 
 def _finite(x: Array) -> bool:

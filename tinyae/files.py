@@ -31,6 +31,23 @@ def write(path: str | Path, content: bytes) -> None:
                       fix="make room or choose another --out; what stood there before is untouched") from error
 
 
+def claim(folder: Path) -> None:
+    """Make folder, or take it if it is there and empty: a run never writes over another's files."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        occupied = any(folder.iterdir())
+    except OSError as error:
+        raise unusable(folder, error) from error
+    if occupied:
+        raise BadFile(f"{folder} is in use", expected="a new or an empty folder", got="one with files in it",
+                      fix="another --out; or --resume (resume=True) to go on with the run in it")
+
+
+def unusable(folder: Path, error: OSError) -> BadFile:
+    return BadFile(f"cannot use {folder} as the folder of a run", expected="a folder to write in",
+                   got=error.strerror or error, fix="another --out")
+
+
 def _sync_folder(folder: Path) -> None:
     if os.name == "posix":      # Windows cannot open a folder, and needs no such call
         handle = os.open(folder, os.O_RDONLY)

@@ -3,16 +3,17 @@ from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run stopped in good order after a signal; its state is saved."""
+    """A run was stopped by a signal; out is the folder where it was saved first, if it was."""
 
-    def __init__(self, signum: int, message: str):
+    def __init__(self, message: str, signum: int, out: Path | None = None):
         super().__init__(message)
-        self.signum = signum
+        self.signum, self.out = signum, out
 
 
 class Interrupt:
@@ -37,5 +38,5 @@ class Interrupt:
 
     def _heard(self, signum: int, frame: FrameType | None) -> None:
         if self.signum:
-            raise Interrupted(signum, "stopped at once; what the last checkpoint holds is safe")
+            raise Interrupted("stopped at once; the last checkpoint is intact", signum)
         self.signum = signum

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from . import __version__, checkpoint, diagnose, files, history
 from .backend import Array, device_of, freeze, generator, to_device, to_host
 from .data import batch as rows_of
-from .errors import BadFile, BadType, BadValue
+from .errors import BadType, BadValue
 from .interrupt import Interrupt, Interrupted
 from .progress import Progress, put_back, take
 from .schedule import Phase, Stage, check_whole, ends_of, parameters, stages_of
@@ -83,7 +83,7 @@ class _Run:
         check_whole("seed", seed, 0)
         check_whole("batch_size", batch_size, 1)
         if batch_size > len(self.train):
-            raise BadValue("the batch is larger than the data", expected=f"at most {len(self.train)}, all the training set",
+            raise BadValue("the batch is larger than the data", expected=f"at most {len(self.train)}, all of the data",
                            got=f"batch_size={batch_size}", fix=f"batch_size={min(128, len(self.train))}")
         self.batch_size, self.seed, self.on_epoch, self.report = batch_size, seed, on_epoch, report
         self.checkpoint_every, self.checkpoint_steps = checkpoint_every, checkpoint_steps
@@ -103,15 +103,17 @@ class _Run:
 
     def start(self, resume: bool, config: dict[str, Any]) -> None:
         """Claim the folder; go on where its checkpoint stands, if that is wanted and there is one."""
-        last = _claim(self.out, resume)
-        if last is not None:
+        if self.out is not None and not resume:
+            files.claim(self.out)
+        last = self.out / "last.npz" if resume and self.out is not None else None
+        if last is not None and last.exists():
             limit = checkpoint.OVERHEAD + 2 * sum(a.nbytes for a in take(self.stages, self.at, self.facts)[1].values())
             self.at = put_back(checkpoint.load(last, limit), self.stages, self.facts, last)
         settings = {"epochs": self.ends[-1], "batch_size": self.batch_size, "seed": self.seed, "device": self.device}
         versions = {"tinyae": __version__, "numpy": np.__version__, "python": platform.python_version()}
         self.write("config.json", json.dumps(settings | config | {"versions": versions}, indent=2) + "\n")
         self.say(f"{len(self.train):,} training and {len(self.test):,} test images, {self.steps} steps an epoch, on "
-                 f"{self.device}" + (f"; going on after epoch {self.at.epoch}, step {self.at.step}" if last else ""))
+                 f"{self.device}" + f"; going on after epoch {self.at.epoch}, step {self.at.step}" * resume)
         self.save(self.noise())
 
     def epoch(self) -> None:
@@ -176,8 +178,8 @@ class _Run:
         if save:
             self.save(noise)
         if stop:
-            raise Interrupted(stop, f"stopped in epoch {self.at.epoch + 1} after step {self.at.step} of {self.steps}"
-                              + (f"; saved in {self.out}" if self.out else "; nothing is saved, as out=None"))
+            raise Interrupted(f"stopped in epoch {self.at.epoch + 1} after step {self.at.step} of {self.steps}"
+                              + (f", saved in {self.out}" if self.out else ""), stop, self.out)
 
     def read(self, bar: Any) -> None:
         """Add up the losses since the last read, and show them: the only wait for the device within an epoch."""
@@ -298,19 +300,3 @@ def _fingerprint(images: Any) -> str:
                        fix="a data set of more images")
     some = np.ascontiguousarray(images[::max(1, len(images) // 16)][:16])
     return f"{images.shape} {images.dtype} crc32 {zlib.crc32(some.tobytes()):08x}"
-
-
-def _claim(out: Path | None, resume: bool) -> Path | None:
-    """Make sure of the run's folder; -> the checkpoint to go on from, if any."""
-    if out is None:
-        return None
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        occupied = any(out.iterdir())
-    except OSError as error:
-        raise BadFile(f"cannot use {out} as the run's folder", expected="a folder to write in",
-                      got=error.strerror or error, fix="another out (--out)") from error
-    if occupied and not resume:
-        raise BadFile(f"{out} is in use", expected="a new or empty folder", got="a folder with files, which are kept",
-                      fix="another out (--out), or resume=True (--resume) to go on with the run in it")
-    return out / "last.npz" if resume and (out / "last.npz").exists() else None

@@ -1,0 +1,53 @@
+"""An autoencoder squeezes images through a few numbers and draws them again.
+
+784 pixels become 256, 128 and then 20 numbers, the code; a mirror image of that network turns the code into 784
+pixels. Nobody says what the 20 numbers mean: they are whatever makes the drawing come closest. After every epoch
+the run's folder gets a picture of test images with their reconstructions.
+
+    python demos/autoencoder.py                                 drawn digits, needs no download, about a minute
+    python demos/autoencoder.py --data fashion-mnist --latent 10
+    python demos/autoencoder.py --latent 2                      adds a map of the codes
+"""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyae import cli, data, images, models, params, plots, summary, train
+from tinyae.backend import Array, to_device, to_host
+from tinyae.optim import Adam
+
+
+def run() -> None:
+    flags = cli.flags("autoencoder", __doc__, hidden=[256, 128], latent=20)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    model = models.Autoencoder(math.prod(shape), flags.hidden, flags.latent, rng=np.random.default_rng(flags.seed),
+                               device=flags.device)
+    print(summary(model, (math.prod(shape),)))
+
+    def first(n: int) -> Array:
+        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+
+    def draw(epoch: int) -> None:
+        shown = first(40)
+        images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
+                                    to_host(model.reconstruct(shown)), shape)
+
+    phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
+    history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+
+    if plots.available():
+        plots.learning_curves(history, out / "curves.png")
+        if flags.latent == 2:
+            codes = model.encode(first(10_000)).numpy()
+            plots.latent_map(codes, None if test.labels is None else test.labels[:len(codes)], out / "latents.png")
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)

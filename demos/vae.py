@@ -1,0 +1,61 @@
+"""A variational autoencoder learns to draw digits.
+
+It is shown 60 000 images and told only to describe each in a few numbers, so that it can draw it again. After every
+epoch the run's folder gets two pictures: test images with their reconstructions, and digits that nobody ever wrote.
+
+    python demos/vae.py                                     drawn digits, needs no download, about a minute
+    python demos/vae.py --data fashion-mnist --epochs 20
+    python demos/vae.py --latent 2                          adds a map of the codes and a picture of the code's plane
+"""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyae import cli, data, diagnose, images, models, ops, params, plots, summary, train
+from tinyae.backend import Array, generator, to_device, to_host
+from tinyae.optim import Adam
+
+
+def run() -> None:
+    flags = cli.flags("vae", __doc__, hidden=[400], latent=20)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    model = models.VAE(math.prod(shape), flags.hidden, flags.latent, rng=np.random.default_rng(flags.seed),
+                       device=flags.device)
+    print(summary(model, (math.prod(shape),)))
+
+    def first(n: int) -> Array:
+        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+
+    def draw(epoch: int) -> str:
+        """The epoch's pictures; -> how many latents are in use, for the epoch's line."""
+        shown = first(40)
+        images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
+                                    to_host(model.reconstruct(shown)), shape)
+        samples = model.sample(generator(flags.seed, flags.device), 100)       # the same codes after every epoch
+        images.save_grid(out / f"samples-{epoch:03d}.png", to_host(samples), shape,
+                         title=f"decoded from random codes, after epoch {epoch}")
+        mu, log_var = model.posterior(first(2000))
+        return diagnose.latents_in_use(mu.data, log_var.data)
+
+    phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
+    history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+
+    if plots.available():
+        plots.learning_curves(history, out / "curves.png")
+        if flags.latent == 2:
+            codes = model.encode(first(10_000)).numpy()
+            plots.latent_map(codes, None if test.labels is None else test.labels[:len(codes)], out / "latents.png")
+    if flags.latent == 2:
+        images.save_manifold(out / "manifold.png",
+                             lambda z: ops.sigmoid(model.decode(to_device(z, flags.device))).numpy(), shape)
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)

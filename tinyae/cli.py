@@ -1,0 +1,198 @@
+"""cli: the flags that the demos share, checked before anything is done.
+
+A demo asks for its settings with flags(...) and for the run's folder with folder(...), and is started by main(run):
+whatever a person can mend comes as three lines on stderr and exit status 2, never as a traceback.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from . import files
+from .backend import device
+from .data import SOURCES
+from .errors import BadFile, BadValue, Refusal
+from .interrupt import Interrupted
+
+
+class Flag(NamedTuple):
+    """A flag: its value read from text (a ValueError refuses it), what is allowed, and what --help says."""
+
+    name: str
+    read: Callable[[str], Any]
+    allowed: str
+    default: Any
+    metavar: str
+    help: str
+
+    @property
+    def key(self) -> str:
+        return self.name.replace("-", "_")
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    value = int(text)
+    if not least <= value <= most:
+        raise ValueError
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError
+    return value
+
+
+def _width(text: str) -> int:
+    return _whole(text, 1, 100_000)     # more is a slip of the keyboard: 300 MB of weights for 784 pixels
+
+
+def _widths(text: str) -> list[int]:
+    widths = [_width(width) for width in text.replace(",", " ").split()]
+    if not 1 <= len(widths) <= 16:
+        raise ValueError
+    return widths
+
+
+FLAGS = [
+    Flag("data", str, "", "digits", "NAME|PATH", f"{', '.join(SOURCES)}, or a folder of images, a .npy or a .npz"),
+    Flag("data-dir", str, "", None, "FOLDER", "where the files of published data sets lie"),
+    Flag("epochs", lambda text: _whole(text, 1, 10**6), "a whole number, 1 to 1000000", 10, "N",
+         "times that every training image is seen"),
+    Flag("batch-size", lambda text: _whole(text, 1, 10**6), "a whole number, 1 to 1000000", 128, "IMAGES",
+         "images in each step"),
+    Flag("lr", _positive, "a number above 0", 1e-3, "RATE", "Adam's learning rate, about a weight's change in a step"),
+    Flag("latent", _width, "a whole number, 1 to 100000", 20, "UNITS", "numbers in a code"),
+    Flag("hidden", _widths, "1 to 16 whole numbers, 1 to 100000 each", [400], "UNITS,UNITS",
+         "widths of the encoder's hidden layers; the decoder mirrors them"),
+    Flag("device", device, "", "cpu", "NAME", "cpu, cuda, or auto: cuda if there is a GPU"),
+    Flag("seed", lambda text: _whole(text, 0, 2**63), "a whole number, 0 to 2^63", 0, "N",
+         "of all random numbers: the same seed gives the same run"),
+]
+
+
+def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: Any) -> argparse.Namespace:
+    """The demo's settings by flag (`batch_size` for --batch-size), with out (None: not chosen) and resume (bool).
+
+    doc: the demo's docstring, shown by --help. defaults: those that differ from FLAGS.
+    """
+    usual = {flag.key: defaults.get(flag.key, flag.default) for flag in FLAGS}
+    texts = vars(_parser(doc, usual).parse_args(argv))
+    out, run = texts.pop("out"), texts.pop("resume")
+    given = {flag.key: _value(flag, texts[flag.key]) for flag in FLAGS if texts[flag.key] is not None}
+    if run is None:
+        if out is not None:
+            files.claim(Path(out))
+        return argparse.Namespace(**usual | given, demo=demo, out=out, resume=False)
+    if out is not None:
+        raise BadValue("--out conflicts with --resume", expected="one of them", got=f"--out {out} --resume {run}",
+                       fix=f"leave out --out: the run goes on in {run}")
+    saved = _saved(Path(run), demo)
+    for key, value in given.items():
+        longer, moved = key == "epochs" and value >= saved[key], key == "data_dir"
+        if value != saved[key] and not (longer or moved):
+            name = key.replace("_", "-")
+            raise BadValue(f"--{name} conflicts with the run in {run}", got=f"--{name} {_text(value)}",
+                           expected=f"{_text(saved[key])}, as it began" + (", or more" if key == "epochs" else ""),
+                           fix=f"leave out --{name}, or start a new run without --resume")
+    return argparse.Namespace(**saved | given, demo=demo, out=run, resume=True)
+
+
+def folder(settings: argparse.Namespace) -> Path:
+    """The run's folder: --out or RUN, or else a new one, runs/DEMO-1, -2, ... To be called once the data is there."""
+    if settings.out is not None:
+        return Path(settings.out)
+    for out in (Path("runs", f"{settings.demo}-{number}") for number in count(1)):
+        try:
+            out.mkdir(parents=True)     # two runs that start at once get two folders
+            settings.out = str(out)
+            return out
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise files.unusable(out, error) from error
+    raise AssertionError("there are always more numbers")
+
+
+def show(out: Path) -> None:
+    """The last lines of a demo: where to look. Of pictures drawn after every epoch, the last is named."""
+    pictures = {path.stem.rstrip("0123456789"): path for path in sorted(out.glob("*.png"))}
+    print("look at", *map(os.path.relpath, pictures.values()), sep="\n  ")
+    print("numbers in", *(os.path.relpath(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
+
+
+def main(run: Callable[[], None]) -> NoReturn:
+    """Call run and leave Python: status 0, or 2 after a Refusal, or 128 + the signal that ended the run."""
+    warnings.showwarning = lambda message, *place: print(f"note: {message}", file=sys.stderr)
+    try:
+        run()
+        sys.exit(0)
+    except Interrupted as stop:
+        print(f"\n{stop}", file=sys.stderr)
+        if stop.out is not None:
+            print(f"go on with: python {shlex.join([sys.argv[0], '--resume', str(stop.out)])}", file=sys.stderr)
+        sys.exit(128 + stop.signum)
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise BadValue(message, expected="the flags that --help lists", got=shlex.join(sys.argv[1:]),
+                       fix=f"{self.prog} --help")
+
+
+def _parser(doc: str, usual: dict[str, Any]) -> argparse.ArgumentParser:
+    parser = _Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    for flag in FLAGS:
+        default = "" if usual[flag.key] is None else f" (default: {_text(usual[flag.key])})"
+        parser.add_argument(f"--{flag.name}", metavar=flag.metavar, help=flag.help + default)
+    parser.add_argument("--out", metavar="FOLDER", help="of this run, new or empty (default: runs/NAME-1, -2, ...)")
+    parser.add_argument("--resume", metavar="RUN", help="folder of a run to go on with, with its own settings")
+    return parser
+
+
+def _value(flag: Flag, text: str) -> Any:
+    try:
+        return flag.read(text)
+    except Refusal:
+        raise
+    except ValueError:
+        raise BadValue(f"--{flag.name} out of range", expected=flag.allowed, got=repr(text),
+                       fix=f"--{flag.name} {_text(flag.default)}") from None
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _saved(run: Path, demo: str) -> dict[str, Any]:
+    """The settings of the run in this folder, read as strictly as flags are."""
+    def refuse(got: object) -> BadFile:
+        return BadFile(f"cannot go on with {run}", expected=f"the folder of a run of {demo}, with its config.json",
+                       got=got, fix="--resume with the folder that the run named at its end")
+    try:
+        config = json.loads((run / "config.json").read_text())
+    except OSError as error:
+        raise refuse(error.strerror or error) from error
+    except ValueError as error:
+        raise refuse(f"a config.json that is no JSON: {error}") from error
+    if not isinstance(config, dict) or config.get("demo") != demo:
+        raise refuse(f"a run of {config.get('demo') if isinstance(config, dict) else 'something else'}")
+    if missing := [flag.key for flag in FLAGS if flag.key not in config]:
+        raise refuse(f"a config.json without {', '.join(missing)}")
+    return {flag.key: config[flag.key] if config[flag.key] is None else _value(flag, _text(config[flag.key]))
+            for flag in FLAGS}

@@ -1,0 +1,78 @@
+"""plots: learning curves and maps of two-dimensional codes, drawn by matplotlib if it is installed.
+
+Figures are made without pyplot: no window, no display, no state that one plot leaves to the next.
+"""
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import files
+from .history import Row
+
+
+def available(report: Callable[[str], None] = print) -> bool:
+    """Whether matplotlib is here; if not, report says how to get it."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        report("no plots, as matplotlib is not installed: pip install '.[plots]'")
+        return False
+    return True
+
+
+def learning_curves(rows: Sequence[Row], path: str | Path, *, unit: str = "nats per image") -> None:
+    """A panel for each phase and loss term: train and test loss over the epochs."""
+    panels = [(phase, term) for phase in dict.fromkeys(row["phase"] for row in rows) for term in _terms(rows, phase)]
+    figure, axes = _figure(len(panels))
+    for axis, (phase, term) in zip(axes, panels, strict=True):
+        mine = [row for row in rows if row["phase"] == phase]
+        for side, marker in (("train", "o"), ("test", "s")):
+            axis.plot([row["epoch"] for row in mine], [row[f"{side}_{term}"] for row in mine], marker=marker,
+                      markersize=4, label=side)
+        axis.set(title=f"{phase} {term}".strip(), xlabel="epoch", ylabel=unit)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.3)
+        axis.legend()
+    _save(figure, path)
+
+
+def latent_map(codes: Any, labels: Any, path: str | Path, *, title: str = "codes of the test images") -> None:
+    """codes (n, 2), labels (n,) integers or None: a point for each image, a colour for each class."""
+    from matplotlib import colormaps
+
+    figure, (axis,) = _figure(1)
+    labels = np.zeros(len(codes), int) if labels is None else np.asarray(labels)
+    classes = np.unique(labels)
+    colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
+    for i, label in enumerate(classes):
+        x, y = np.asarray(codes)[labels == label].T
+        axis.scatter(x, y, s=4, alpha=0.6, linewidths=0, color=colours(i % colours.N), label=str(label))
+    axis.set(title=title, xlabel="latent 1", ylabel="latent 2")
+    if len(classes) > 1:
+        axis.legend(title="class", markerscale=4, loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(figure, path)
+
+
+def _terms(rows: Sequence[Row], phase: str) -> list[str]:
+    """The loss terms of a phase; without their total where there is only one."""
+    names = dict.fromkeys(name for row in rows if row["phase"] == phase for name in row if name.startswith("train_"))
+    terms = [name.removeprefix("train_") for name in names]
+    return [term for term in terms if term != "total"] if len(terms) == 2 else terms
+
+
+def _figure(panels: int) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.5 * panels if panels > 1 else 6.5, 4 if panels > 1 else 5), layout="constrained")
+    return figure, figure.subplots(1, panels, squeeze=False)[0]
+
+
+def _save(figure: Any, path: str | Path) -> None:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120)
+    files.write(path, content.getvalue())
