@@ -7,7 +7,8 @@ NumPy computes it: CuPy has that name; its signature takes those arguments (api.
 itself); nothing is a host array, and no array stands where CuPy wants Python integers; the ufunc method or keyword is
 one that CuPy implements. What costs time on a GPU is counted: `with counting() as n:` n.launches, n.syncs, n.uploads.
 
-Stricter than CuPy: an index out of range raises (CuPy wraps it), fused functions are elementwise only. Not played: the
+Stricter than CuPy: an index out of range raises (CuPy wraps it), a fused function is elementwise and takes no Python
+number (CuPy 14.2 computes 1 - x of such an x in float16), a host array is never passed on to NumPy. Not played: the
 rounding of CUDA's kernels, the order of atomic additions, memory that runs out.
 
 Reading order: counts, gates, arrays, calls, module.
