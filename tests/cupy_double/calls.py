@@ -141,7 +141,7 @@ class Fused:
             if not isinstance(x, (DeviceArray, types.NoneType, *NUMBERS)):
                 raise TypeError(f"Invalid argument type for {self.__name__!r}: {type(x)}")
             if type(x) in (bool, int, float, complex):
-                raise TypeError(f"{x!r} for {self.__name__!r}: CuPy would compute 1 - x in float16; write np.float32(x)")
+                raise TypeError(f"{x!r} for {self.__name__!r}: CuPy would compute 1 - x in float16, pass np.float32")
         results = self.f(*(x if x is None else Traced(np.asarray(host(x))) for x in args))
         count("launch")
         for z in results if isinstance(results, tuple) else (results,):
