@@ -15,7 +15,8 @@ import numpy as np
 
 from .backend import Array, device_of, is_array
 from .errors import BadType, BadValue
-from .tensor import Tensor, add, broadcast_to, describe, op, raw, sum_to  # noqa: F401  (all rows stand in this module)
+from .refusals import describe
+from .tensor import Tensor, add, broadcast_to, op, raw, sum_to  # noqa: F401  (all rows stand in this module)
 
 # ---- forwards that are not one NumPy function
 
@@ -69,7 +70,7 @@ def _index(x: Array, key: Any) -> Array:
 
 
 def _put(g: Array, key: Any, shape: tuple[int, ...]) -> Array:
-    z = np.zeros(shape, g.dtype, like=g)
+    z = np.zeros(shape, g.dtype, like=g if is_array(g) else None)      # NumPy turns 0-d results into scalars
     keys = key if isinstance(key, tuple) else (key,)
     if any(isinstance(k, list) or (is_array(k) and k.dtype != bool) for k in keys):
         np.add.at(z, key, g)                       # integers may name a place twice: both count
@@ -162,56 +163,56 @@ def _inverse(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
 
 
 # fmt: off
-# ---- two arguments: z = f(x, y)  dL/dx                                    dL/dy
-sub      = op(np.subtract,         lambda g, z, x, y: g,                    lambda g, z, x, y: -g)
-mul      = op(np.multiply,         lambda g, z, x, y: g * y,                lambda g, z, x, y: g * x)
-div      = op(np.divide,           lambda g, z, x, y: g / y,                lambda g, z, x, y: -g * z / y)
-power    = op(_power,              lambda g, z, x, y: g * _dpower(x, y),    lambda g, z, x, y: g * (z * _log_base(x)))
-maximum  = op(np.maximum,          lambda g, z, x, y: g * _step(x, y, z),   lambda g, z, x, y: g * _step(y, x, z))
-minimum  = op(np.minimum,          lambda g, z, x, y: g * _step(y, x, z),   lambda g, z, x, y: g * _step(x, y, z))
-matmul   = op(_matmul,             lambda g, z, x, y: g @ y.mT,             lambda g, z, x, y: x.mT @ g)
-where    = op(_where, None,        lambda g, z, mask, x, y: g * mask,       lambda g, z, mask, x, y: g * ~mask)
-bce      = op(_bce,                lambda g, z, x, y: _per_image(g, x) * (sigmoid(x) - y),
-                                   lambda g, z, x, y: _per_image(g, x) * -x)
+# ---- z = f(x, y)         dL/dx                                   dL/dy
+sub      = op(np.subtract, lambda g, z, x, y: g,                   lambda g, z, x, y: -g)
+mul      = op(np.multiply, lambda g, z, x, y: g * y,               lambda g, z, x, y: g * x)
+div      = op(np.divide,   lambda g, z, x, y: g / y,               lambda g, z, x, y: -g * z / y)
+power    = op(_power,      lambda g, z, x, y: g * _dpower(x, y),   lambda g, z, x, y: g * (z * _log_base(x)))
+maximum  = op(np.maximum,  lambda g, z, x, y: g * _step(x, y, z),  lambda g, z, x, y: g * _step(y, x, z))
+minimum  = op(np.minimum,  lambda g, z, x, y: g * _step(y, x, z),  lambda g, z, x, y: g * _step(x, y, z))
+matmul   = op(_matmul,     lambda g, z, x, y: g @ y.mT,            lambda g, z, x, y: x.mT @ g)
+where    = op(_where, None, lambda g, z, mask, x, y: g * mask,      lambda g, z, mask, x, y: g * ~mask)
+bce      = op(_bce,        lambda g, z, x, y: _per_image(g, x) * (sigmoid(x) - y),
+                           lambda g, z, x, y: _per_image(g, x) * -x)
 
-# ---- one argument: z = f(x)      dL/dx
-neg      = op(np.negative,         lambda g, z, x: -g)
-abs      = op(np.abs,              lambda g, z, x: g * _sign(x))
-sqrt     = op(np.sqrt,             lambda g, z, x: g / (2 * z))
-square   = op(np.square,           lambda g, z, x: g * (2 * x))
-exp      = op(np.exp,              lambda g, z, x: g * z)
-expm1    = op(np.expm1,            lambda g, z, x: g * exp(x))
-log      = op(np.log,              lambda g, z, x: g / x)
-log1p    = op(np.log1p,            lambda g, z, x: g / (1 + x))
-sin      = op(np.sin,              lambda g, z, x: g * cos(x))
-cos      = op(np.cos,              lambda g, z, x: -g * sin(x))
-tanh     = op(np.tanh,             lambda g, z, x: g * (1 - z * z))
-sigmoid  = op(_sigmoid,            lambda g, z, x: g * (z * (1 - z)))
-softplus = op(_softplus,           lambda g, z, x: g * sigmoid(x))
-relu     = op(_relu,               lambda g, z, x: g * (x > 0))
+# ---- z = f(x)            dL/dx
+neg      = op(np.negative, lambda g, z, x: -g)
+abs      = op(np.abs,      lambda g, z, x: g * _sign(x))
+sqrt     = op(np.sqrt,     lambda g, z, x: g / (2 * z))
+square   = op(np.square,   lambda g, z, x: g * (2 * x))
+exp      = op(np.exp,      lambda g, z, x: g * z)
+expm1    = op(np.expm1,    lambda g, z, x: g * exp(x))
+log      = op(np.log,      lambda g, z, x: g / x)
+log1p    = op(np.log1p,    lambda g, z, x: g / (1 + x))
+sin      = op(np.sin,      lambda g, z, x: g * cos(x))
+cos      = op(np.cos,      lambda g, z, x: -g * sin(x))
+tanh     = op(np.tanh,     lambda g, z, x: g * (1 - z * z))
+sigmoid  = op(_sigmoid,    lambda g, z, x: g * (z * (1 - z)))
+softplus = op(_softplus,   lambda g, z, x: g * sigmoid(x))
+relu     = op(_relu,       lambda g, z, x: g * (x > 0))
 
-# ---- and settings                dL/dx
-leaky_relu = op(_leaky_relu,       lambda g, z, x, slope=0.01: g * _slope(x, slope))
-elu      = op(_elu,                lambda g, z, x, alpha=1.0: g * (minimum(z, 0) + _slope(x, alpha)))
-clip     = op(_clip,               lambda g, z, x, low, high: g * ((x >= low) & (x <= high)))
+# ---- with settings       dL/dx
+leaky_relu = op(_leaky_relu, lambda g, z, x, slope=0.01: g * _slope(x, slope))
+elu      = op(_elu,        lambda g, z, x, alpha=1.0: g * (minimum(z, 0) + _slope(x, alpha)))
+clip     = op(_clip,       lambda g, z, x, low, high: g * ((x >= low) & (x <= high)))
 
-# ---- reductions                  dL/dx
-sum      = op(_sum,                lambda g, z, x, axis=None, keepdims=False: _spread(g, x, axis))
-mean     = op(_mean,               lambda g, z, x, axis=None, keepdims=False: _spread(g * (z.size / x.size), x, axis))
-max      = op(_max,                lambda g, z, x, axis=None, keepdims=False: _to_winners(g, z, x, axis))
-min      = op(_min,                lambda g, z, x, axis=None, keepdims=False: _to_winners(g, z, x, axis))
+# ---- reductions          dL/dx
+sum      = op(_sum,        lambda g, z, x, axis=None, keepdims=False: _spread(g, x, axis))
+mean     = op(_mean,       lambda g, z, x, axis=None, keepdims=False: _spread(g * (z.size / x.size), x, axis))
+max      = op(_max,        lambda g, z, x, axis=None, keepdims=False: _to_winners(g, z, x, axis))
+min      = op(_min,        lambda g, z, x, axis=None, keepdims=False: _to_winners(g, z, x, axis))
 
 # ---- linear rows that move numbers: index and put, pad and crop are each other's vjp, the rest their own
-index    = op(_index,              lambda g, z, x, key: put(g, key=key, shape=x.shape))
-put      = op(_put,                lambda g, z, x, key, shape: index(g, key=key))
-pad      = op(_pad,                lambda g, z, x, width: crop(g, width=width))
-crop     = op(_crop,               lambda g, z, x, width: pad(g, width=width))
-reshape  = op(_reshape,            lambda g, z, x, shape: reshape(g, shape=x.shape))
-transpose = op(_transpose,         lambda g, z, x, axes=None: transpose(g, axes=_inverse(axes)))
-swapaxes = op(_swapaxes,           lambda g, z, x, axis1, axis2: swapaxes(g, axis1=axis1, axis2=axis2))
-cast     = op(_cast,               lambda g, z, x, dtype: cast(g, dtype=x.dtype))
-concatenate = op(_concatenate,     each=lambda i, g, z, *xs, axis=0: _part(i, g, xs, axis))
-stack    = op(_stack,              each=lambda i, g, z, *xs, axis=0: _layer(i, g, axis))
+index    = op(_index,      lambda g, z, x, key: put(g, key=key, shape=x.shape))
+put      = op(_put,        lambda g, z, x, key, shape: index(g, key=key))
+pad      = op(_pad,        lambda g, z, x, width: crop(g, width=width))
+crop     = op(_crop,       lambda g, z, x, width: pad(g, width=width))
+reshape  = op(_reshape,    lambda g, z, x, shape: reshape(g, shape=x.shape))
+transpose = op(_transpose, lambda g, z, x, axes=None: transpose(g, axes=_inverse(axes)))
+swapaxes = op(_swapaxes,   lambda g, z, x, axis1, axis2: swapaxes(g, axis1=axis1, axis2=axis2))
+cast     = op(_cast,       lambda g, z, x, dtype: cast(g, dtype=x.dtype))
+concatenate = op(_concatenate, each=lambda i, g, z, *xs, axis=0: _part(i, g, xs, axis))
+stack    = op(_stack,       each=lambda i, g, z, *xs, axis=0: _layer(i, g, axis))
 # fmt: on
 
 Tensor.__add__, Tensor.__radd__ = add, lambda x, y: add(y, x)

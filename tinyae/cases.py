@@ -1,0 +1,238 @@
+"""cases: for everything that has a gradient, the points at which it is checked.
+
+CASES maps the name of each row, function, layer and model to its cases: a new one takes one line here, and one
+without a line fails `python -m tinyae.check`. A line says what is particular: shapes, settings, where the function is
+smooth. What is common (each argument in turn as a constant, float32, repeated use) the checker adds by itself.
+"""
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import functions, layers, models, ops
+from .backend import device_of, to_device
+from .layers import ACTIVATIONS, Dense, Dropout, Sequential, params
+from .tensor import Tensor, raw
+
+Shape = tuple[int, ...]
+
+
+class Case(NamedTuple):
+    """f takes as many Tensors (or constants) as args draws arrays; those are float64, on the CPU."""
+    f: Callable[..., Tensor]
+    args: Callable[[np.random.Generator], list[np.ndarray]]
+    core: int = 0                                       # how many of the last axes never broadcast
+
+
+# ---- where to look: kinks and poles lie between the points, far from any step of a difference
+
+def normal(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    return rng.standard_normal(shape)
+
+
+def positive(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    return rng.uniform(0.5, 2.0, shape)
+
+
+def fraction(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    return rng.uniform(0.1, 0.9, shape)
+
+
+def nonzero(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    return rng.uniform(0.5, 2.0, shape) * rng.choice([-1.0, 1.0], shape)
+
+
+def distinct(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    """No two alike, none 0: ..., -0.45, -0.15, 0.15, 0.45, ... in random order, give or take 0.05."""
+    n = int(np.prod(shape))
+    return 0.3 * (rng.permutation(n) - n // 2 + 0.5).reshape(shape) + rng.uniform(-0.05, 0.05, shape)
+
+
+def between(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    """Numbers that distinct never draws: ..., -0.3, 0, 0.3, ..., give or take 0.05."""
+    return distinct(rng, shape) + 0.15
+
+
+# ---- how a line of the table becomes cases
+
+ONE = [(), (1,), (3, 4), (2, 0, 3)]
+TWO = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 3), ()), ((2, 1, 3), (4, 1)),
+       ((0, 3), (3,))]
+FACTORS = [((3, 4), (4, 2)), ((1, 4), (4, 1)), ((2, 3, 4), (4, 2)), ((3, 4), (2, 4, 2)), ((2, 1, 3, 4), (5, 4, 2)),
+           ((3, 0), (0, 2))]
+AXES: list[Any] = [None, 0, -1, 1, (0, 2), (-1, 0), ()]
+
+
+def case(f: Callable, *shapes: Shape, draw: Any = normal, core: int = 0) -> Case:
+    """f at arrays of these shapes; draw is one way to draw them all, or a tuple with one for each."""
+    draws = draw if isinstance(draw, tuple) else (draw,) * len(shapes)
+    return Case(f, lambda rng: [d(rng, shape) for d, shape in zip(draws, shapes, strict=True)], core)
+
+
+def unary(f: Callable, draw: Any = normal) -> list[Case]:
+    return [case(f, shape, draw=draw) for shape in ONE]
+
+
+def binary(f: Callable, draw: Any = normal) -> list[Case]:
+    return [case(f, *shapes, draw=draw) for shapes in TWO]
+
+
+def alike(f: Callable, count: int = 2, draw: Any = normal) -> list[Case]:
+    """A function of `count` arrays of one shape (n, ...)."""
+    return [case(f, *[shape] * count, draw=draw) for shape in ((3, 4), (3,), (2, 3, 2), (0, 3))]
+
+
+def reduction(f: Callable, draw: Any = normal) -> list[Case]:
+    over = [case(lambda x, a=axis, k=keep: f(x, axis=a, keepdims=k), (2, 3, 4), draw=draw)
+            for axis in AXES for keep in (False, True)]
+    return [*over, case(f, (1, 5), draw=draw)]
+
+
+def several(f: Callable) -> list[Case]:
+    """A row of any number of arguments of one shape, along every axis."""
+    return [case(lambda *xs, a=axis: f(*xs, axis=a), (2, 3), (2, 3), (2, 3)) for axis in (0, 1, -1, -2)]
+
+
+def settings(f: Callable, shape: Shape, /, **choices: Any) -> list[Case]:
+    """f at one array, with the first of each choice, with the second, ..."""
+    return [case(lambda x, s=chosen: f(x, **{k: here(v, x) for k, v in zip(choices, s, strict=True)}), shape)
+            for chosen in zip(*choices.values(), strict=True)]
+
+
+def here(value: Any, x: Any) -> Any:
+    """value with its arrays on x's device, and in x's dtype those of floats."""
+    if isinstance(value, tuple):
+        return tuple(here(v, x) for v in value)
+    if not isinstance(value, np.ndarray):
+        return value
+    x = raw(x)
+    return to_device(value.astype(x.dtype) if value.dtype.kind == "f" else value, device_of(x))
+
+
+def refit(obj: Any, tensors: Any) -> Any:
+    """A copy of obj with these Tensors as its parameters, each in every place that shares it."""
+    return copy.deepcopy(obj, {id(old): new for old, new in zip(params(obj).values(), tensors, strict=True)})
+
+
+def weights(obj: Any, rng: np.random.Generator) -> list[np.ndarray]:
+    return [0.5 * rng.standard_normal(p.shape) for p in params(obj).values()]
+
+
+def seeded(n: int = 0) -> np.random.Generator:
+    return np.random.default_rng(n)
+
+
+def layer(obj: Any, shape: Shape) -> Case:
+    """A layer, as a function of its input and its parameters; noise is drawn afresh from one seed."""
+    return Case(lambda x, *tensors: refit(obj, tensors)(x, seeded()),
+                lambda rng: [normal(rng, shape), *weights(obj, rng)])
+
+
+def model(make: Callable, images: Shape = (3, 6), **sizes: Any) -> Case:
+    """Every loss of a tiny model, as a function of its parameters: the whole computation, noise included."""
+    obj, batch = make(rng=seeded(), **sizes), fraction(seeded(1), images)
+
+    def losses(*tensors: Any) -> Tensor:
+        terms = refit(obj, tensors).losses(here(batch, tensors[0]), seeded())
+        return ops.stack(*(ops.reshape(term, shape=()) for term in terms.values()))
+    return Case(losses, lambda rng: weights(obj, rng))
+
+
+# ---- the table
+
+LABELS = np.array([2, 0, 2])
+MASK = np.array([True, False, True, False])
+PARTS = [((3, 4), (3, 4)), ((3, 4), ()), ((3, 1), (4,)), ((1,), (2, 1))]
+KEYS: list[Any] = [
+    1, (slice(None), -1), (slice(None, None, -2), None), (..., slice(1, 3)), slice(1, 1), [0, 2, 0], MASK[:3],
+    (np.array([0, 2, 0]), np.array([1, 1, 1])), (slice(None), np.array([[3, 3], [0, 3]])), (1, np.array([0, 0]))]
+WIDTHS = [((1, 0), (2, 3)), ((0, 0), (0, 0)), ((0, 2), (0, 0))]
+
+CASES: dict[str, list[Case]] = {
+    # rows of two arguments
+    "add": binary(ops.add),
+    "sub": binary(ops.sub),
+    "mul": binary(ops.mul),
+    "div": binary(ops.div, (normal, nonzero)),
+    "power": [*binary(ops.power, (positive, normal)),
+              case(lambda x: x ** x, (2, 3), draw=positive), case(lambda x: 2 ** x, (2, 3)),
+              *(case(lambda x, k=k: x ** k, (2, 3), draw=nonzero) for k in (0, 1, 2, 3, -1))],
+    "maximum": binary(ops.maximum, (distinct, between)),
+    "minimum": binary(ops.minimum, (distinct, between)),
+    "matmul": [case(ops.matmul, *shapes, core=2) for shapes in FACTORS],
+    "where": [case(lambda x, y: ops.where(here(MASK, x), x, y), *shapes) for shapes in PARTS],
+    "bce": alike(ops.bce, draw=(normal, fraction)),
+    # rows of one argument
+    "neg": unary(ops.neg),
+    "abs": unary(ops.abs, distinct),
+    "sqrt": unary(ops.sqrt, positive),
+    "square": unary(ops.square),
+    "exp": unary(ops.exp),
+    "expm1": unary(ops.expm1),
+    "log": unary(ops.log, positive),
+    "log1p": unary(ops.log1p, positive),
+    "sin": unary(ops.sin),
+    "cos": unary(ops.cos),
+    "tanh": unary(ops.tanh),
+    "sigmoid": unary(ops.sigmoid),
+    "softplus": unary(ops.softplus, distinct),
+    "relu": unary(ops.relu, distinct),
+    # rows with settings
+    "leaky_relu": [*unary(ops.leaky_relu, distinct), *unary(lambda x: ops.leaky_relu(x, slope=0.3), distinct)],
+    "elu": [*unary(ops.elu, distinct), *unary(lambda x: ops.elu(x, alpha=0.7), distinct)],
+    "clip": unary(lambda x: ops.clip(x, low=-0.6, high=0.9), distinct),
+    # reductions
+    "sum": reduction(ops.sum),
+    "mean": reduction(ops.mean),
+    "max": reduction(ops.max, distinct),
+    "min": reduction(ops.min, distinct),
+    "sum_to": settings(ops.sum_to, (2, 3, 4), shape=[(2, 3, 4), (4,), (3, 1), (1, 1, 4), (1,), ()]),
+    "broadcast_to": settings(ops.broadcast_to, (3, 1), shape=[(3, 1), (3, 4), (2, 3, 4), (0, 3, 1)]),
+    # rows that move numbers
+    "index": [*settings(ops.index, (3, 4), key=KEYS), *settings(ops.index, (), key=[(), None])],
+    "put": [case(lambda g, k=key: ops.put(g, key=here(k, g), shape=(3, 4)), np.zeros((3, 4))[key].shape)
+            for key in KEYS],
+    "pad": settings(ops.pad, (3, 4), width=WIDTHS),
+    "crop": settings(ops.crop, (3, 6), width=WIDTHS),
+    "reshape": settings(ops.reshape, (3, 4), shape=[(2, 6), (12,), (1, 3, -1, 2), -1]),
+    "transpose": settings(ops.transpose, (2, 3, 4), axes=[None, (1, 2, 0), (0, -1, 1), (0, 1, 2)]),
+    "swapaxes": settings(ops.swapaxes, (2, 3, 4), axis1=[0, -1, 1], axis2=[2, -2, 1]),
+    "cast": unary(lambda x: ops.cast(ops.cast(x, dtype=np.float64), dtype=x.dtype)),
+    "concatenate": [*several(ops.concatenate), case(ops.concatenate, (2, 3), (0, 3), (1, 3))],
+    "stack": [*several(ops.stack), case(lambda x, y: ops.stack(x, y, axis=2), (2, 3), (2, 3)), case(ops.stack, (), ())],
+    # functions
+    "softmax": [*unary(functions.softmax)[1:3], case(lambda x: functions.softmax(x, axis=0), (2, 3, 2))],
+    "log_softmax": [*unary(functions.log_softmax)[1:3], case(lambda x: functions.log_softmax(x, axis=0), (2, 3, 2))],
+    "logsumexp": reduction(functions.logsumexp),
+    "var": reduction(functions.var),
+    "squared_error": alike(functions.squared_error),
+    "bce_with_logits": alike(functions.bce_with_logits, draw=(normal, fraction)),
+    "cross_entropy": [case(lambda x: functions.cross_entropy(x, here(LABELS, x)), (3, 4))],
+    "gaussian_kl": [*alike(functions.gaussian_kl), *alike(functions.gaussian_kl, 4)],
+    "dropout": unary(lambda x: functions.dropout(x, 0.4, seeded())),
+    "gaussian_noise": unary(lambda x: functions.gaussian_noise(x, 0.3, seeded())),
+    # layers
+    "Dense": [layer(Dense(4, 3, activation=name, rng=seeded()), (2, 4)) for name in ACTIVATIONS],
+    "Dropout": [layer(Dropout(0.4), (3, 4))],
+    "Sequential": [layer(Sequential(Dense(4, 3, activation="tanh", rng=seeded()), Dropout(0.4), ops.sin,
+                                    Dense(3, 2, rng=seeded(1))), (2, 4))],
+    # models
+    "autoencoder": [model(models.Autoencoder, n_in=6, hidden=(5, 4), latent=2, activation="tanh")],
+    "vae": [model(models.VAE, n_in=6, hidden=(5,), latent=2, activation="elu", beta=0.7)],
+}
+
+
+def subjects() -> dict[str, str]:
+    """name -> "row", "function", "layer" or "model", of everything in the library that has a gradient."""
+    def public(module: Any, is_one: Callable) -> list[str]:
+        return [name for name, obj in vars(module).items()
+                if is_one(obj) and obj.__module__ == module.__name__ and not name.startswith("_")]
+
+    return {**dict.fromkeys(ops.ROWS, "row"),
+            **dict.fromkeys(public(functions, inspect.isfunction), "function"),
+            **dict.fromkeys(public(layers, lambda obj: inspect.isclass(obj) and "__call__" in vars(obj)), "layer"),
+            **dict.fromkeys(models.MODELS, "model")}
