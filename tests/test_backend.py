@@ -178,7 +178,7 @@ def test_noise_is_like_its_model(device, draw, dtype, source):
 
 def test_noise_like_a_tensor(device):
     x = Tensor(device.array(np.zeros(3)))
-    assert backend.device_of(backend.normal(np.random.default_rng(0), like=x.data)) == device.name
+    assert backend.device_of(backend.normal(np.random.default_rng(0), like=x)) == device.name
 
 
 def test_a_host_generator_gives_both_devices_the_same_noise(double):

@@ -83,22 +83,23 @@ def generator(seed: Any, device: str = "cpu") -> Any:
     return _cupy().random.default_rng(int(words[0]) << 32 | int(words[1]))
 
 
-def normal(rng: Any, like: Array) -> Array:
-    """Standard normal numbers of like's shape, dtype and device."""
+def normal(rng: Any, like: Any) -> Array:
+    """Standard normal numbers of the shape, dtype and device of `like`, an array or a Tensor."""
     return _draw(rng, "standard_normal", like)
 
 
-def uniform(rng: Any, like: Array) -> Array:
-    """Uniform numbers in [0, 1) of like's shape, dtype and device."""
+def uniform(rng: Any, like: Any) -> Array:
+    """Uniform numbers in [0, 1) of the shape, dtype and device of `like`, an array or a Tensor."""
     return _draw(rng, "random", like)
 
 
-def _draw(rng: Any, method: str, like: Array) -> Array:
+def _draw(rng: Any, method: str, like: Any) -> Array:
     # Only two methods are asked of an rng, so that a test can replay noise it has recorded. A host generator
     # also serves a device array: its numbers are uploaded, which makes both devices see the same noise.
     if not hasattr(rng, method):
         raise BadType("no random numbers to be had", expected="a generator, np.random.default_rng(seed)",
                       got=f"rng={rng!r}", fix="rng=np.random.default_rng(0)")
+    like = like if is_array(like) else like.data                         # a Tensor's array
     wide = np.float64 if like.dtype == np.float64 else np.float32        # generators draw no float16
     numbers = getattr(rng, method)(like.shape, dtype=wide).astype(like.dtype, copy=False)
     return to_device(numbers, device_of(like))
