@@ -12,7 +12,8 @@ import numpy as np
 from .backend import Array, device_of, is_array, normal, uniform
 from .errors import BadType, BadValue
 from .ops import bce, exp, expm1, index, log, mean, square, sum
-from .tensor import Tensor, describe, raw
+from .refusals import describe
+from .tensor import Tensor, raw
 
 Value = Any     # a Tensor or a plain array; a result is a Tensor if an argument was one
 

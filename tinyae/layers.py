@@ -6,6 +6,7 @@ any object. Without an rng a layer is deterministic, so there is no train/eval m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from . import ops
 from .backend import device, device_of, to_device
 from .errors import BadValue
 from .functions import Value, dropout
-from .tensor import Tensor, describe
+from .refusals import describe
+from .tensor import Tensor
 
 ACTIVATIONS: dict[str, Callable] = {
     "linear": lambda x: x, "relu": ops.relu, "leaky_relu": ops.leaky_relu, "elu": ops.elu, "softplus": ops.softplus,
@@ -34,7 +36,7 @@ INITIALISERS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] =
 class Dense:
     """x (n, d) -> f(x @ W + b) (n, k), with d = n_in and k = n_out.
 
-    activation: a name from ACTIVATIONS or a function. init: a name from INITIALISERS or a function (d, k, rng) -> (d, k).
+    activation: a name from ACTIVATIONS or a function. init: a name from INITIALISERS or a function of (d, k, rng).
     b starts at 0. The weights are drawn on the host in float64, so that every device and dtype starts from one draw.
     """
 
@@ -171,8 +173,9 @@ def _children(obj: Any) -> list[tuple[Any, Any]]:
 
 
 def _is_layer(obj: Any) -> bool:
-    """A callable with state of its own: neither a function nor a class."""
-    return callable(obj) and hasattr(obj, "__dict__") and not hasattr(obj, "__code__") and not isinstance(obj, type)
+    """A callable with state of its own: neither a function, whole or partial, nor a class."""
+    return callable(obj) and hasattr(obj, "__dict__") and not hasattr(obj, "__code__") and not isinstance(
+        obj, type | partial)
 
 
 def _set(owner: Any, key: Any, value: Any) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 
 from .backend import Array, device_of, freeze, to_device, to_host
 from .errors import BadValue
-from .tensor import Tensor, describe
+from .refusals import describe
+from .tensor import Tensor
 
 Params = Sequence[Tensor] | dict[str, Tensor]
 Grads = Sequence[Array] | dict[str, Array]
@@ -127,7 +128,8 @@ def _matching(grads: Grads, params: dict[str, Tensor]) -> list[Array]:
     if isinstance(grads, dict) and grads.keys() == params.keys():
         grads = [grads[name] for name in params]
     if isinstance(grads, dict) or len(grads) != len(params) or any(
-            (getattr(g, "shape", None), g.dtype) != (p.shape, p.dtype) for g, p in zip(grads, params.values(), strict=True)):
+            (getattr(g, "shape", None), getattr(g, "dtype", None)) != (p.shape, p.dtype)
+            for g, p in zip(grads, params.values(), strict=True)):
         raise BadValue("gradients do not match the parameters",
                        expected=", ".join(f"{name} {describe(p)}" for name, p in params.items()),
                        got=", ".join(grads) if isinstance(grads, dict) else ", ".join(map(describe, grads)),

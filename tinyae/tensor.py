@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from . import refusals
 from .backend import Array, device_of, freeze, frozen, is_array, to_host
-from .constants import constant, describe, fixed, leaf_data, mixed
-from .errors import BadType, BadValue, Refusal
+from .constants import constant, fixed, leaf_data
+from .errors import Refusal
 
 now = count().__next__      # birth numbers: parents are born before their children
 
@@ -53,8 +54,7 @@ class Tensor:
 
     def __init__(self, data: Any):
         if type(data) is Tensor:
-            raise BadType("already a Tensor", expected="an array, a number or a list", got=repr(data),
-                          fix="use it as it is, or Tensor(t.data) for a leaf of the same value")
+            raise refusals.already_a_tensor(data)
         self._data = leaf_data(data)
         self.op: Any = None                         # the row that made it; None: a leaf
         self.args: tuple = ()                       # what the row was given: Tensors and constants,
@@ -74,11 +74,9 @@ class Tensor:
         the old value is refused by grad instead of being differentiated at the new one."""
         old, new = self._data, np.asarray(new) if isinstance(new, np.generic) else new
         if self.op is not None:
-            raise BadValue("only a leaf can be given new data", expected="a Tensor made by Tensor(array)",
-                           got=repr(self), fix="change the leaves it was computed from, and compute it again")
+            raise refusals.not_a_leaf(self, "given new data")
         if not is_array(new) or (new.shape, new.dtype, device_of(new)) != (old.shape, old.dtype, device_of(old)):
-            raise BadValue("new data must fit the old", expected=describe(old), got=describe(new),
-                           fix="t.data = backend.to_device(np.asarray(new, t.dtype), device).reshape(t.shape)")
+            raise refusals.misfit(new, old)
         self._data, self.born = frozen(new), now()
 
     shape = property(lambda self: self._data.shape)
@@ -93,8 +91,7 @@ class Tensor:
     def item(self) -> float:
         """The one number of a one-element Tensor, as a Python float."""
         if self.size != 1:
-            raise BadValue("not one number", expected="a Tensor of one element", got=repr(self),
-                           fix="t.numpy() for all of them, or ops.sum(t) / ops.mean(t) for one")
+            raise refusals.not_one_number(self)
         return self._data.item()
 
     __float__ = item
@@ -120,8 +117,7 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise BadValue("the truth of many numbers is ambiguous", expected="a Tensor of one element",
-                           got=repr(self), fix="(t.data > 0).any() or (t.data > 0).all()")
+            raise refusals.no_truth(self)
         return bool(self._data)
 
     def __len__(self) -> int:
@@ -131,25 +127,17 @@ class Tensor:
         return (self[i] for i in range(len(self._data)))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise BadType("a Tensor cannot be written into", expected="a new Tensor for each new value",
-                      got="t[key] = value", fix="ops.where(mask, value, t) for a changed copy; t.data = array for a "
-                                                "parameter's new value")
+        raise refusals.no_writing()
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
-        raise BadType("NumPy would lose this Tensor's gradient", expected="tinyae's own row of that name",
-                      got=f"a NumPy function, np.asarray or np.array on {self!r}",
-                      fix="ops.exp(t) instead of np.exp(t); t.numpy() where the plain array is meant")
+        raise refusals.lost_gradient("a NumPy function, np.asarray or np.array", "exp")
 
     def __array_function__(self, func: Callable, types: Any, args: Any, kwargs: Any) -> Any:
-        name = func.__name__
-        raise BadType("NumPy would lose this Tensor's gradient", expected="tinyae's own row of that name",
-                      got=f"np.{name}(...) on a Tensor", fix=f"tinyae.ops.{name} or tinyae.functions.{name}, if there "
-                                                             f"is one, or np.{name}(t.numpy()) for a constant")
+        raise refusals.lost_gradient(f"np.{func.__name__}", func.__name__)
 
     def __reduce__(self) -> Any:
         if self.op is not None:
-            raise BadType("only leaves can be copied or pickled", expected="a Tensor made by Tensor(array)",
-                          got=repr(self), fix="copy t.data, or the leaves it was made of")
+            raise refusals.not_a_leaf(self, "copied or pickled")
         return Tensor, (self._data,)
 
     def __format__(self, spec: str) -> str:
@@ -174,8 +162,7 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
     """
     def row(*args: Any, **params: Any) -> Any:
         if each is None and len(args) != len(vjps):
-            raise BadType(f"{row.__name__} takes {len(vjps)} array(s)", expected="arrays by position, settings by name",
-                          got=f"{len(args)} positional arguments", fix=f"{row.__name__}(x, setting=value)")
+            raise refusals.wrong_count(row.__name__, len(vjps), len(args))
         for like in args:
             if type(like) is Tensor:
                 break
@@ -190,10 +177,9 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
             if type(a) is Tensor:
                 x = a._data
                 if each is None and vjps[i] is None:
-                    raise BadType(f"argument {i} of {row.__name__} has no gradient", expected="a plain array",
-                                  got=repr(a), fix="pass t.data")
+                    raise refusals.no_gradient(row.__name__, i, a)
                 if (x.dtype is not dtype and x.dtype != dtype) or type(x) is not kind:
-                    raise mixed(row.__name__, i, x, like._data)
+                    raise refusals.mixed(row.__name__, i, x, like._data)
                 parents.append(a)
             elif type(a) is float:
                 x = a
@@ -203,15 +189,12 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
             arrays.append(x)
         try:
             z = forward(*arrays, **params)
+        except Refusal:
+            raise
         except (ValueError, TypeError) as error:
-            if isinstance(error, Refusal):
-                raise
-            raise BadValue(f"{row.__name__} cannot take these arguments", expected="shapes and settings that fit",
-                           got=f"{' and '.join(map(describe, arrays))}{_settings(params)}: {error}",
-                           fix="print the shapes on the way; reshape, transpose or index until they fit") from error
+            raise refusals.no_fit(row.__name__, arrays, params, error) from error
         if z.dtype is not dtype and z.dtype != dtype and "dtype" not in params:
-            raise BadValue(f"{row.__name__} changed the dtype", expected=f"{dtype}, as its arguments", got=z.dtype,
-                           fix="use Python numbers in the row, not np.float64; ops.cast changes dtype on purpose")
+            raise refusals.changed_dtype(row.__name__, z, dtype)
         if type(z) is not kind:
             z = np.asarray(z)                       # NumPy turns 0-d results into scalars
         t = _new(Tensor)
@@ -254,17 +237,14 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
                 if getattr(ga, "shape", None) != a._data.shape:
                     ga = _unbroadcast(t, i, ga)                 # a was broadcast: add up its copies
                 if ga.dtype != a._data.dtype:
-                    raise _wrong_vjp(t, i, ga)
+                    raise refusals.wrong_vjp(t, i, ga)
                 grads[a] = grads[a] + ga if a in grads else ga  # a was used before: add up its uses
     if unused == "error" and not wanted <= grads.keys():
-        i, w = next((i, w) for i, w in enumerate(wrt) if w not in grads)
-        raise BadValue("no path from y to an entry of wrt", expected="a y computed from every entry of wrt",
-                       got=f"entry {i}, {w!r}, which {y!r} does not depend on",
-                       fix='leave it out of wrt (or, if y should depend on it, look where .data cut the path); '
-                           'unused="zero" where zeros are meant')
+        raise refusals.no_path(y, *next((i, w) for i, w in enumerate(wrt) if w not in grads))
     found = [grads[w] if w in grads else np.zeros_like(w._data) for w in wrt]
-    return [g if type(g) is Tensor else Tensor(freeze(g)) for g in found] if create_graph else [
-        freeze(g if is_array(g) else np.asarray(g)) for g in found]
+    if create_graph:
+        return [g if type(g) is Tensor else Tensor(freeze(g)) for g in found]
+    return [freeze(g if is_array(g) else np.asarray(g)) for g in found]      # NumPy makes scalars of 0-d results
 
 
 def tape(y: Tensor) -> list[Tensor]:
@@ -274,9 +254,7 @@ def tape(y: Tensor) -> list[Tensor]:
         t = todo.pop()
         for p in t.parents:
             if p.born > t.born:
-                raise BadValue("a Tensor changed after it was used", expected=f"the {describe(p._data)} that "
-                               f"{t.op.__name__} saw", got="new data, by p.data = ... or an optimiser's step",
-                               fix="compute the loss again after the change, then take its gradient")
+                raise refusals.changed_parent(t, p)
             if p not in seen:
                 seen.add(p)
                 todo.append(p)
@@ -291,42 +269,29 @@ def raw(x: Any) -> Any:
     return x._data if type(x) is Tensor else x
 
 
-def _settings(params: dict[str, Any]) -> str:
-    return "".join(f", {name}={value!r:.60}" for name, value in params.items())
-
-
 def _scalar(y: Any) -> Tensor:
     if type(y) is not Tensor:
-        raise BadType("nothing to differentiate", expected="y, a Tensor computed from Tensors", got=describe(y),
-                      fix="make the inputs Tensors before computing y; .data and .item() cut the path")
+        raise refusals.not_a_tensor(y)
     if y.size != 1:
-        raise BadValue("a gradient is of one number", expected="y with one element", got=repr(y),
-                       fix="ops.sum(y) or ops.mean(y); for a vector-Jacobian product ops.sum(v * y)")
+        raise refusals.not_a_scalar(y)
     return y
 
 
 def _check_wrt(wrt: Any, unused: str) -> None:
-    if type(wrt) is Tensor or not isinstance(wrt, list | tuple):
-        raise BadType("wrt is a list", expected="a list or dict of Tensors", got=describe(wrt),
-                      fix="grad(y, [w]); grad(y, params(model))")
+    if not isinstance(wrt, list | tuple):
+        raise refusals.wrt_no_list(wrt)
     for i, w in enumerate(wrt):
         if type(w) is not Tensor:
-            raise BadType("only Tensors have gradients", expected="Tensors in wrt", got=f"entry {i}: {describe(w)}",
-                          fix="x = Tensor(x) before computing y, and pass that x here")
+            raise refusals.wrt_no_tensor(i, w)
     if unused not in ("error", "zero"):
-        raise BadValue("unknown setting", expected='unused="error" or "zero"', got=repr(unused), fix='unused="zero"')
+        raise refusals.unknown_unused(unused)
 
 
 def _unbroadcast(t: Tensor, i: int, g: Any) -> Any:
     try:
         return sum_to(g, shape=t.args[i].shape)
     except (ValueError, AttributeError):
-        raise _wrong_vjp(t, i, g) from None
-
-
-def _wrong_vjp(t: Tensor, i: int, g: Any) -> BadValue:
-    return BadValue(f"vjp {i} of {t.op.__name__} is wrong", expected=f"{describe(t.args[i])}, as its argument",
-                    got=describe(g), fix="g has z's shape and dtype; write vjps with Python numbers, not np.float64")
+        raise refusals.wrong_vjp(t, i, g) from None
 
 
 # The three rows that the engine itself needs.

@@ -1,0 +1,147 @@
+"""Layers, params and summary: what an object owns, in which order, and what it makes of a shape."""
+import copy
+import os
+import subprocess
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+
+from tinyae import Tensor, grad, ops, params, summary
+from tinyae.layers import ACTIVATIONS, INITIALISERS, Dense, Dropout, Sequential
+from tinyae.models import VAE, Autoencoder
+
+f4 = np.float32
+
+
+def dense(n=4, k=3, **settings):
+    return Dense(n, k, rng=np.random.default_rng(0), **settings)
+
+
+def test_dense_is_f_of_xw_plus_b(rng):
+    layer = dense(activation="tanh")
+    layer.b.data = np.array([1, 2, 3], f4)
+    x = rng.standard_normal((5, 4)).astype(f4)
+    np.testing.assert_allclose(layer(x).data, np.tanh(x @ layer.W.data + [1, 2, 3]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_by_name_and_by_function(name, rng):
+    x = rng.standard_normal((5, 4)).astype(f4)
+    assert np.array_equal(dense(activation=name)(x).data, dense(activation=ACTIVATIONS[name])(x).data)
+
+
+@pytest.mark.parametrize(("name", "variance"), [("he_normal", 2 / 300), ("he_uniform", 2 / 300),
+                                                ("glorot_normal", 2 / 500), ("glorot_uniform", 2 / 500)])
+def test_initialisers_have_the_variance_of_their_paper(name, variance):
+    W = dense(300, 200, init=name).W.data
+    assert abs(W.mean()) < 5 * np.sqrt(variance / W.size)
+    assert abs(W.var() / variance - 1) < 5 * np.sqrt(2 / W.size)
+    assert ("uniform" in name) == (np.abs(W).max() < 1.01 * np.sqrt(3 * variance))
+    assert W.dtype == f4 and not dense(300, 200, init=name).b.data.any()
+
+
+def test_one_seed_gives_one_net_in_any_dtype():
+    assert np.array_equal(dense().W.data, dense().W.data)
+    np.testing.assert_allclose(dense().W.data, dense(dtype=np.float64).W.data, rtol=1e-7)
+
+
+def test_dropout_layer_and_sequential_pass_the_rng_on(rng):
+    net = Sequential(Dropout(0.5), ops.relu, partial(ops.leaky_relu, slope=0.1), Dropout(0.5))
+    x = np.ones((50, 40), f4)
+    assert np.array_equal(net(x), x)                                    # no rng, no corruption
+    assert 0.15 < (net(x, rng) != 0).mean() < 0.35 and set(np.unique(net(x, rng))) == {0, 4}
+
+
+def test_params_have_dotted_names_in_order_of_definition():
+    names = list(params(Autoencoder(6, (5,), 2, rng=np.random.default_rng(0))))
+    assert names == ["encoder.0.W", "encoder.0.b", "encoder.1.W", "encoder.1.b",
+                     "decoder.0.W", "decoder.0.b", "decoder.1.W", "decoder.1.b"]
+
+
+def test_params_lists_a_shared_tensor_once_under_its_first_name():
+    layer = dense()
+    assert list(params({"a": layer, "b": [layer, layer.W]})) == ["a.W", "a.b"]
+
+
+def test_params_takes_leaves_only_and_survives_cycles():
+    layer = dense()
+    layer.owner = layer
+    layer.remembered = layer(np.ones((1, 4), f4))                       # made by an op: nobody's parameter
+    assert list(params(layer)) == ["W", "b"]
+
+
+def test_order_of_params_does_not_change_with_the_hash_seed():
+    code = ("import numpy as np; from tinyae import params; from tinyae.models import VAE;"
+            "print(list(params(VAE(6, (5,), 2, rng=np.random.default_rng(0)))))")
+    orders = {subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": s}, check=True,
+                             capture_output=True).stdout for s in ("0", "1", "2")}
+    assert len(orders) == 1
+
+
+def test_a_copied_model_learns_on_its_own():
+    a = dense()
+    b = copy.deepcopy(a)
+    b.W.data = b.W.data + f4(1)
+    assert not np.array_equal(a.W.data, b.W.data)
+    x = np.ones((1, 4), f4)
+    assert list(grad(ops.sum(b(x)), params(b))) == ["W", "b"]
+
+
+def test_summary_of_a_model_a_stack_and_a_layer():
+    model = VAE(784, (400,), 20, rng=np.random.default_rng(0))
+    lines = summary(model, (784,)).splitlines()
+    assert lines[0].split() == ["layer", "kind", "output", "parameters"]
+    assert lines[1].split() == ["body.0", "Dense", "(400,)", "314,000"]
+    assert lines[-1].split() == ["total", "652,824"]
+    assert [line.split()[0] for line in lines[1:-1]] == ["body.0", "mu", "log_var", "decoder.0", "decoder.1"]
+    assert isinstance(model.mu, Dense)                                  # the stand-ins are gone
+    stack = Sequential(dense(4, 3), ops.relu, Dropout(0.5), dense(3, 2))
+    assert [line.split()[:2] for line in summary(stack, (4,)).splitlines()[1:-1]] == [
+        ["0", "Dense"], ["2", "Dropout"], ["3", "Dense"]]
+    assert summary(dense(), (4,)).splitlines()[1].split() == ["Dense", "Dense", "(3,)", "15"]
+
+
+def test_summary_counts_what_no_layer_owns():
+    class Scaled:
+        def __init__(self):
+            self.dense, self.scale = dense(), Tensor(2.0)
+
+        def __call__(self, x, rng=None):
+            return self.dense(x) * self.scale
+
+    lines = [line.split() for line in summary(Scaled(), (4,)).splitlines()]
+    assert lines[1:] == [["dense", "Dense", "(3,)", "15"], ["(others)", "1"], ["total", "16"]]
+
+
+def test_summary_puts_the_layers_back_when_the_shapes_do_not_fit():
+    model = VAE(784, (4,), 2, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="fix:"):
+        summary(model, (10,))
+    assert isinstance(model.mu, Dense) and isinstance(model.body[0], Dense)
+
+
+@pytest.mark.parametrize(("call", "words"), [
+    (lambda: dense()(np.zeros((2, 5), f4)), ["Dense(4, 3)", "x (n, 4)", "(2, 5) float32", "Dense(5, 3)"]),
+    (lambda: dense()(np.zeros((2, 2, 2), f4)), ["x.reshape(len(x), -1)"]),
+    (lambda: dense()(np.zeros((2, 4))), ["float32", "float64", "astype(np.float32)"]),
+    (lambda: dense()(np.zeros((2, 4), int)), ["int64", "astype(np.float32)"]),
+    (lambda: dense(0, 3), ["n_in", ">= 1", "0"]),
+    (lambda: dense(4, 2.5), ["n_out", "2.5"]),
+    (lambda: dense(activation="rely"), ["activation", "relu", "'rely'"]),
+    (lambda: dense(init="he"), ["init", "he_normal", "'he'"]),
+    (lambda: dense(device="gpu"), ["device", "'gpu'", "cuda"]),
+    (lambda: Dropout(1.5), ["rate", "1.5"]),
+    (lambda: VAE(4, (), 2, rng=np.random.default_rng(0)), ["hidden"]),
+    (lambda: VAE(4, (3,), 2, beta=-1, rng=np.random.default_rng(0)), ["beta"]),
+])
+def test_refusals_say_expected_got_fix(call, words):
+    with pytest.raises((ValueError, TypeError)) as refusal:
+        call()
+    for word in ["expected:", "got:", "fix:", *words]:
+        assert word in str(refusal.value)
+
+
+def test_every_initialiser_is_tested():
+    assert set(INITIALISERS) == {"he_normal", "he_uniform", "glorot_normal", "glorot_uniform"}
