@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tinyae import Tensor
+
 settings.register_profile("default", max_examples=25, deadline=None, print_blob=True)
 settings.register_profile("thorough", max_examples=1000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
@@ -38,6 +40,9 @@ class Device:
     def array(self, x: Any, dtype: Any = np.float32) -> Any:
         """A new array here."""
         return self.xp.array(np.asarray(x, dtype))
+
+    def tensor(self, x: Any, dtype: Any = np.float32) -> Tensor:
+        return Tensor(self.array(x, dtype))
 
     def host(self, x: Any) -> np.ndarray:
         return np.asarray(x) if self.id == "numpy" else self.xp.asnumpy(x)
