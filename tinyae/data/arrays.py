@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import zipfile
 from pathlib import Path
 from typing import IO, Literal
@@ -16,11 +17,17 @@ READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.forma
 
 
 def load_npy(path: Path) -> tuple[Dataset, Dataset]:
-    """(train, test) from a .npy of images, mapped, never read whole; no labels. The test set: see `split`."""
+    """(train, test) from a .npy of images, mapped, never read whole; no labels. The test set: see `split`.
+
+    What has been read stays in the system's cache of files, which gives way to any program that needs memory.
+    """
     try:
         with open(path, "rb") as file:
             shape, order, dtype = _header(file, path.stat().st_size)
-            images = np.memmap(path, dtype, "r", file.tell(), shape, order)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            if len(mapped) > MAX_BYTES and hasattr(mmap, "MADV_RANDOM"):
+                mapped.madvise(mmap.MADV_RANDOM)    # or each image asked for brings its neighbours, 128 kB, along
+            images: np.ndarray = np.ndarray(shape, dtype, mapped, file.tell(), order=order)
     except Exception as error:    # whatever damaged bytes do to NumPy's reader
         raise _damaged(path, error) from error
     return split(Dataset(check_images(images, str(path)), None))

@@ -5,8 +5,9 @@ An image is the path of a pen, four steps away from a line of `glyphs.py`, each 
     points of the glyph -> bent and slanted by a writer -> ink on the pixels -> as wide as the pen -> grey values
 
 What is drawn has the ink and the spread of MNIST: of 60 000 images, mean 0.131 (MNIST 0.131), and 50/90/95 % of
-the variance 52 (53) in 10/81/152 (11/87/154) principal components. One seed draws the same bytes with any NumPy on any processor: random
-numbers are RandomState's, whose streams are frozen (NEP 19), and arithmetic is float64 up to the last rounding.
+the variance 52 (53) in 10/81/152 (11/87/154) principal components. One seed draws the same bytes with any NumPy
+on any processor: random numbers are RandomState's, whose streams are frozen (NEP 19), and arithmetic is float64
+up to the last rounding.
 """
 from __future__ import annotations
 
