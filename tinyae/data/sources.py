@@ -31,7 +31,7 @@ def load(name: str | os.PathLike, data_dir: str | os.PathLike | None = None, *,
     if name in published.SETS:
         return published.load(str(name), data_dir, fetch=download, progress=progress)
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name != "" and path.is_dir():    # Path("") is the current folder
         named = any(idx.locate(path, file) for file in idx.FILES)
         return idx.load_folder(path) if named else folder.load(path)
     if path.is_file() and path.suffix == ".npy":

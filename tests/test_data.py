@@ -1,0 +1,154 @@
+"""Images by name, batches of them, and the command line."""
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinyae import data
+from tinyae.data import __main__ as command_line
+from tinyae.data import cache, digits
+from tinyae.errors import BadFile, BadType, BadValue
+
+GREY = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.delenv("TINYAE_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "cache"))
+    monkeypatch.setattr(digits, "TRAIN", 500)
+    monkeypatch.setattr(digits, "TEST", 250)
+    return tmp_path
+
+
+# batches
+
+def test_batch_of_bytes_is_divided_by_255():
+    x = data.batch(GREY, np.array([3, 0]))
+    assert x.shape == (2, 64) and x.dtype == np.float32
+    np.testing.assert_allclose(x, GREY[[3, 0]].reshape(2, -1) / 255, rtol=1e-7)
+    assert x.max() == 1 and x.min() == 0, "255 must become 1 exactly, or a loss refuses it"
+
+
+def test_batch_of_floats_is_kept():
+    images = np.random.default_rng(0).random((4, 3, 5, 3))
+    assert (data.batch(images, np.arange(4)) == images.reshape(4, 45).astype(np.float32)).all()
+
+
+def test_batch_is_read_only_down_to_its_base():
+    for images in (GREY, GREY / 255, (GREY / 255).astype(np.float32)):
+        x = data.batch(images, np.arange(3))
+        assert not x.flags.writeable and x.base is None
+        assert images.flags.writeable
+
+
+def test_batch_shares_no_memory_with_the_images():
+    images = (GREY / 255).astype(np.float32)
+    assert not np.shares_memory(data.batch(images, np.arange(4)), images)
+
+
+def test_empty_batch():
+    assert data.batch(GREY, np.arange(0)).shape == (0, 64)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1e-3, 1.001, 1e300])
+def test_batch_names_the_image_that_is_wrong(value):
+    images = GREY / 255
+    images[2, 1, 3] = value
+    with pytest.raises(BadValue, match=r"image 2 (.|\n)*at pixel 11"):
+        data.batch(images, np.array([0, 2, 1]))
+
+
+def test_batch_of_integers_is_refused():
+    with pytest.raises(BadType, match="uint8"):
+        data.batch(GREY.astype(int), np.arange(2))
+
+
+# names
+
+def test_digits_by_default():
+    train, test = data.load("digits", progress=False)
+    assert train.images.shape == (500, 28, 28) and len(test.labels) == 250
+    assert list(data.SOURCES) == ["digits", "fashion-mnist", "mnist"]
+
+
+@pytest.mark.parametrize("name, words", [
+    ("mnits", "did you mean mnist"), ("fashion", "fashion-mnist"), ("", "a path that does not exist"),
+    ("no/such/folder", "digits, fashion-mnist, mnist"), ("gone.npy", "a path that does not exist"),
+    (__file__, "neither .npy nor .npz")])
+def test_an_unknown_name_is_refused(name, words, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadValue, match=words):
+        data.load(name)
+
+
+@pytest.mark.parametrize("name", [None, 3, GREY, ["mnist"]], ids=["None", "number", "array", "list"])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(BadType, match="a name or a path"):
+        data.load(name)
+
+
+def test_published_files_that_are_missing_are_named_with_the_folder(home):
+    with pytest.raises(BadFile) as caught:
+        data.load("fashion-mnist", home / "there", download=False)
+    assert f"put train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte " \
+           f"(or the same with .gz) into {home / 'there' / 'fashion-mnist'}" in str(caught.value)
+
+
+def test_where_data_is_looked_for(home, monkeypatch):
+    assert cache.folders() == [cache.platform_cache()]
+    monkeypatch.setenv("TINYAE_DATA", "~/data")
+    assert cache.folders("here") == [cache.Path("here"), cache.Path.home() / "data", cache.platform_cache()]
+
+
+@pytest.mark.parametrize("platform, variable, place", [
+    ("linux", "XDG_CACHE_HOME", "tinyae"), ("win32", "LOCALAPPDATA", "tinyae"),
+    ("linux", None, ".cache/tinyae"), ("darwin", None, "Library/Caches/tinyae"),
+    ("win32", None, "AppData/Local/tinyae")])
+def test_the_cache_folder_of_each_platform(home, monkeypatch, platform, variable, place):
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name)
+    if variable:
+        monkeypatch.setenv(variable, str(home))
+    monkeypatch.setattr(cache.Path, "home", lambda: home)
+    monkeypatch.setattr(cache.sys, "platform", platform)
+    assert cache.platform_cache() == home / place
+
+
+# the command line
+
+def run(*arguments):
+    done = subprocess.run([sys.executable, "-m", "tinyae.data", *arguments], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_list_names_what_there_is():
+    status, out, err = run("list")
+    assert status == 0 and not err
+    assert all(f"{name} " in out and text in out for name, text in data.SOURCES.items())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["fetch", "--help"]])
+def test_help(arguments):
+    status, out, _ = run(*arguments)
+    assert status == 0 and "usage: python -m tinyae.data" in out
+
+
+@pytest.mark.parametrize("arguments", [[], ["steal"], ["fetch"], ["fetch", "digits", "--datadir"]])
+def test_wrong_usage_has_status_2(arguments):
+    status, out, err = run(*arguments)
+    assert status == 2 and not out and "usage: " in err and "Traceback" not in err
+
+
+def test_a_refusal_has_status_2_and_no_traceback():
+    status, out, err = run("fetch", "minst")
+    assert status == 2 and not out
+    assert [line.split(":")[0].strip() for line in err.splitlines()[1:]] == ["expected", "got", "fix"]
+
+
+def test_fetch_makes_a_set_ready(home, capsys):
+    assert command_line.main(["fetch", "digits", "--data-dir", str(home / "there")]) == 0
+    assert "digits is ready: 500 images (28, 28) to train on, 250 to test with" in capsys.readouterr().out
+    assert list((home / "there").glob("digits-*.npz"))
