@@ -112,16 +112,10 @@ def folder(settings: argparse.Namespace) -> Path:
     """The run's folder: --out or RUN, or else a new one, runs/DEMO-1, -2, ... To be called once the data is there."""
     if settings.out is not None:
         return Path(settings.out)
-    for out in (Path("runs", f"{settings.demo}-{number}") for number in count(1)):
-        try:
-            out.mkdir(parents=True)     # two runs that start at once get two folders
-            settings.out = str(out)
-            return out
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise files.unusable(out, error) from error
-    raise AssertionError("there are always more numbers")
+    out = next(free for number in count(1) if not (free := Path("runs", f"{settings.demo}-{number}")).exists())
+    files.claim(out)
+    settings.out = str(out)
+    return out
 
 
 def show(out: Path) -> None:

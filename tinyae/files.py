@@ -37,15 +37,11 @@ def claim(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         occupied = any(folder.iterdir())
     except OSError as error:
-        raise unusable(folder, error) from error
+        raise BadFile(f"cannot use {folder} as the folder of a run", expected="a folder to write in",
+                      got=error.strerror or error, fix="another --out") from error
     if occupied:
         raise BadFile(f"{folder} is in use", expected="a new or an empty folder", got="one with files in it",
                       fix="another --out; or --resume (resume=True) to go on with the run in it")
-
-
-def unusable(folder: Path, error: OSError) -> BadFile:
-    return BadFile(f"cannot use {folder} as the folder of a run", expected="a folder to write in",
-                   got=error.strerror or error, fix="another --out")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -39,7 +39,8 @@ def save_reconstructions(path: str | Path, originals: Any, reconstructions: Any,
     _save(path, _sheet(rows.reshape(-1, *both.shape[2:]), columns, pairs=True), title)
 
 
-def save_manifold(path: str | Path, decode: Callable[[np.ndarray], Any], shape: tuple[int, ...], side: int = 20) -> None:
+def save_manifold(path: str | Path, decode: Callable[[np.ndarray], Any], shape: tuple[int, ...], *,
+                  side: int = 20) -> None:
     """The plane of two latents, decoded: side x side codes at equal steps of probability under N(0, 1).
 
     decode: codes (k, 2) float32 -> images (k, h * w * c) in [0, 1].

@@ -47,7 +47,9 @@ Stage = tuple[Phase, ...]       # phases that take turns on every batch
 
 def stages_of(schedule: Any) -> list[Stage]:
     """The schedule as tuples of phases, each with a name that its stage has only once."""
-    stages = [(entry,) if isinstance(entry, Phase) else tuple(entry) for entry in schedule]
+    listed = isinstance(schedule, list | tuple) and not isinstance(schedule, Phase)
+    stages = [entry if isinstance(entry, tuple) and not isinstance(entry, Phase) else (entry,)
+              for entry in (schedule if listed else [])]
     if not stages or not all(stage and all(isinstance(phase, Phase) for phase in stage) for stage in stages):
         raise BadType("this is no schedule", expected="a list of stages, each a Phase or a tuple of Phases",
                       got=f"{schedule!r:.100}", fix="[Phase(model.losses, params(model), Adam(params(model)))]")

@@ -1,0 +1,143 @@
+"""A run that was stopped anywhere and goes on ends as if it had never stopped, bit for bit."""
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_runs
+from support import refused
+
+from tinyae import params, train
+from tinyae.errors import BadFile
+from tinyae.interrupt import Interrupt, Interrupted
+
+STEPS = 4 * 7       # of tiny_runs.run
+
+
+class Crash(Exception):
+    """What no code of the library expects."""
+
+
+def interrupted_at(step: int, act, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call act in the middle of the run's step of this number, counted from 0."""
+    original, counter = train._Run.step, iter(range(10**6))
+
+    def counting(self, *args, **settings):
+        if next(counter) == step:
+            act()
+        return original(self, *args, **settings)
+
+    monkeypatch.setattr(train._Run, "step", counting)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("whole") / "run"
+    tiny_runs.run(out)
+    return tiny_runs.outcome(out)
+
+
+@pytest.mark.parametrize("step", range(STEPS))
+def test_a_crash_in_any_step(step, tmp_path, monkeypatch, uninterrupted):
+    def crash():
+        raise Crash
+
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        interrupted_at(step, crash, patch)
+        tiny_runs.run(tmp_path, checkpoint_steps=3)
+    tiny_runs.run(tmp_path, resume=True)
+    assert tiny_runs.outcome(tmp_path) == uninterrupted
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", [0, 6, 16, STEPS - 1])
+def test_one_signal_finishes_the_step_and_saves(signum, step, tmp_path, monkeypatch, uninterrupted):
+    handlers = [signal.getsignal(s) for s in Interrupt.signals]
+    with monkeypatch.context() as patch, pytest.raises(Interrupted) as stop:
+        interrupted_at(step, lambda: os.kill(os.getpid(), signum), patch)
+        tiny_runs.run(tmp_path)
+    assert (stop.value.signum, stop.value.out) == (signum, tmp_path)
+    assert str(stop.value) == f"stopped in epoch {step // 7 + 1} after step {step % 7 + 1} of 7, saved in {tmp_path}"
+    assert [signal.getsignal(s) for s in Interrupt.signals] == handlers
+    tiny_runs.run(tmp_path, resume=True)
+    assert tiny_runs.outcome(tmp_path) == uninterrupted
+
+
+def test_two_signals_stop_at_once(tmp_path, monkeypatch, uninterrupted):
+    def twice():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("still running")
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="at once"):
+        interrupted_at(10, twice, patch)
+        tiny_runs.run(tmp_path)
+    tiny_runs.run(tmp_path, resume=True)
+    assert tiny_runs.outcome(tmp_path) == uninterrupted
+
+
+def test_a_thread_trains_without_handlers():
+    rows: list = []
+    thread = threading.Thread(target=lambda: rows.extend(tiny_runs.run(None)))
+    thread.start()
+    thread.join()
+    assert len(rows) == 6
+
+
+def test_a_finished_run_goes_on_with_more_epochs(tmp_path):
+    for out, epochs in ((tmp_path / "short", 2), (tmp_path / "long", 5)):
+        tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), epochs=epochs, out=out)
+    tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), epochs=5, out=tmp_path / "short", resume=True)
+    assert tiny_runs.outcome(tmp_path / "short") == tiny_runs.outcome(tmp_path / "long")
+
+
+def test_a_finished_run_resumed_stays_as_it_is(tmp_path, uninterrupted):
+    tiny_runs.run(tmp_path / "run")
+    tiny_runs.run(tmp_path / "run", resume=True)
+    assert tiny_runs.outcome(tmp_path / "run") == uninterrupted
+
+
+def test_resume_starts_where_nothing_was_saved(tmp_path, uninterrupted):
+    tiny_runs.run(tmp_path, resume=True)
+    assert tiny_runs.outcome(tmp_path) == uninterrupted
+
+
+OTHER_RUNS = {
+    "seed": {"seed": 4},
+    "batch_size": {"batch_size": 7},
+    "training images": {"data": tiny_runs.images(48)},
+    "test images": {"data": tiny_runs.images(50, 21)},
+    "epochs of the earlier stages": {"epochs": [1, 2]},
+    "the arrays of this model": {"schedule": tiny_runs.stages()[:1], "epochs": [2]},
+    "param/body.0.W": {"schedule": tiny_runs.one_phase(tiny_runs.vae(dtype=np.float64)), "epochs": [2]},
+}
+
+
+@pytest.mark.parametrize("what", OTHER_RUNS)
+def test_another_run_is_refused_whole(what, tmp_path):
+    tiny_runs.run(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    settings = {"schedule": tiny_runs.stages(1)} | OTHER_RUNS[what]
+    phases = [phase for stage in settings["schedule"] for phase in (stage if isinstance(stage[0], tuple) else [stage])]
+    live = {name: p.data for phase in phases for name, p in phase.params.items()}
+    with refused(BadFile, "belongs to another run"):
+        tiny_runs.run(tmp_path, resume=True, **settings)
+    for phase in phases:
+        for name, p in phase.params.items():
+            assert p.data is live[name], f"{name} was set by a checkpoint of another run"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_run_may_replay_into_the_same_objects(tmp_path):
+    """Restoring sets every parameter and optimiser, whatever they held."""
+    model = tiny_runs.vae()
+    schedule = tiny_runs.one_phase(model)
+    tiny_runs.fit(schedule, epochs=2, out=tmp_path)
+    ended = {name: p.data.tobytes() for name, p in params(model).items()}
+    fresh = tiny_runs.vae(seed=99)
+    tiny_runs.fit(tiny_runs.one_phase(fresh), epochs=2, out=Path(tmp_path), resume=True)
+    assert {name: p.data.tobytes() for name, p in params(fresh).items()} == ended
