@@ -1,4 +1,4 @@
-"""6 of 9 · gradcheck · differences: a derivative from values alone, with a measure of how far it can be trusted.
+"""6 of 9 · differences: a derivative from values alone, with a measure of how far it can be trusted.
 
 The error of a central difference with step h has two arms: truncation, h^2 f''' / 6, and rounding, 2^-53 |f| / h.
 Where they cross depends on f, so the step is looked for: on a ladder of steps, each 8 times smaller than the last, two

@@ -181,8 +181,9 @@ def _wrong(f: Function, point: Arrays, v: Arrays, exact: Arrays, rng: np.random.
     where = tuple(int(k) for k in np.unravel_index(j, point[i].shape))
     shapes = ", ".join(f"{n} {x.shape}" for n, x in zip(f.args, point, strict=True))
     return WrongGradient(f"{f.name} has a wrong gradient in {f.args[i]}, shapes {shapes}",
-                         expected=f"{numeric[j] / (one or 1):.10g} by differences of {of} at element {where}, the "
-                         "furthest off", got=f"{analytic[j] / (one or 1):.10g} by grad", fix=_mistake(analytic, numeric))
+                         expected=f"{numeric[j] / (one or 1):.10g} by differences of {of} at element {where}, "
+                                  "the furthest off",
+                         got=f"{analytic[j] / (one or 1):.10g} by grad", fix=_mistake(analytic, numeric))
 
 
 def _mistake(analytic: np.ndarray, numeric: np.ndarray) -> str:

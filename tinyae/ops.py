@@ -33,7 +33,6 @@ def _min(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np
 def _reshape(x: Array, shape: tuple[int, ...]) -> Array: return np.reshape(x, shape)
 def _transpose(x: Array, axes: tuple[int, ...] | None = None) -> Array: return np.transpose(x, axes)
 def _swapaxes(x: Array, axis1: int, axis2: int) -> Array: return np.swapaxes(x, axis1, axis2)
-def _stack(*xs: Array, axis: int = 0) -> Array: return np.stack(xs, axis)
 def _pad(x: Array, width: tuple[tuple[int, int], ...]) -> Array: return np.pad(x, width)
 
 
@@ -77,6 +76,11 @@ def _put(g: Array, key: Any, shape: tuple[int, ...]) -> Array:
     else:
         z[key] = g
     return z
+
+
+def _stack(*xs: Array, axis: int = 0) -> Array:
+    like = next((x for x in xs if is_array(x)), None)          # beside an array, a number takes its dtype
+    return np.stack([x if is_array(x) or like is None else np.asarray(x, like.dtype, like=like) for x in xs], axis)
 
 
 def _concatenate(*xs: Array, axis: int = 0) -> Array:
