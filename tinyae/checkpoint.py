@@ -88,7 +88,7 @@ def _check_seal(content: bytes, path: Path) -> None:
         raise _bad(path, expected, "a pickle, which is never opened" if pickle else "a file of another kind")
     before, after = _SEAL.split(b"%04d")
     if not (seal.startswith(before) and seal.endswith(after)):
-        whole = zipfile.is_zipfile(io.BytesIO(content))
+        whole = zipfile.is_zipfile(io.BytesIO(content)) and before not in content[-_SEAL_LENGTH:]
         raise _bad(path, expected, "an archive of another program" if whole else "a file that was cut short")
     if hashlib.sha256(content[:-_DIGEST]).hexdigest().encode() != digest:
         raise _bad(path, expected, "damaged bytes (the SHA-256 differs)")
