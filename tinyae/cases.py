@@ -201,7 +201,8 @@ CASES: dict[str, list[Case]] = {
     "reshape": settings(ops.reshape, (3, 4), shape=[(2, 6), (12,), (1, 3, -1, 2), -1]),
     "transpose": settings(ops.transpose, (2, 3, 4), axes=[None, (1, 2, 0), (0, -1, 1), (0, 1, 2)]),
     "swapaxes": settings(ops.swapaxes, (2, 3, 4), axis1=[0, -1, 1], axis2=[2, -2, 1]),
-    "cast": unary(lambda x: ops.cast(ops.cast(x, dtype=np.float64), dtype=x.dtype)),
+    "cast": [*unary(lambda x: ops.cast(x, dtype=x.dtype)),     # one alone: of two, a wrong sign would cancel
+             *unary(lambda x: ops.cast(ops.cast(x, dtype=np.float64), dtype=x.dtype))],
     "concatenate": [*several(ops.concatenate), case(ops.concatenate, (2, 3), (0, 3), (1, 3))],
     "stack": [*several(ops.stack), case(lambda x, y: ops.stack(x, y, axis=2), (2, 3), (2, 3)), case(ops.stack, (), ())],
     # functions

@@ -1,0 +1,1 @@
+"""One published mistake per file, all in one shape: SOURCES, wrong, right, outcome, install, tests."""

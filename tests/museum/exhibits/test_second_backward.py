@@ -1,0 +1,67 @@
+"""A second backward that is neither once nor twice
+
+`grad += ...` is what makes a value that is used twice come out right, and it goes on adding at the next
+backward: not only in the leaves, where twice the gradient could pass for accumulation, but in every value
+between. Those are then passed on again, so that the sum is neither one gradient nor two. micrograd's
+zero_grad resets the parameters alone; the report has been written at least six times.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tinyae import Tensor
+from tinyae.tensor import raw, tape
+
+SOURCES = {
+    "micrograd, issue 53, with these numbers": "https://github.com/karpathy/micrograd/issues/53",
+    "micrograd, pull request 102": "https://github.com/karpathy/micrograd/pull/102",
+}
+
+
+def wrong(y: Tensor) -> None:
+    past = tape(y)
+    for t in past:
+        t.grad = np.zeros_like(t.data) if t.grad is None else t.grad
+    y.grad = np.ones_like(y.data)
+    for t in reversed(past):
+        for a, vjp in zip(t.args, t.op.vjps if t.op else (), strict=True):
+            a.grad = a.grad + vjp(t.grad, t.data, *map(raw, t.args))        # of interior values, too
+
+
+def right(y: Tensor) -> None:
+    past = tape(y)
+    for t in past:
+        t.grad = np.zeros_like(t.data)          # whatever was there before
+    y.grad = np.ones_like(y.data)
+    for t in reversed(past):
+        for a, vjp in zip(t.args, t.op.vjps if t.op else (), strict=True):
+            a.grad = a.grad + vjp(t.grad, t.data, *map(raw, t.args))
+
+
+def after_two(backward: Callable) -> float:
+    """de/da of e = (a + b) * d at d = 1, after two calls of a backward."""
+    a, b, d = Tensor(3.0), Tensor(2.0), Tensor(1.0)
+    e = (a + b) * d
+    backward(e)
+    backward(e)
+    return float(a.grad)
+
+
+def outcome() -> str:
+    return (f"With e = (a + b) * d and d = 1, after two calls: de/da = {after_two(wrong):g}; one gradient is "
+            f"{after_two(right):g}, two would be {2 * after_two(right):g}.")
+
+
+def install(put: pytest.MonkeyPatch) -> None:
+    put.setattr(Tensor, "backward", wrong)
+
+
+def test_a_second_backward_replaces_the_first() -> None:
+    assert after_two(Tensor.backward) == 1
+
+
+def test_the_published_number() -> None:
+    assert after_two(wrong) == 3

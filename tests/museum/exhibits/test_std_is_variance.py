@@ -1,0 +1,60 @@
+"""A standard deviation of exp(log_var)
+
+The encoder gives log sigma^2, the sampler needs sigma = exp(log_var / 2), and the half is left out. The KL
+term goes on meaning the variance, so the loss is the bound of no model; every gradient in it is correct, and
+no gradient check will ever complain. Keras answered the report that the "scale is irrelevant"; the first
+edition of its author's book has the line, and so has DeZero's VAE today.
+"""
+from __future__ import annotations
+
+from math import log
+from typing import Any
+
+import pytest
+
+from tinyae.backend import normal
+from tinyae.models import VAE
+from tinyae.ops import exp
+
+from ..workshop import codes, image, losses_with, tiny_vae
+
+SOURCES = {
+    "DeZero, examples/vae.py":
+        "https://github.com/oreilly-japan/deep-learning-from-scratch-3/blob/master/examples/vae.py",
+    "Keras, pull request 9972": "https://github.com/keras-team/keras/pull/9972",
+    "Deep Learning with Python, issue 212":
+        "https://github.com/fchollet/deep-learning-with-python-notebooks/issues/212",
+}
+
+
+def wrong(mu: Any, log_var: Any, rng: Any) -> Any:
+    return mu + exp(log_var) * normal(rng, like=mu)
+
+
+def right(mu: Any, log_var: Any, rng: Any) -> Any:
+    return mu + exp(0.5 * log_var) * normal(rng, like=mu)
+
+
+def spread() -> tuple[float, float]:
+    """The standard deviation of 4000 codes of one image, and what the encoder says it is."""
+    vae = tiny_vae(log_var=log(4))
+    _, log_var = vae.posterior(image())
+    return float(codes(vae, image(), 4000)[:, 0].std()), float(exp(0.5 * log_var).data[0, 0])
+
+
+def outcome() -> str:
+    good, meant = spread()
+    with pytest.MonkeyPatch.context() as put:
+        install(put)
+        bad, _ = spread()
+    return (f"4000 codes of one image, whose posterior has a standard deviation of {meant:.2f}: theirs is "
+            f"{bad:.2f}; by the right line it is {good:.2f}.")
+
+
+def install(put: pytest.MonkeyPatch) -> None:
+    put.setattr(VAE, "losses", losses_with(wrong))
+
+
+def test_codes_have_the_spread_that_the_posterior_states() -> None:
+    measured, meant = spread()
+    assert measured == pytest.approx(meant, rel=0.06)

@@ -1,0 +1,67 @@
+"""Target and prediction, in the other order
+
+Which comes first differs from library to library, and in Keras between two functions of one name. A
+cross-entropy with its arguments exchanged is a different function that also goes down. From logits it is
+worst: softplus(x) - x l is linear in the logit l, so it has no smallest value, and training pushes every
+logit towards infinity, faster where x is larger. It crept into the driving simulator SLEDGE while its code
+was tidied up.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinyae import ops
+from tinyae.models import Autoencoder
+
+SOURCES = {
+    "SLEDGE, issue 4": "https://github.com/autonomousvision/sledge/issues/4",
+    "Keras, issue 7228: two orders in one library": "https://github.com/keras-team/keras/issues/7228",
+}
+
+
+def bce(logits: Any, x: Any) -> Any:
+    """Without the library's look at the target, which refuses a logit that is no probability."""
+    return ops.sum(ops.softplus(logits) - logits * x, axis=1)
+
+
+def wrong(model: Any, batch: Any, rng: Any = None) -> Any:
+    return {"reconstruction": ops.mean(bce(batch, model.decode(model.encode(batch))))}
+
+
+def right(model: Any, batch: Any, rng: Any = None) -> Any:
+    return {"reconstruction": ops.mean(bce(model.decode(model.encode(batch)), batch))}
+
+
+class Sure:
+    """An autoencoder whose logits are right, and as large as you like."""
+
+    def __init__(self, size: float):
+        self.size = size
+
+    def encode(self, x: Any) -> Any:
+        return x
+
+    def decode(self, z: Any) -> Any:
+        return self.size * (2 * z - 1)
+
+
+def outcome() -> str:
+    batch = np.array([[0.0, 1.0, 1.0]])
+    bad, good = ([f(Sure(size), batch)["reconstruction"] for size in (10, 1000)] for f in (wrong, right))
+    return (f"Three pixels, all of them right, at logits ±10 and ±1000: {bad[0]:.1f} and {bad[1]:.1f} nats, where "
+            f"{good[0]:.1f} and {good[1]:.1f} are right. -log p of a pixel is never negative.")
+
+
+def install(put: pytest.MonkeyPatch) -> None:
+    put.setattr(Autoencoder, "losses", wrong)
+
+
+def test_a_perfect_reconstruction_costs_nothing() -> None:
+    sure = Autoencoder(3, hidden=(), latent=3, rng=np.random.default_rng(0))
+    sure.encode = lambda x: x
+    sure.decode = Sure(50).decode
+    loss = sure.losses(np.float32([[0, 1, 1]]))["reconstruction"]
+    assert abs(float(loss)) < 1e-6
