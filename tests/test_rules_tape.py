@@ -86,6 +86,17 @@ def test_births_in_any_order_of_use(device):
     assert device.host(grad(y, [early])[0]) == 2 * 6 + 3 * 6 ** 2
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_vjp_that_nobody_asked_for_is_never_called(device, create_graph):
+    called = []
+    row = op(lambda x, y: x * y, lambda g, z, x, y: called.append("x") or g * y,
+             lambda g, z, x, y: called.append("y") or g * x)
+    x, y, elsewhere = device.tensor(2.0), device.tensor(3.0), device.tensor(4.0)
+    loss = row(x, y) + row(elsewhere, elsewhere) * x.data
+    grad(loss, [y], create_graph=create_graph)
+    assert called == ["y"]
+
+
 # ---- 2. no reference cycles: memory is flat with the garbage collector switched off
 
 @contextmanager

@@ -66,6 +66,7 @@ def test_masks_are_cast_before_arithmetic(device, dtype):
     for z in (t * (t > 2), (t > 2) * t, t + (t > 2), (t > 2) - t):
         assert z.dtype == dtype
     assert device.host(grad(ops.sum(t * (t > 2)), [t])[0]).tolist() == [0, 1]
+    assert device.host(grad(ops.sum(t ** (t > 2)), [t])[0]).tolist() == [0, 1]      # a vjp that subtracts from y
 
 
 def test_arrays_on_the_left_ask_the_tensor(device):

@@ -21,6 +21,10 @@ FUSIBLE = {"where", "clip"}                             # beside the ufuncs
 def function(path: str) -> Callable:
     """cupy.sum for "sum", cupy.linalg.norm for "linalg.norm"."""
     name = path.rpartition(".")[2]
+    try:
+        twin = functools.reduce(getattr, path.split("."), np)
+    except AttributeError:
+        raise NotImplementedError(f"the double does not play cupy.{path}: NumPy has none to compute it") from None
 
     def call(*args: Any, **kwargs: Any) -> Any:
         arguments = bind("functions", path, args, kwargs)
@@ -32,7 +36,7 @@ def function(path: str) -> Callable:
         check(name, arguments)
         if name in SYNCHRONIZING or (path == "where" and len(arguments) == 1):
             count("sync")
-        result = functools.reduce(getattr, path.split("."), np)(*host(args), **host(kwargs))
+        result = twin(*host(args), **host(kwargs))
         if path in ("empty", "empty_like"):
             result.fill(np.nan if result.dtype.kind == "f" else 1)      # device memory holds what was there before
             return DeviceArray(result)
