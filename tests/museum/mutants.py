@@ -30,8 +30,12 @@ class Mutant(NamedTuple):
     argument: int | None        # None: a row of any number of arguments has one vjp for all
     kind: str
 
+    @property
+    def vjp(self) -> str:
+        return self.row + ("" if self.argument is None else f"[{self.argument}]")
+
     def __str__(self) -> str:
-        return self.row + ("" if self.argument is None else f"[{self.argument}]") + f" {self.kind}"
+        return f"{self.vjp} {self.kind}"
 
 
 def mutants(row: str) -> list[Mutant]:

@@ -41,7 +41,7 @@ def show_mutants() -> int:
     ways = len(mutants.KINDS)
     print(f"{len(every)} mutants ({len(every) // ways} vjps of {len(ROWS)} rows, broken in {ways} ways): "
           + ", ".join(f"{len(group)} {fate}" for fate, group in groups.items()))
-    print("equivalent, as the vjp depends on g alone: " + ", ".join(map(str, groups["equivalent"])))
+    print("equivalent, as the vjp depends on g alone: " + ", ".join(mutant.vjp for mutant in groups["equivalent"]))
     for mutant in groups["survived"]:
         print(f"SURVIVED  {mutant}")
     return len(groups["survived"])

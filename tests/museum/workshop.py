@@ -22,10 +22,10 @@ def replace(put: pytest.MonkeyPatch, old: Any, new: Any) -> None:
 
 
 def tiny_vae(mu: float = 0.0, log_var: float = 0.0, n_in: int = 6, latent: int = 2) -> VAE:
-    """A VAE of 6 pixels in float64; mu and log_var move what its encoder says, before any training."""
+    """A VAE of 6 pixels in float64, whose encoder says the same mu and log_var of every image and latent."""
     vae = VAE(n_in, hidden=(5,), latent=latent, activation="tanh", dtype=np.float64, rng=np.random.default_rng(0))
-    vae.mu.b.data = np.full(latent, mu)
-    vae.log_var.b.data = np.full(latent, log_var)
+    for head, says in ((vae.mu, mu), (vae.log_var, log_var)):
+        head.W.data, head.b.data = np.zeros(head.W.shape), np.full(latent, says)
     return vae
 
 

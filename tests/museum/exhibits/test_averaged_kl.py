@@ -2,9 +2,9 @@
 
 The divergences of independent latents add up. Averaged, the term is divided by their number: a beta of 1/20,
 hidden in a call of `mean`, that changes whenever somebody tries another number of latents. It stands in the
-blog post, beside a cross-entropy that is averaged as well, over 784 pixels; five threads of one repository
-ask what the weight of the KL should be. grammarVAE kept it because the results were better, which is what a
-smaller beta does.
+Keras blog, beside a cross-entropy that is averaged as well, over 784 pixels, and in keras-io's first example;
+five threads of another repository ask what the weight of the KL should be. grammarVAE kept it because the
+results were better, which is what a smaller beta can do.
 """
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Dropout while the model is evaluated
 
 A net has a training mode; a function does not know of it. nanoGPT called the attention function with its
-dropout rate and without asking whether the model was being trained, so that every validation loss on recent
-hardware was that of a damaged net. "Calling functional directly considered dangerous", its author wrote. A
-default that is a mode or a global generator lets the caller forget. Here noise is an argument: no rng, no
-noise.
+dropout rate and did not ask whether the model was being trained: wherever PyTorch 2's fast attention was
+available, the validation loss was that of a net with holes in it. "Calling functional directly considered
+dangerous", its author wrote. A default that is a mode or a global generator lets the caller forget. Here
+noise is an argument: no rng, no noise.
 """
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ SOURCES = {
 EVERYWHERE = np.random.default_rng(0)
 
 
-def wrong(x: Any, rate: float, rng: Any = EVERYWHERE) -> Any:
-    rng = rng or EVERYWHERE                     # a forgotten rng is noise all the same
+def wrong(x: Any, rate: float, rng: Any = None) -> Any:
+    rng = rng or EVERYWHERE                 # forgotten, and there is noise all the same
     return x * ((uniform(rng, like=x) >= rate) * (1 / (1 - rate))).astype(x.dtype)
 
 
