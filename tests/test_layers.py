@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from tinyae import Tensor, grad, ops, params, summary
+from tinyae import Tensor, grad, load_params, ops, params, summary
 from tinyae.layers import ACTIVATIONS, INITIALISERS, Dense, Dropout, Sequential
 from tinyae.models import VAE, Autoencoder
 
@@ -63,6 +63,17 @@ def test_params_have_dotted_names_in_order_of_definition():
 def test_params_lists_a_shared_tensor_once_under_its_first_name():
     layer = dense()
     assert list(params({"a": layer, "b": [layer, layer.W]})) == ["a.W", "a.b"]
+
+
+def test_parameters_go_out_as_arrays_and_come_back():
+    a, b = dense(), dense(init="he_normal")
+    load_params(b, {name: p.numpy() for name, p in params(a).items()})
+    assert np.array_equal(a.W.data, b.W.data)
+    for wrong, word in (({"W": a.W.numpy()}, "b"), ({"W": a.W.numpy().T, "b": a.b.numpy()}, "(3, 4)"),
+                        ({"W": a.W.numpy() + 1, "b": a.b.numpy().astype(float)}, "float64")):
+        with pytest.raises(ValueError, match="fix:") as refusal:
+            load_params(b, wrong)
+        assert word in str(refusal.value) and np.array_equal(a.W.data, b.W.data)
 
 
 def test_params_takes_leaves_only_and_survives_cycles():

@@ -5,7 +5,7 @@ any object. Without an rng a layer is deterministic, so there is no train/eval m
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -97,6 +97,24 @@ def params(obj: Any) -> dict[str, Tensor]:
     for name, tensor in _walk(obj, "", ()):
         names.setdefault(tensor, name)
     return {name: tensor for tensor, name in names.items()}
+
+
+def load_params(obj: Any, arrays: Mapping[str, Any]) -> None:
+    """Give obj's parameters the arrays of the same names (np.load("weights.npz")): all of them, or none and a refusal.
+
+    The way back is {name: p.numpy() for name, p in params(obj).items()}.
+    """
+    own = params(obj)
+    if set(arrays) != set(own):
+        raise BadValue("these arrays are of another object", expected=", ".join(own), got=", ".join(arrays),
+                       fix="build the object with the settings that the arrays were made with")
+    for name, p in own.items():
+        if describe(arrays[name]) != describe(p.numpy()):
+            raise BadValue(f"array {name} does not fit", expected=describe(p.numpy()), got=describe(arrays[name]),
+                           fix="build the object with the settings that the arrays were made with; float64 does not "
+                               "become float32 by itself: a.astype(np.float32)")
+    for name, p in own.items():
+        p.data = to_device(np.array(arrays[name]), device_of(p.data))
 
 
 def summary(obj: Any, input_shape: tuple[int, ...]) -> str:

@@ -1,0 +1,34 @@
+"""The README is run, not believed."""
+import contextlib
+import io
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+def test_the_example_prints_what_it_says():
+    (example,) = blocks("python")
+    said = [line.split("#")[1].strip() for line in example.splitlines() if line.startswith("print(")]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(example, "README.md", "exec"), {})
+    printed = out.getvalue().splitlines()
+    assert len(printed) == len(said) == 3
+    assert all(claim.startswith(line) for line, claim in zip(printed, said, strict=True)), printed
+
+
+def test_the_checks_of_a_change_are_the_readme_s_second_command():
+    commands = [block.strip() for block in blocks("sh")]
+    assert commands[0].endswith("demos/vae.py") and commands[1].endswith("-m pytest")
+    assert "\n" + commands[1] + "\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_link_and_picture_is_there():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
