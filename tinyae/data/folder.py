@@ -1,6 +1,7 @@
 """data · folder: images from a folder of pictures; the names of its subfolders become labels."""
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from pathlib import Path
@@ -13,6 +14,7 @@ from .dataset import MAX_BYTES, Dataset, check_images
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
+MAX_FILE = 256 << 20    # bytes of one picture's file
 
 
 def load(folder: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
@@ -22,8 +24,9 @@ def load(folder: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
     unless all pictures are grey. With subfolders, label i is the i-th of their sorted names. A picture that
     cannot be read, or is larger than Pillow thinks safe, is left out with a warning; `limit` bounds the whole.
     """
-    paths = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names
-                   if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+    paths = sorted(path for place, _, names in os.walk(folder) for name in names
+                   if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+                   and (path := Path(place, name)).is_file())    # a pipe would wait for ever
     pictures: dict[Path, np.ndarray] = {}
     unread: dict[Path, Exception] = {}
     size = None
@@ -54,7 +57,8 @@ def _read(path: Path, size: tuple[int, int] | None) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")    # odd metadata do no harm
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=FORMATS) as file:
+        content = io.BytesIO(_bytes(path))    # from a file, Pillow sets aside what a damaged length promises
+        with Image.open(content, formats=FORMATS) as file:
             image: Image.Image = ImageOps.exif_transpose(file)
             if image.mode.startswith("I"):    # 16-bit grey, which Pillow would cut off at 255
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -62,6 +66,12 @@ def _read(path: Path, size: tuple[int, int] | None) -> np.ndarray:
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     pixels = np.asarray(image if size in (None, image.size) else image.resize(size, Image.Resampling.LANCZOS))
     return pixels[..., 0] if (pixels == pixels[..., :1]).all() else pixels
+
+
+def _bytes(path: Path) -> bytes:
+    if (size := path.stat().st_size) > MAX_FILE:
+        raise ValueError(f"{size:,} bytes; at most {MAX_FILE:,} are read")
+    return path.read_bytes()
 
 
 def _stack(pictures: list[np.ndarray]) -> np.ndarray:
