@@ -104,6 +104,15 @@ def test_synchronize_on_the_cpu_needs_no_cupy(monkeypatch):
     backend.synchronize("cpu")
 
 
+@pytest.mark.parametrize("key", ["array", "list", "tuple", "with a slice"])
+def test_add_at_counts_a_place_as_often_as_it_is_named(device, key):
+    z, i = device.array(np.zeros((3, 2))), device.array([0, 2, 0], np.int64)
+    keys = {"array": i, "list": [0, 2, 0], "tuple": (i, [1, 1, 1]), "with a slice": (i, slice(1, None))}
+    expected = [[0, 2], [0, 0], [0, 1]] if key in ("tuple", "with a slice") else [[2, 2], [0, 0], [1, 1]]
+    backend.add_at(z, keys[key], device.array(1.0))
+    assert device.host(z).tolist() == expected
+
+
 # ---- both devices in one process
 
 @pytest.fixture

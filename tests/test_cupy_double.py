@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import traceback
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,6 +61,8 @@ def outcome(expression: str, names: SimpleNamespace) -> Any:
     try:
         return eval(expression, vars(names))
     except (RuntimeError, ImportError) as error:
+        if any("__repr__" in frame.name for frame in traceback.extract_tb(error.__traceback__)):
+            raise TypeError("NumPy found no taker, and failed to print the arrays in its refusal") from None
         if type(error).__name__ == "CUDARuntimeError" or "libcublas" in str(error):
             return "taken"
         raise
@@ -108,8 +111,13 @@ REFUSED = {
     "np.maximum.reduce(x)": NotImplementedError,
     "np.logical_and.reduce(mask)": NotImplementedError,
     "np.maximum.accumulate(x)": NotImplementedError,
-    # an operand that refuses ufuncs
+    # what NumPy's dispatch finds no taker for
     "np.add(x, deferred)": TypeError,
+    "np.add(x, [1, 2, 3])": TypeError,
+    "np.add(x, None)": TypeError,
+    "np.add.at(x, [0, 1], x)": TypeError,
+    "np.add.at(x, (i, i), z)": TypeError,
+    "np.add.at(x, slice(0, 1), 1.0)": TypeError,
     # within cupy.fuse
     "xp.fuse(lambda a: np.exp(a))(x)": TypeError,
     "xp.fuse(lambda a: math.exp(a))(x)": TypeError,
@@ -160,6 +168,7 @@ TAKEN = [
     "np.asarray(n, like=x)", "np.zeros_like(x, shape=(3,))", "np.ones_like(x)", "np.concatenate((x, x), axis=0)",
     "np.stack([x, x])", "np.where(mask, x, 0.0)", "np.clip(x, 0, 1)", "np.pad(x, ((1, 1), (0, 0)))",
     "np.einsum('ij,kj->ik', x, x)", "np.tensordot(x, x, axes=2)", "np.add.at(x, i, 1.0)", "np.add.reduce(x)",
+    "xp.add.at(x, (i, i), z)", "xp.add.at(x, [0, 1], x)", "xp.add.at(x, (slice(None), i), 1.0)",
     "np.lib.stride_tricks.sliding_window_view(x, (2, 2), axis=(0, 1))", "np.linalg.norm(x)", "np.isfinite(x)",
     "xp.lib.stride_tricks.as_strided(x, (2,), (4,))", "np.take_along_axis(x, i[None], axis=1)", "np.swapaxes(x, 0, 1)",
     "np.transpose(x, (1, 0))", "np.split(x, 2)", "np.shape(x)", "np.result_type(x, 1.0)", "copy.deepcopy(x)",
@@ -219,6 +228,7 @@ COUNTS = {      # launches, syncs, uploads
     "xp.copyto(x, 1.0)": (1, 0, 0),
     "x[i]": (1, 0, 0),
     "x[[0, 1]]": (1, 0, 1),
+    "xp.add.at(x, (0, [0, 1]), z)": (1, 0, 1),
     "x[mask]": (1, 1, 0),
     "x.__setitem__(mask, 0.0)": (1, 1, 0),
     "xp.nonzero(mask)": (1, 1, 0),

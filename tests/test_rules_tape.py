@@ -229,6 +229,13 @@ def test_any_graph_against_forward_mode(program):
     assert list(map(float, grad(tensors[-1], tensors[:3], unused="zero"))) == slopes
 
 
+def test_uses_of_one_place_add_up(device):
+    x, i = device.tensor([1.0, 2.0, 3.0]), device.array([0, 2, 0], np.int64)
+    for key in (i, [0, 2, 0], (i,), (None, i)):
+        (g,) = grad(ops.sum(x[key] * x[key]), [x])
+        assert device.host(g).tolist() == [4, 0, 6]
+
+
 @pytest.mark.parametrize("wrong", [lambda g, z, x: ops.sum(g), lambda g, z, x: g[:1], lambda g, z, x: 0.0,
                                    lambda g, z, x: None, lambda g, z, x: g.astype(np.float64)])
 def test_a_vjp_of_another_shape_or_dtype_is_refused_by_name(device, wrong):

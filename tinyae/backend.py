@@ -105,6 +105,12 @@ def _draw(rng: Any, method: str, like: Any) -> Array:
     return to_device(numbers, device_of(like))
 
 
+def add_at(z: Array, key: Any, g: Array) -> None:
+    """z[key] += g, in place; where the integers in key name a place twice, both count."""
+    # np.add.at does not dispatch on a key that is a list or a tuple; CuPy's own takes any.
+    (np if device_of(z) == "cpu" else _cupy()).add.at(z, key, g)
+
+
 def frozen(x: Array) -> Array:
     """x itself if nobody can write into it any more, else a read-only copy. CuPy has no such flag: x itself."""
     base = x

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, device_of, is_array
+from .backend import Array, add_at, device_of, is_array
 from .errors import BadType, BadValue
 from .refusals import describe
 from .tensor import Tensor, add, broadcast_to, op, raw, sum_to  # noqa: F401  (all rows stand in this module)
@@ -72,7 +72,7 @@ def _put(g: Array, key: Any, shape: tuple[int, ...]) -> Array:
     z = np.zeros(shape, g.dtype, like=g if is_array(g) else None)      # NumPy turns 0-d results into scalars
     keys = key if isinstance(key, tuple) else (key,)
     if any(isinstance(k, list) or (is_array(k) and k.dtype != bool) for k in keys):
-        np.add.at(z, key, g)                       # integers may name a place twice: both count
+        add_at(z, key, g)                          # integers may name a place twice: both count
     else:
         z[key] = g
     return z

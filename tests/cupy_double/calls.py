@@ -79,8 +79,10 @@ class Ufunc:
 
         def call(x: Any, *args: Any, **kwargs: Any) -> Any:
             check(f"{self.__name__}.{method}", {"a": x, "values": args, **kwargs})
-            if (self.__name__, method) == ("subtract", "at") and x.dtype.kind == "f":
-                raise TypeError("cupy.subtract.at only supports int32, uint32")
+            if method == "at":
+                args = (x._index(args[0]), *args[1:])
+                if self.__name__ == "subtract" and x.dtype.kind == "f":
+                    raise TypeError("cupy.subtract.at only supports int32, uint32")
             return finish(getattr(self.twin, method)(host(x), *host(args), **host(kwargs)), operands((x, args)),
                           kwargs.get("out"))
         return call
