@@ -13,7 +13,6 @@ import shlex
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -110,12 +109,9 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
 
 def folder(settings: argparse.Namespace) -> Path:
     """The run's folder: --out or RUN, or else a new one, runs/DEMO-1, -2, ... To be called once the data is there."""
-    if settings.out is not None:
-        return Path(settings.out)
-    out = next(free for number in count(1) if not (free := Path("runs", f"{settings.demo}-{number}")).exists())
-    files.claim(out)
-    settings.out = str(out)
-    return out
+    if settings.out is None:
+        settings.out = str(files.new_folder(Path("runs", settings.demo)))
+    return Path(settings.out)
 
 
 def show(out: Path) -> None:
@@ -188,5 +184,5 @@ def _saved(run: Path, demo: str) -> dict[str, Any]:
         raise refuse(f"a run of {config.get('demo') if isinstance(config, dict) else 'something else'}")
     if missing := [flag.key for flag in FLAGS if flag.key not in config]:
         raise refuse(f"a config.json without {', '.join(missing)}")
-    return {flag.key: config[flag.key] if config[flag.key] is None else _value(flag, _text(config[flag.key]))
+    return {flag.key: None if config[flag.key] is None is flag.default else _value(flag, _text(config[flag.key]))
             for flag in FLAGS}

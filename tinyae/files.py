@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from .errors import BadFile
@@ -37,11 +38,27 @@ def claim(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         occupied = any(folder.iterdir())
     except OSError as error:
-        raise BadFile(f"cannot use {folder} as the folder of a run", expected="a folder to write in",
-                      got=error.strerror or error, fix="another --out") from error
+        raise _unusable(folder, error) from error
     if occupied:
         raise BadFile(f"{folder} is in use", expected="a new or an empty folder", got="one with files in it",
                       fix="another --out; or --resume (resume=True) to go on with the run in it")
+
+
+def new_folder(stem: Path) -> Path:
+    """Make the first of stem-1, stem-2, ... that is not there yet: two processes never get the same."""
+    folder = next(free for n in count(1) if not (free := stem.with_name(f"{stem.name}-{n}")).exists())
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:             # another process was faster
+        return new_folder(stem)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    return folder
+
+
+def _unusable(folder: Path, error: OSError) -> BadFile:
+    return BadFile(f"cannot use {folder} as the folder of a run", expected="a folder to write in",
+                   got=error.strerror or error, fix="another --out")
 
 
 def _sync_folder(folder: Path) -> None:

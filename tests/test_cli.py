@@ -1,0 +1,185 @@
+"""The command lines: whatever a person types ends in a run, or in three lines, status 2 and nothing written."""
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyae import cli
+
+DEMOS = Path(__file__).parents[1] / "demos"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with data of several kinds, and a run of two epochs in it."""
+    monkeypatch.chdir(tmp_path)
+    good = np.random.default_rng(0).integers(0, 256, (60, 4, 4), dtype=np.uint8)
+    np.save("good.npy", good)
+    np.save("one.npy", good[:1])
+    np.save("flat.npy", good.reshape(-1))
+    np.save("integers.npy", good.astype(np.int64))
+    np.save("large.npy", good * 3.0)
+    np.save("nan.npy", np.where(good > 250, np.nan, good / 255))
+    np.save("objects.npy", np.array([{}] * 5), allow_pickle=True)
+    np.savez("labels.npz", images=good, labels=np.arange(7))
+    np.savez("named.npz", a=good, b=good)
+    Path("empty.npy").touch()
+    Path("text.npy").write_text("hello")
+    Path("text.txt").write_text("hello")
+    Path("empty").mkdir()
+    Path("text").mkdir()
+    Path("text", "a.png").write_text("hello")
+    Path("occupied").mkdir()
+    Path("occupied", "notes.txt").write_text("mine")
+    return tmp_path
+
+
+def demo(name: str, line: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """python demos/NAME.py LINE in this process; -> its status."""
+    monkeypatch.setattr(sys, "argv", [f"demos/{name}.py", *line.split(" ")] if line else [f"demos/{name}.py"])
+    monkeypatch.setattr("warnings.showwarning", None)       # main sets it; put back after the test
+    with pytest.raises(SystemExit) as status:
+        runpy.run_path(str(DEMOS / f"{name}.py"), run_name="__main__")
+    return status.value.code
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+SMALL = "--data good.npy --hidden 6 --latent 2 --epochs 2 --batch-size 8"
+FLAGS = {
+    "--latent": ["0", "-1", "2.5", "abc", "nan", "1000000000", ""],
+    "--lr": ["-1", "0", "nan", "inf", "-inf", "1e-400", "abc"],
+    "--hidden": ["abc", "0", "500,-1", "3,2.5", ",", ",".join("1" * 17), "10000000"],
+    "--epochs": ["0", "-1", "abc", "1.5", "1000000000"],
+    "--batch-size": ["0", "-1", "abc", "55"],
+    "--seed": ["-1", "abc", "0.5", str(2**70)],
+    "--device": ["gpu", ""],
+    "--data": ["nonsense", "missing.npy", "one.npy", "flat.npy", "integers.npy", "large.npy", "nan.npy", "objects.npy",
+               "labels.npz", "named.npz", "empty.npy", "text.npy", "text.txt", "empty", "text", ""],
+    "--out": ["occupied", "text.txt", "text.txt/below", "text.txt/far/below"],
+    "--resume": ["missing", "empty", "text.txt", "occupied", "good.npy/below"],
+}
+LINES = [*(f"{SMALL} {flag} {value}" for flag, values in FLAGS.items() for value in values),
+         "--lat 3", "--unknown", "--latent", "more", "--latent 2 3", "-x", f"{SMALL} --out a --resume b"]
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.removeprefix(SMALL).strip() or "none")
+def test_nonsense_is_refused(line, folder, monkeypatch, capsys):
+    before = everything(folder)
+    assert demo("vae", line, monkeypatch) == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch(r".+\n  expected: .+\n  got:      .*\n  fix:      .+\n", said), said
+    assert everything(folder) == before
+
+
+def test_there_are_enough_cases():
+    assert len(LINES) >= 60
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "vae"])
+def test_a_demo_trains_draws_and_says_where(name, folder, monkeypatch, capsys):
+    assert demo(name, SMALL, monkeypatch) == 0
+    assert demo(name, SMALL, monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert said.count("\nepoch ") == 4
+    for file in ("curves.png", "latents.png", "reconstructions-002.png", "history.csv", "weights.npz"):
+        assert f"\n  runs/{name}-2/{file}\n" in said
+    for path in re.findall(r"\n  (runs/\S+)", said):
+        assert Path(path).stat().st_size > 0
+    config = json.loads(Path(f"runs/{name}-1/config.json").read_text())
+    assert (config["demo"], config["data"], config["hidden"], config["latent"]) == (name, "good.npy", [6], 2)
+
+
+def test_without_matplotlib_a_demo_says_once_what_to_install(folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert demo("vae", SMALL, monkeypatch) == 0
+    assert capsys.readouterr().out.count("pip install '.[plots]'") == 1
+    assert not list(folder.rglob("curves.png")) and list(folder.rglob("samples-002.png"))
+
+
+def test_a_learning_rate_too_large_is_explained(folder, monkeypatch, capsys):
+    assert demo("vae", f"{SMALL} --lr 1e3 --epochs 50", monkeypatch) == 2
+    assert re.match(r"the numbers went wrong: epoch \d+, step \d+\n.*\n  got: .* in the result of \w+, shape .*\n"
+                    r"  fix: .*--lr.* runs/vae-1/last.npz\n$", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_how_to_go_on(signum, status, folder):
+    line = [sys.executable, str(DEMOS / "vae.py"), *SMALL.split(), "--epochs", "1000000"]
+    for _ in range(2):      # the second time as the first told
+        environment = os.environ | {"PYTHONPATH": str(DEMOS.parent)}
+        process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        while not process.stdout.readline().startswith("epoch "):
+            assert process.poll() is None, process.stderr.read()
+        process.send_signal(signum)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == status, said
+        told = re.search(r"stopped in epoch .*saved in runs/vae-1\ngo on with: python (.*)\n$", said)
+        assert told, said
+        line = [sys.executable, *shlex.split(told[1])]
+
+
+def test_help_shows_every_flag_with_its_default(folder, monkeypatch, capsys):
+    assert demo("vae", "--help", monkeypatch) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for flag in cli.FLAGS:
+        assert f"--{flag.name} {flag.metavar}" in said
+    for words in ("numbers in a code (default: 20)", "(default: 400)", "digits, fashion-mnist, mnist"):
+        assert words in said
+
+
+@pytest.fixture
+def run(folder, monkeypatch, capsys):
+    """A finished run of two epochs in `run`."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)        # plots are slow, and not the matter here
+    demo("vae", f"{SMALL} --out run --seed 3 --lr 0.01", monkeypatch)
+    capsys.readouterr()
+    return folder / "run"
+
+
+def test_resume_needs_no_other_flag_and_goes_on_with_more_epochs(run, folder, monkeypatch, capsys):
+    assert demo("vae", "--resume run --epochs 4", monkeypatch) == 0
+    assert capsys.readouterr().out.count("\nepoch ") == 2
+    assert demo("vae", f"{SMALL} --out whole --seed 3 --lr 0.01 --epochs 4", monkeypatch) == 0
+    with np.load("run/weights.npz") as one, np.load("whole/weights.npz") as other:
+        assert all(np.array_equal(one[name], other[name]) for name in one.files)
+    assert demo("vae", "--resume run --latent 2 --hidden 6 --data good.npy", monkeypatch) == 0     # the same again
+
+
+@pytest.mark.parametrize("conflict", ["--seed 4", "--latent 3", "--hidden 6,6", "--lr 0.1", "--batch-size 9",
+                                      "--epochs 1", "--data labels.npz", "--out elsewhere"])
+def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatch, capsys):
+    before = everything(folder)
+    assert demo("vae", f"--resume run {conflict}", monkeypatch) == 2
+    assert capsys.readouterr().err.startswith(f"{conflict.split()[0]} conflicts with ")
+    assert everything(folder) == before
+
+
+@pytest.mark.parametrize("spoil, word", [
+    (lambda config: "{", "no JSON"), (lambda config: "[]", "something else"),
+    (lambda config: json.dumps(config | {"demo": "autoencoder"}), "a run of autoencoder"),
+    (lambda config: json.dumps({"demo": "vae"}), "without data"),
+    (lambda config: json.dumps(config | {"latent": 0}), "--latent"),
+    (lambda config: json.dumps(config | {"hidden": "wide"}), "--hidden"),
+    (lambda config: json.dumps(config | {"epochs": None}), "--epochs"),
+    (lambda config: json.dumps(config | {"lr": [1, 2]}), "--lr"),
+    (lambda config: json.dumps(config | {"latent": 3}), "belongs to another run"),
+])
+def test_resume_reads_a_spoilt_config_as_strictly_as_flags(spoil, word, run, folder, monkeypatch, capsys):
+    (run / "config.json").write_text(spoil(json.loads((run / "config.json").read_text())))
+    before = everything(folder)
+    assert demo("vae", "--resume run", monkeypatch) == 2
+    assert word in capsys.readouterr().err
+    assert everything(folder) == before

@@ -1,0 +1,149 @@
+"""Grids, pixel by pixel; plots, by what stands in them."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from support import refused
+
+from tinyae import history, images, plots
+from tinyae.errors import BadFile, BadValue
+
+
+def pixels(path) -> np.ndarray:
+    with Image.open(path) as picture:
+        assert (picture.format, picture.mode) == ("PNG", "RGB")
+        return np.asarray(picture)
+
+
+def grey(*levels: float, h: int = 28, w: int = 28) -> np.ndarray:
+    """One picture of each grey level."""
+    return np.repeat(np.array(levels, np.float32), h * w).reshape(len(levels), h * w)
+
+
+def centres(path, rows: int, columns: int, *, h: int, w: int, tops: list[int]) -> list[list[int]]:
+    """The grey level in the middle of each picture of a grid."""
+    page = pixels(path)
+    first = page.shape[0] - images.MARGIN - (tops[-1] + h)
+    return [[int(page[first + top + h // 2, images.MARGIN + column * (w + images.GAP) + w // 2, 0])
+             for column in range(columns)] for top in tops[:rows]]
+
+
+def test_a_grid_goes_row_by_row_and_enlarges_small_pictures(tmp_path):
+    images.save_grid(tmp_path / "a.png", grey(0, 0.2, 0.4, 0.6, 1), (28, 28), columns=3)
+    assert centres(tmp_path / "a.png", 2, 3, h=56, w=56, tops=[0, 58]) == [[0, 51, 102], [153, 255, images.PAPER]]
+    assert pixels(tmp_path / "a.png").shape == (56 * 2 + 2 + 16, 56 * 3 + 4 + 16, 3)
+
+
+def test_every_pixel_becomes_a_square(tmp_path):
+    images.save_grid(tmp_path / "a.png", np.array([[0, 1, 1, 0]]), (2, 2))
+    inside = pixels(tmp_path / "a.png")[8:-8, 8:-8, 0]
+    assert np.array_equal(inside, np.kron([[0, 255], [255, 0]], np.ones((28, 28))))
+
+
+def test_reconstructions_stand_close_below_their_originals(tmp_path):
+    originals, reconstructions = grey(0, 0.2, 0.4, 0.6, 0.8), grey(1, 0.1, 0.3, 0.5, 0.7)
+    images.save_reconstructions(tmp_path / "a.png", originals, reconstructions, (28, 28), columns=3)
+    tops = [0, 58, 58 + 56 + images.PAIR_GAP, 58 + 56 + images.PAIR_GAP + 58]
+    paper = images.PAPER
+    assert centres(tmp_path / "a.png", 4, 3, h=56, w=56, tops=tops) == [
+        [0, 51, 102], [255, 26, 77], [153, 204, paper], [128, 179, paper]]
+
+
+def test_colour_and_large_pictures_keep_their_pixels(tmp_path, rng):
+    x = rng.integers(0, 256, (1, 64, 60, 3), dtype=np.uint8)
+    images.save_grid(tmp_path / "a.png", x, (64, 60, 3))
+    assert np.array_equal(pixels(tmp_path / "a.png")[8:-8, 8:-8], x[0])
+
+
+def test_a_title_is_never_cut_off(tmp_path):
+    images.save_grid(tmp_path / "a.png", grey(0), (28, 28), title="a title much longer than one picture is wide")
+    page = pixels(tmp_path / "a.png")
+    assert page.shape[1] > 150
+    assert (page[:, -images.MARGIN:] == images.PAPER).all()         # the margin stays free
+    assert (page[images.MARGIN:2 * images.MARGIN, :, 0] < 128).any()      # the title is there
+
+
+def test_what_is_outside_the_range_is_clipped(tmp_path):
+    images.save_grid(tmp_path / "a.png", np.concatenate([grey(-3, 7), grey(np.nan)]), (28, 28), columns=3)
+    assert centres(tmp_path / "a.png", 1, 3, h=56, w=56, tops=[0]) == [[0, 255, 0]]
+
+
+@pytest.mark.parametrize("x", [np.zeros((2, 783)), np.zeros((0, 784)), np.zeros(784)])
+def test_pictures_of_another_shape_are_refused(tmp_path, x):
+    with refused(BadValue, "no pictures of this shape", "(n, 784)"):
+        images.save_grid(tmp_path / "a.png", x, (28, 28))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    with refused(BadFile, "cannot write"):
+        images.save_grid(tmp_path / "missing" / "a.png", grey(0), (28, 28))
+
+
+def test_the_plane_of_two_latents_is_decoded_as_a_map_is_read(tmp_path):
+    """Latent 1 grows to the right, latent 2 upwards."""
+    images.save_manifold(tmp_path / "a.png", lambda z: np.repeat(z[:, :1] > z[:, 1:], 784, axis=1), (28, 28), side=3)
+    assert centres(tmp_path / "a.png", 3, 3, h=56, w=56, tops=[0, 58, 116]) == [
+        [0, 0, 0], [0, 0, 255], [0, 255, 255]]
+
+
+ROWS = [history.row(epoch, 10 * epoch, "", 1.0, train={"reconstruction": 90.0 - epoch, "kl": 20.0},
+                    test={"reconstruction": 92.0 - epoch, "kl": 21.0}) for epoch in (1, 2, 3)]
+
+
+@pytest.fixture
+def figure(monkeypatch) -> list[Figure]:
+    """The figures that are saved."""
+    saved: list[Figure] = []
+    save = plots._save
+    monkeypatch.setattr(plots, "_save", lambda figure, path: saved.append(figure) or save(figure, path))
+    return saved
+
+
+def test_learning_curves_have_units_and_both_sides(tmp_path, figure):
+    plots.learning_curves(ROWS, tmp_path / "a.png")
+    axes = figure[0].axes
+    assert [axis.get_title() for axis in axes] == ["reconstruction", "kl", "total"]
+    for axis in axes:
+        assert (axis.get_xlabel(), axis.get_ylabel()) == ("epoch", "nats per image")
+        assert [text.get_text() for text in axis.get_legend().get_texts()] == ["train", "test"]
+    assert axes[2].lines[1].get_ydata().tolist() == [112.0, 111.0, 110.0]
+    assert pixels_of_plot(tmp_path / "a.png")
+
+
+def test_one_term_is_one_panel_and_phases_have_their_own(tmp_path, figure):
+    alone = [history.row(1, 10, "", 1.0, train={"reconstruction": 1.0}, test={"reconstruction": 2.0})]
+    plots.learning_curves(alone, tmp_path / "a.png")
+    assert [axis.get_title() for axis in figure[0].axes] == ["reconstruction"]
+    turns = [history.row(1, 10, name, 1.0, train={"loss": 1.0}, test={"loss": 2.0}) for name in ("code", "critic")]
+    plots.learning_curves(turns, tmp_path / "b.png")
+    assert [axis.get_title() for axis in figure[1].axes] == ["code loss", "critic loss"]
+
+
+def test_the_latent_map_has_a_colour_and_a_name_for_each_class(tmp_path, figure, rng):
+    labels = np.arange(60) % 12
+    plots.latent_map(rng.standard_normal((60, 2)), labels, tmp_path / "a.png")
+    axis = figure[0].axes[0]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("latent 1", "latent 2")
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == [str(i) for i in range(12)]
+    assert len({tuple(points.get_facecolor()[0]) for points in axis.collections}) == 12
+    plots.latent_map(rng.standard_normal((60, 2)), None, tmp_path / "b.png")
+    assert figure[1].axes[0].get_legend() is None
+    assert pixels_of_plot(tmp_path / "a.png") and pixels_of_plot(tmp_path / "b.png")
+
+
+def pixels_of_plot(path) -> bool:
+    """The plot is a PNG and leaves its edge white: nothing is cut off."""
+    with Image.open(path) as picture:
+        edge = np.asarray(picture.convert("L"))
+    return all((side == 255).all() for side in (edge[0], edge[-1], edge[:, 0], edge[:, -1]))
+
+
+def test_history_goes_to_csv_and_back(tmp_path):
+    (tmp_path / "history.csv").write_text(history.to_csv(ROWS))
+    assert history.read_csv(tmp_path / "history.csv") == ROWS
+    assert history.to_csv([]).strip() == "seconds"
+    assert history.line(ROWS[0], 10, ["note"]) == (
+        "epoch  1/10 · train reconstruction 89.00 + kl 20.00 = 109.00 · test 91.00 + 21.00 = 112.00 · 1.0 s · note")
