@@ -26,7 +26,7 @@ def test_no_broken_vjp_survives_the_gradient_check(row: str) -> None:
 
 
 def test_a_mistake_that_nothing_catches_is_told() -> None:
-    exhibit = Exhibit("recursion")
+    exhibit = Exhibit("averaged_kl")
     exhibit.install = lambda put: None
     assert catching_test(exhibit) is None
 

@@ -43,7 +43,7 @@ def outcome() -> str:
     program = [sys.executable, "-S", "-c", "print(list({'W', 'b'}))"]
     orders = {subprocess.run(program, env={**os.environ, "PYTHONHASHSEED": str(seed)}, capture_output=True,
                              check=True).stdout for seed in range(8)}
-    return f"list({{'W', 'b'}}) in eight processes, PYTHONHASHSEED 0 to 7: {len(orders)} different orders."
+    return f"`list({{'W', 'b'}})` in eight processes, PYTHONHASHSEED 0 to 7: {len(orders)} different orders."
 
 
 def install(put: pytest.MonkeyPatch) -> None:
