@@ -131,6 +131,14 @@ def test_a_signal_saves_and_says_how_to_go_on(signum, status, folder):
         line = [sys.executable, *shlex.split(told[1])]
 
 
+def test_a_reader_who_leaves_ends_the_run_without_a_traceback(folder):
+    line = shlex.join([sys.executable, str(DEMOS / "vae.py"), *SMALL.split(), "--epochs", "1000"])
+    environment = os.environ | {"PYTHONPATH": str(DEMOS.parent)}
+    ended = subprocess.run(f"{line} | head -n 1", shell=True, capture_output=True, text=True, env=environment,
+                           timeout=60)
+    assert (ended.stdout.count("\n"), ended.stderr) == (1, "")
+
+
 def test_help_shows_every_flag_with_its_default(folder, monkeypatch, capsys):
     assert demo("vae", "--help", monkeypatch) == 0
     said = " ".join(capsys.readouterr().out.split())

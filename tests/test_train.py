@@ -13,7 +13,7 @@ import pytest
 import tiny_runs
 from support import refused
 
-from tinyae import Tensor, data, functions, grad, history, ops, params, train
+from tinyae import Tensor, data, functions, grad, history, ledger, ops, params, train
 from tinyae.errors import BadFile, BadType, BadValue
 from tinyae.optim import SGD, Adam
 
@@ -117,7 +117,7 @@ def test_float64_models_train_in_float64():
 def test_nothing_waits_within_an_epoch(device, monkeypatch):
     """On the double of CuPy a step that copies anything to the host fails; one read serves a whole epoch."""
     model = tiny_runs.vae(device=device.name)
-    step, add_up, reads = train._Run.step, train._add_up, []
+    step, read, reads = train._Run.step, ledger.Ledger.read, []
 
     def checked(self, *args, **settings):
         with device.no_sync():
@@ -125,7 +125,7 @@ def test_nothing_waits_within_an_epoch(device, monkeypatch):
 
     monkeypatch.setattr(train._Run, "step", checked)
     monkeypatch.setattr(train, "READ_EVERY", 1e9)
-    monkeypatch.setattr(train, "_add_up", lambda waiting, sums: reads.append(1) or add_up(waiting, sums))
+    monkeypatch.setattr(ledger.Ledger, "read", lambda self: reads.append(1) or read(self))
     rows = tiny_runs.fit(tiny_runs.one_phase(model), epochs=3)
     assert len(rows) == 3 and all(math.isfinite(row["test_total"]) for row in rows)
     assert len(reads) == 2 * 3      # training and test, three epochs
@@ -146,6 +146,11 @@ BAD_CALLS = {
     "no epochs": (BadValue, {"epochs": 0}, "at least 1"),
     "epochs of other stages": (BadValue, {"epochs": [1]}, "2: one for each stage"),
     "a negative seed": (BadValue, {"seed": -1}, "at least 0"),
+    "a data set alone": (BadValue, {"data": tiny_runs.images()[0]}, "(train, test)"),
+    "labels for test images": (BadValue, {"data": (np.zeros((50, 4, 4)), np.zeros(50))}, "(train, test)"),
+    "images of two shapes": (BadValue, {"data": (np.zeros((50, 4, 4)), np.zeros((50, 4, 5)))}, "of one shape"),
+    "one set of three": (BadValue, {"data": (np.zeros((50, 4, 4)),) * 3}, "(train, test)"),
+    "a checkpoint after no steps": (BadValue, {"checkpoint_steps": 0}, "checkpoint_steps"),
     "an empty schedule": (BadType, {"schedule": [()]}, "Phase"),
     "a schedule of models": (BadType, {"schedule": [tiny_runs.vae()]}, "Phase"),
 }

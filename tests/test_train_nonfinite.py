@@ -88,6 +88,13 @@ def test_a_learning_rate_of_1000_is_stopped_without_a_warning(tmp_path):
     checkpoint.load(tmp_path / "last.npz", 1 << 20)
 
 
+def test_a_model_that_is_broken_from_the_start(tmp_path):
+    model = tiny_runs.vae()
+    model.mu.b.data = np.full(2, np.nan, np.float32)
+    with refused(BadValue, "epoch 1, step 1", "in a leaf (a parameter or input), shape (2,)"):
+        tiny_runs.fit(tiny_runs.one_phase(model), out=tmp_path)
+
+
 def test_dead_and_exploding_units_stand_in_the_line():
     model = tiny_runs.vae()
     dead = np.array(model.body[0].b.data)

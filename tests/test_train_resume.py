@@ -88,6 +88,31 @@ def test_a_thread_trains_without_handlers():
     assert len(rows) == 6
 
 
+def test_on_a_gpu_a_run_goes_on_exactly_from_an_epochs_start(device, tmp_path):
+    """The double draws its numbers from NumPy, but tells no state, as CuPy does not."""
+    def crash(epoch):
+        if epoch == 3:
+            raise Crash
+
+    def schedule():
+        return tiny_runs.one_phase(tiny_runs.vae(device=device.name))
+
+    with pytest.raises(Crash):
+        tiny_runs.fit(schedule(), epochs=4, out=tmp_path / "run", on_epoch=crash)
+    tiny_runs.fit(schedule(), epochs=4, out=tmp_path / "run", resume=True)
+    tiny_runs.fit(schedule(), epochs=4, out=tmp_path / "whole")
+    assert tiny_runs.outcome(tmp_path / "run") == tiny_runs.outcome(tmp_path / "whole")
+
+
+def test_on_a_gpu_a_run_goes_on_within_an_epoch(device, tmp_path, monkeypatch):
+    model = tiny_runs.vae(device=device.name)
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        interrupted_at(3, lambda: os.kill(os.getpid(), signal.SIGINT), patch)
+        tiny_runs.fit(tiny_runs.one_phase(model), out=tmp_path)
+    rows = tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae(device=device.name)), out=tmp_path, resume=True)
+    assert [row["epoch"] for row in rows] == [1] and np.isfinite(rows[0]["train_total"])
+
+
 def test_a_finished_run_goes_on_with_more_epochs(tmp_path):
     for out, epochs in ((tmp_path / "short", 2), (tmp_path / "long", 5)):
         tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), epochs=epochs, out=out)

@@ -59,8 +59,9 @@ def run(out: Path | None, **settings: Any) -> list[dict[str, Any]]:
 
 def outcome(out: Path) -> dict[str, bytes]:
     """All that a finished run leaves, without its times: equal for equal runs, bit for bit."""
-    with np.load(out / "weights.npz") as weights, np.load(out / "last.npz") as last:
-        arrays = {f"{file}/{name}": archive[name].tobytes() for file, archive in (("weights", weights), ("last", last))
-                  for name in archive.files if name != "meta"}
+    arrays = {}
+    for file in ("weights.npz", "last.npz", "best.npz"):
+        with np.load(out / file) as archive:
+            arrays |= {f"{file}/{name}": archive[name].tobytes() for name in archive.files if name != "meta"}
     lines = (out / "history.csv").read_text().splitlines()
     return arrays | {"history": "\n".join(line.rpartition(",")[0] for line in lines).encode()}

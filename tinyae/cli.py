@@ -123,6 +123,7 @@ def show(out: Path) -> None:
 
 def main(run: Callable[[], None]) -> NoReturn:
     """Call run and leave Python: status 0, or 2 after a Refusal, or 128 + the signal that ended the run."""
+    sys.stdout.reconfigure(line_buffering=True)     # type: ignore[union-attr]   # a pipe sees each epoch as it ends
     warnings.showwarning = lambda message, *place: print(f"note: {message}", file=sys.stderr)
     try:
         run()
@@ -137,6 +138,9 @@ def main(run: Callable[[], None]) -> NoReturn:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:     # `| head`: nobody reads any more, so Python shall not complain at its end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 class _Parser(argparse.ArgumentParser):

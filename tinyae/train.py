@@ -15,8 +15,6 @@ import platform
 import zlib
 from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
-from functools import reduce
-from operator import add
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NoReturn
@@ -27,8 +25,9 @@ from tqdm import tqdm
 from . import __version__, checkpoint, diagnose, files, history
 from .backend import Array, device_of, freeze, generator, to_device, to_host
 from .data import batch as rows_of
-from .errors import BadType, BadValue
+from .errors import BadValue
 from .interrupt import Interrupt, Interrupted
+from .ledger import Ledger, losses_of
 from .progress import Progress, put_back, take
 from .schedule import Phase, Stage, check_whole, ends_of, parameters, stages_of
 from .tensor import Tensor, grad
@@ -38,8 +37,6 @@ __all__ = ["Phase", "fit"]
 SHUFFLE, NOISE, EVALUATION = 0, 1, 2    # streams: the generator of stream s in epoch e is default_rng([seed, s, e])
 READ_EVERY = 1.0                        # seconds between two reads of the losses
 
-Sums = dict[str, dict[str, float]]                  # phase -> loss term -> sum over images
-Waiting = tuple[str, int, dict[str, Array]]         # phase, images of a batch, its loss terms on the device
 
 
 def fit(schedule: Sequence[Phase | Stage], data: tuple[Any, Any], *, epochs: int | Sequence[int], batch_size: int,
@@ -77,11 +74,12 @@ class _Run:
 
     def __init__(self, schedule: Any, data: Any, epochs: Any, batch_size: int, seed: int, out: Any, on_epoch: Any,
                  checkpoint_every: float, checkpoint_steps: int | None, report: Any):
-        self.stages = stages_of(schedule)
-        self.ends = ends_of(epochs, len(self.stages))     # the epochs after which a stage is over
-        self.train, self.test = (getattr(part, "images", part) for part in data)
         check_whole("seed", seed, 0)
         check_whole("batch_size", batch_size, 1)
+        check_whole("checkpoint_steps", 1 if checkpoint_steps is None else checkpoint_steps, 1)
+        self.stages = stages_of(schedule)
+        self.ends = ends_of(epochs, len(self.stages))     # the epochs after which a stage is over
+        self.train, self.test = _images(data)
         if batch_size > len(self.train):
             raise BadValue("the batch is larger than the data", expected=f"at most {len(self.train)}, all of the data",
                            got=f"batch_size={batch_size}", fix=f"batch_size={min(128, len(self.train))}")
@@ -94,10 +92,8 @@ class _Run:
         self.steps = math.ceil(len(self.train) / batch_size)
         self.facts = {"seed": seed, "batch_size": batch_size, "training images": _fingerprint(self.train),
                       "test images": _fingerprint(self.test), "epochs of the earlier stages": self.ends[:-1]}
-        self.at = Progress()
-        self.waiting: list[Waiting] = []        # losses of the steps since the last read
+        self.at, self.ledger, self.asked = Progress(), Ledger({}), Interrupt()
         self.read_at = self.saved_at = perf_counter()
-        self.asked = Interrupt()
 
     # From start to finish.
 
@@ -105,9 +101,10 @@ class _Run:
         """Claim the folder; go on where its checkpoint stands, if that is wanted and there is one."""
         if self.out is not None and not resume:
             files.claim(self.out)
+        self.saved = take(self.stages, self.at, self.facts)
         last = self.out / "last.npz" if resume and self.out is not None else None
         if last is not None and last.exists():
-            limit = checkpoint.OVERHEAD + 2 * sum(a.nbytes for a in take(self.stages, self.at, self.facts)[1].values())
+            limit = checkpoint.OVERHEAD + 2 * sum(a.nbytes for a in self.saved[1].values())
             self.at = put_back(checkpoint.load(last, limit), self.stages, self.facts, last)
         settings = {"epochs": self.ends[-1], "batch_size": self.batch_size, "seed": self.seed, "device": self.device}
         versions = {"tinyae": __version__, "numpy": np.__version__, "python": platform.python_version()}
@@ -119,6 +116,7 @@ class _Run:
     def epoch(self) -> None:
         """The steps that are left of the epoch under way; its test loss, pictures, checkpoint and line."""
         at, began = self.at, perf_counter() - self.at.seconds
+        self.ledger = Ledger(at.sums)
         order, noise = self.order(), self.noise()
         with tqdm(total=self.steps, initial=at.step, desc=f"epoch {at.epoch + 1}", unit=" steps", leave=False,
                   disable=None if self.report else True) as bar:
@@ -127,11 +125,11 @@ class _Run:
                 at.step, at.seconds = at.step + 1, perf_counter() - began
                 self.between_steps(bar, noise)
             self.read(bar)
-        test, peaks = self.evaluate()
+        tested, peaks = self.evaluate()
         at.seconds = perf_counter() - began
         rows = [history.row(at.epoch + 1, (at.epoch + 1) * self.steps, phase.name, at.seconds,
-                            train=_per_image(at.sums, phase, self.train), test=_per_image(test, phase, self.test))
-                for phase in self.stage()]
+                            train=self.ledger.per_image(phase, len(self.train)),
+                            test=tested.per_image(phase, len(self.test))) for phase in self.stage()]
         self.end_epoch(rows, diagnose.troubles(peaks, self.params))
 
     def end_epoch(self, rows: list[history.Row], notes: list[str]) -> None:
@@ -140,9 +138,7 @@ class _Run:
         best = math.inf if self.at.epoch in self.ends else self.at.best     # each stage has its own
         loss = rows[0]["test_total"]
         self.at = Progress(epoch=self.at.epoch + 1, best=min(best, loss), history=self.at.history + rows)
-        self.save(None)
-        if loss < best:
-            self.write("best.npz", checkpoint.pack(*self.saved))
+        self.save(None, is_best=loss < best)
         self.write("history.csv", history.to_csv(self.at.history))
         for row in rows:
             self.say(history.line(row, self.ends[-1], notes + ([drawn] if drawn else [])))
@@ -160,12 +156,12 @@ class _Run:
         index = order[self.at.step * self.batch_size:(self.at.step + 1) * self.batch_size]
         batch = self.batch(self.train, index)
         for phase in self.stage():
-            terms, total = _losses(phase, batch, noise)
+            terms, total = losses_of(phase, batch, noise)
             gradients = grad(total, phase.params)
             if look and (bad := diagnose.first_bad(terms, total, gradients)):
                 return bad
             phase.optimiser.step(gradients)
-            self.waiting.append((phase.name, len(index), {term: t.data for term, t in terms.items()}))
+            self.ledger.note(phase, len(index), terms)
         return None
 
     def between_steps(self, bar: Any, noise: Any) -> None:
@@ -183,27 +179,25 @@ class _Run:
 
     def read(self, bar: Any) -> None:
         """Add up the losses since the last read, and show them: the only wait for the device within an epoch."""
-        fine = _add_up(self.waiting, self.at.sums)
-        self.waiting, self.read_at = [], perf_counter()
-        if not fine:
+        if not self.ledger.read():
             self.stop_on_nonfinite()
+        self.read_at = perf_counter()
         images = min(self.at.step * self.batch_size, len(self.train))
-        bar.set_postfix({f"{name} {term}".strip(): f"{value / images:.2f}" for name, terms in self.at.sums.items()
-                         for term, value in terms.items()}, refresh=False)
+        bar.set_postfix({f"{phase.name} {term}".strip(): f"{loss:.2f}" for phase in self.stage()
+                         for term, loss in self.ledger.per_image(phase, images).items()}, refresh=False)
         bar.update(self.at.step - bar.n)
 
-    def evaluate(self) -> tuple[Sums, dict[str, Array]]:
-        """(losses summed over the test images, the largest value of each relu unit)."""
-        waiting: list[Waiting] = []
-        sums: Sums = {}
+    def evaluate(self) -> tuple[Ledger, dict[str, Array]]:
+        """(the losses on the test images, the largest value of each relu unit there)."""
+        tested = Ledger({})
         peaks: dict[str, Array] = {}
         for phase, images, terms, total in self.test_losses():
-            waiting.append((phase.name, images, {term: t.data for term, t in terms.items()}))
+            tested.note(phase, images, terms)
             for layer, peak in diagnose.relu_peaks(total, self.params).items():
                 peaks[layer] = np.maximum(peak, peaks[layer]) if layer in peaks else peak
-        if not _add_up(waiting, sums):
+        if not tested.read():
             self.stop_on_nonfinite()
-        return sums, peaks
+        return tested, peaks
 
     def test_losses(self) -> Iterator[tuple[Phase, int, dict[str, Tensor], Tensor]]:
         """The stage's losses on the test images, batch by batch, with the same noise in every epoch."""
@@ -212,12 +206,13 @@ class _Run:
             index = np.arange(first, min(first + self.batch_size, len(self.test)))
             batch = self.batch(self.test, index)
             for phase in self.stage():
-                yield phase, len(index), *_losses(phase, batch, rng)
+                yield phase, len(index), *losses_of(phase, batch, rng)
 
     def stop_on_nonfinite(self) -> NoReturn:
         """Replay from the last checkpoint, looking at every step, and name the first bad value."""
         good = self.at = put_back(self.saved, self.stages, self.facts, "the last checkpoint")
         place = f"epoch {good.epoch + 1}, step {good.step}"
+        self.ledger = Ledger({})
         order, noise, bad = self.order(), self.noise(), None
         while bad is None and self.at.step < self.steps:
             bad = self.step(order, noise, look=True)
@@ -249,14 +244,17 @@ class _Run:
     def batch(self, images: Any, index: np.ndarray) -> Array:
         return to_device(freeze(rows_of(images, index).astype(self.dtype, copy=False)), self.device)
 
-    def save(self, noise: Any) -> None:
+    def save(self, noise: Any, is_best: bool = False) -> None:
         """Keep all of the run in memory (for a replay) and in last.npz (for another day), unless it is not finite."""
         self.at.noise = noise.bit_generator.state if noise is not None and self.device == "cpu" else {}
         content = take(self.stages, self.at, self.facts)
         if not all(np.isfinite(a).all() for a in content[1].values()):
             self.stop_on_nonfinite()
         self.saved, self.saved_at = content, perf_counter()
-        self.write("last.npz", checkpoint.pack(*content))
+        packed = checkpoint.pack(*content)
+        if is_best:     # first: a run killed between the two writes does the epoch, and this write, again
+            self.write("best.npz", packed)
+        self.write("last.npz", packed)
 
     def write(self, name: str, content: bytes | str) -> None:
         if self.out is not None:
@@ -267,36 +265,17 @@ class _Run:
             self.report(text)
 
 
-def _losses(phase: Phase, batch: Array, rng: Any) -> tuple[dict[str, Tensor], Tensor]:
-    """(loss terms by name, their sum)."""
-    terms = phase.losses(batch, rng)
-    if not (isinstance(terms, dict) and terms and all(isinstance(t, Tensor) and t.size == 1 for t in terms.values())):
-        raise BadType("losses(batch, rng) did not give losses", expected="one-element Tensors by name",
-                      got=f"{terms!r:.100}", fix='return {"reconstruction": ops.mean(per_image)}')
-    return terms, reduce(add, terms.values())
-
-
-def _add_up(waiting: list[Waiting], sums: Sums) -> bool:
-    """Add every waiting loss, times its images, to sums, in one copy from the device; -> whether all are finite."""
-    if not waiting:
-        return True
-    losses = np.stack([loss.reshape(()) for _, _, terms in waiting for loss in terms.values()])
-    values = iter(to_host(losses).astype(np.float64).tolist())
-    for name, images, terms in waiting:     # one by one: the sum does not depend on when it was read
-        into = sums.setdefault(name, {})
-        for term in terms:
-            into[term] = into.get(term, 0.0) + images * next(values)
-    return all(math.isfinite(value) for terms in sums.values() for value in terms.values())
-
-
-def _per_image(sums: Sums, phase: Phase, images: Any) -> dict[str, float]:
-    return {term: value / len(images) for term, value in sums[phase.name].items()}
+def _images(data: Any) -> list[Any]:
+    """The arrays of training and of test images."""
+    parts: list[Any] = [getattr(part, "images", part) for part in data] if isinstance(data, tuple | list) else []
+    shapes = [np.shape(part) for part in parts]
+    if len(parts) != 2 or 0 in shapes[0] + shapes[1] or shapes[0][1:] != shapes[1][1:] or len(shapes[0]) < 2:
+        raise BadValue("no images to train on and to test with", expected="(train, test), each images of one shape",
+                       got=f"shapes {shapes}" if parts else type(data).__name__, fix='data.load("digits")')
+    return parts
 
 
 def _fingerprint(images: Any) -> str:
     """Shape, dtype and a checksum of some images: enough to notice that a run goes on with other data."""
-    if len(images) == 0:
-        raise BadValue("no images", expected="at least one training and one test image", got=np.shape(images),
-                       fix="a data set of more images")
     some = np.ascontiguousarray(images[::max(1, len(images) // 16)][:16])
     return f"{images.shape} {images.dtype} crc32 {zlib.crc32(some.tobytes()):08x}"
