@@ -214,6 +214,7 @@ CASES: dict[str, list[Case]] = {
     "bce_with_logits": alike(functions.bce_with_logits, draw=(normal, fraction)),
     "cross_entropy": [case(lambda x: functions.cross_entropy(x, here(LABELS, x)), (3, 4))],
     "gaussian_kl": [*alike(functions.gaussian_kl), *alike(functions.gaussian_kl, 4)],
+    "sparsity_kl": [case(lambda x: functions.sparsity_kl(x, 0.1), shape) for shape in ((3, 4), (1, 2))],
     "dropout": unary(lambda x: functions.dropout(x, 0.4, seeded())),
     "gaussian_noise": unary(lambda x: functions.gaussian_noise(x, 0.3, seeded())),
     # layers
@@ -223,6 +224,8 @@ CASES: dict[str, list[Case]] = {
                                     Dense(3, 2, rng=seeded(1))), (2, 4))],
     # models
     "autoencoder": [model(models.Autoencoder, n_in=6, hidden=(5, 4), latent=2, activation="tanh")],
+    "sparse": [model(models.Sparse, n_in=6, hidden=hidden, latent=4, activation="tanh", penalty=penalty)
+               for hidden in ((), (5,)) for penalty in ("kl", "l1")],
     "vae": [model(models.VAE, n_in=6, hidden=(5,), latent=2, activation="elu", beta=0.7)],
 }
 

@@ -5,13 +5,14 @@ Their two arguments must have one shape: a loss that broadcasts is a loss of som
 """
 from __future__ import annotations
 
+from math import log as number_log
 from typing import Any
 
 import numpy as np
 
 from .backend import Array, device_of, is_array, normal, uniform
 from .errors import BadType, BadValue
-from .ops import bce, exp, expm1, index, log, mean, square, sum
+from .ops import bce, exp, expm1, index, log, mean, softplus, square, sum
 from .refusals import describe
 from .tensor import Tensor, raw
 
@@ -97,6 +98,25 @@ def gaussian_kl(mu: Value, log_var: Value, mu2: Value = None, log_var2: Value = 
         ratio = log_var - log_var2
         z = expm1(ratio) - ratio + square(mu - mu2) * exp(-log_var2)
     return 0.5 * sum(z, axis=tuple(range(1, z.ndim)))
+
+
+def sparsity_kl(logits: Value, target: float) -> Value:
+    """sum_j KL(Bernoulli(target) || Bernoulli(p_j)), p_j = mean_i sigmoid(logits_ij): (n, k) -> (), in nats.
+
+    p_j is how often unit j is on in this batch. target log(target / p_j) + (1 - target) log((1 - target) / (1 - p_j))
+    is 0 at p_j = target and above 0 elsewhere; its first term alone is not. Computed from log p_j and log(1 - p_j),
+    which are finite, with finite gradients, where p_j itself is 0 or 1. Lee, Ekanadham & Ng 2008; Ng 2011.
+    """
+    if not 0 < target < 1:
+        raise BadValue("target out of range", expected="0 < target < 1, the share of images that turn a unit on",
+                       got=target, fix="target=0.1")
+    if logits.ndim != 2 or not len(logits):
+        raise BadValue("sparsity_kl needs a batch of units", expected="logits (n, k), n >= 1", got=describe(logits),
+                       fix="logits.reshape(n, -1)")
+    n = number_log(len(logits))
+    log_p, log_not_p = (logsumexp(-softplus(sign * logits), axis=0) - n for sign in (-1, 1))            # (k,) each
+    entropy = target * number_log(target) + (1 - target) * number_log(1 - target)
+    return sum(entropy - target * log_p - (1 - target) * log_not_p)
 
 
 def dropout(x: Value, rate: float, rng: Any = None) -> Value:
