@@ -1,4 +1,4 @@
-"""The sparse autoencoder's divergence: of the batch's mean, with both terms, never below 0, finite where a unit is dead."""
+"""The sparse autoencoder's divergence: of the mean, with both terms, never below 0, finite where a unit is dead."""
 import numpy as np
 import pytest
 
