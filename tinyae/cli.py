@@ -57,6 +57,8 @@ def _width(text: str) -> int:
 
 
 def _widths(text: str) -> list[int]:
+    if text == "none":
+        return []
     widths = [_width(width) for width in text.replace(",", " ").split()]
     if not 1 <= len(widths) <= 16:
         raise ValueError
@@ -72,8 +74,8 @@ FLAGS = [
          "images in each step"),
     Flag("lr", _positive, "a number above 0", 1e-3, "RATE", "Adam's learning rate, about a weight's change in a step"),
     Flag("latent", _width, "a whole number, 1 to 100000", 20, "UNITS", "numbers in a code"),
-    Flag("hidden", _widths, "1 to 16 whole numbers, 1 to 100000 each", [400], "UNITS,UNITS",
-         "widths of the encoder's hidden layers; the decoder mirrors them"),
+    Flag("hidden", _widths, "1 to 16 whole numbers, 1 to 100000 each, or none", [400], "UNITS,UNITS",
+         "widths of the encoder's hidden layers, which the decoder mirrors, or none"),
     Flag("device", device, "", "cpu", "NAME", "cpu, cuda, or auto: cuda if there is a GPU"),
     Flag("seed", lambda text: _whole(text, 0, 2**63), "a whole number, 0 to 2^63", 0, "N",
          "of all random numbers: the same seed gives the same run"),
@@ -170,7 +172,7 @@ def _value(flag: Flag, text: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def _saved(run: Path, demo: str) -> dict[str, Any]:
