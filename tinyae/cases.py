@@ -15,7 +15,7 @@ import numpy as np
 
 from . import functions, layers, models, ops
 from .backend import device_of, to_device
-from .layers import ACTIVATIONS, Dense, Dropout, Sequential, params
+from .layers import ACTIVATIONS, Dense, Dropout, Sequential, Tied, params
 from .tensor import Tensor, raw
 
 Shape = tuple[int, ...]
@@ -219,6 +219,8 @@ CASES: dict[str, list[Case]] = {
     "gaussian_noise": unary(lambda x: functions.gaussian_noise(x, 0.3, seeded())),
     # layers
     "Dense": [layer(Dense(4, 3, activation=name, rng=seeded()), (2, 4)) for name in ACTIVATIONS],
+    "Tied": [layer(Sequential(dense := Dense(4, 3, activation="tanh", rng=seeded()), Tied(dense, activation="elu")),
+                   (2, 4))],
     "Dropout": [layer(Dropout(0.4), (3, 4))],
     "Sequential": [layer(Sequential(Dense(4, 3, activation="tanh", rng=seeded()), Dropout(0.4), ops.sin,
                                     Dense(3, 2, rng=seeded(1))), (2, 4))],
@@ -226,6 +228,12 @@ CASES: dict[str, list[Case]] = {
     "autoencoder": [model(models.Autoencoder, n_in=6, hidden=(5, 4), latent=2, activation="tanh")],
     "sparse": [model(models.Sparse, n_in=6, hidden=hidden, latent=4, activation="tanh", penalty=penalty)
                for hidden in ((), (5,)) for penalty in ("kl", "l1")],
+    "linear": [model(models.LinearAutoencoder, n_in=6, hidden=(), latent=2)],
+    "stacked": [model(models.Stacked, n_in=6, hidden=(5,), latent=3, l2=0.3)],
+    "denoising": [model(models.Denoising, n_in=6, hidden=(5,), latent=4, activation="tanh", noise=noise, level=0.4)
+                  for noise in ("gaussian", "masking")],
+    "dropout_autoencoder": [model(models.DropoutAutoencoder, n_in=6, hidden=(5,), latent=2, activation="tanh",
+                                  rate=0.4)],
     "vae": [model(models.VAE, n_in=6, hidden=(5,), latent=2, activation="elu", beta=0.7)],
 }
 

@@ -57,6 +57,26 @@ class Dense:
         return self.activation(x @ self.W + self.b)
 
 
+class Tied:
+    """y (n, k) -> f(y @ W.T + b) (n, d): the way back through a Dense layer, with the very Tensor W (d, k) of it.
+
+    Half the weights of two Dense layers. W's gradient is the sum of both uses; params(obj) lists W once. Only b, of
+    width d, is Tied's own.
+    """
+
+    def __init__(self, dense: Dense, *, activation: str | Callable = "linear"):
+        self.activation = _named("activation", activation, ACTIVATIONS)
+        self.W = dense.W                                            # (d, k), shared
+        self.b = Tensor(np.zeros_like(dense.W.data[:, 0]))          # (d,)
+
+    def __call__(self, y: Value, rng: Any = None) -> Tensor:
+        if y.ndim != 2 or y.shape[1] != self.W.shape[1]:
+            d, k = self.W.shape
+            raise BadValue(f"Tied to Dense({d}, {k}) cannot take this input", expected=f"y (n, {k}), what that "
+                           "layer gives", got=describe(y), fix="decode in the reverse order of encoding")
+        return self.activation(y @ self.W.T + self.b)
+
+
 class Dropout:
     """x (n, ...) -> x with a fraction `rate` zeroed and the rest rescaled, given an rng; x itself without one."""
 
@@ -128,9 +148,12 @@ def summary(obj: Any, input_shape: tuple[int, ...]) -> str:
     stage = {"": obj}                               # so that obj itself can be a layer, and replaced
     layers = list(_layers(stage, ""))
     rows: list[tuple[str, str, str, int]] = []
+    counted: set[Tensor] = set()
     try:
         for owner, key, name, layer in layers:
-            _set(owner, key, _Noting(layer, name, rows))
+            mine = params(layer).values()
+            _set(owner, key, _Noting(layer, name, rows, sum(p.size for p in mine if p not in counted)))
+            counted |= set(mine)                    # a shared (tied) weight counts where it stands first
         stage[""](x) if callable(obj) else obj.losses(x, np.random.default_rng(0))
     finally:
         for owner, key, _, layer in layers:
@@ -147,14 +170,13 @@ def summary(obj: Any, input_shape: tuple[int, ...]) -> str:
 class _Noting:
     """A layer's stand-in during summary: behaves like it and writes down a row the first time it is called."""
 
-    def __init__(self, layer: Any, name: str, rows: list):
-        self.layer, self.name, self.rows = layer, name, rows
+    def __init__(self, layer: Any, name: str, rows: list, owned: int):
+        self.layer, self.name, self.rows, self.owned = layer, name, rows, owned
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         y = self.layer(*args, **kwargs)
         if all(name != self.name for name, *_ in self.rows):
-            count = sum(p.size for p in params(self.layer).values())
-            self.rows.append((self.name, type(self.layer).__name__, str(y.shape[1:]), count))
+            self.rows.append((self.name, type(self.layer).__name__, str(y.shape[1:]), self.owned))
         return y
 
     def __getattr__(self, name: str) -> Any:

@@ -1,0 +1,83 @@
+"""9 of 9 · models · linear: an autoencoder without activations, which finds what PCA finds.
+
+Among all linear codes of k numbers, the projection on the k leading principal components has the least squared error;
+gradient descent has no other minimum to stop at (Baldi & Hornik 1989). It finds the subspace of the components, not
+the components: any basis of the subspace serves as well (Plaut 2018). The decoder's singular vectors give them back.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, to_host
+from ..functions import squared_error
+from ..layers import dense_stack
+from ..ops import mean
+from ..tensor import Tensor, raw
+
+
+class LinearAutoencoder:
+    """x (n, n_in) -> code (n, latent) -> pixels (n, n_in), all linear; 784-30-784 by default.
+
+    Keywords go to every Dense: rng (required), init, device, dtype.
+    """
+
+    def __init__(self, n_in: int = 784, hidden: Sequence[int] = (), latent: int = 30, **settings: Any):
+        self.encoder = dense_stack([n_in, *hidden, latent], "linear", **settings)
+        self.decoder = dense_stack([latent, *reversed(hidden), n_in], "linear", **settings)
+
+    def encode(self, x: Array) -> Tensor:
+        return self.encoder(x)                                              # (n, latent)
+
+    def decode(self, z: Any) -> Tensor:
+        return self.decoder(z)                                              # (n, n_in), pixels without bounds
+
+    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
+        """Squared error per image, summed over pixels."""
+        return {"reconstruction": mean(squared_error(self.decode(self.encode(batch)), batch))}
+
+    def reconstruct(self, x: Array) -> Array:
+        """(n, n_in), clipped to [0, 1]."""
+        return np.clip(raw(self.decode(self.encode(x))), 0, 1)
+
+    def components(self, codes: Array) -> np.ndarray:
+        """(latent, n_in), orthonormal rows: the directions in which decoded codes vary, the widest first.
+
+        At the optimum, for codes (n, latent) of all training images, they are the principal components, each up to
+        its sign. With codes = L e, e white, decoded images vary as e L.T D: its right singular vectors, in order.
+        """
+        none = np.zeros((1, codes.shape[1]), codes.dtype, like=codes)
+        D = to_host(raw(self.decode(np.eye(codes.shape[1], dtype=codes.dtype, like=codes)) - self.decode(none)))
+        covariance = np.cov(to_host(codes).astype(np.float64).T).reshape(len(D), len(D))
+        return np.linalg.svd(np.linalg.cholesky(covariance).T @ D, full_matrices=False)[2]
+
+
+class PCA:
+    """mean (d,), components (k, d), orthonormal rows, the direction of largest variance first (Pearson 1901).
+
+    By the eigenvectors of the covariance (d, d), in float64, added up batch by batch: n may be large, d may not.
+    """
+
+    def __init__(self, batches: Any, k: int):
+        n, total, products = 0, np.zeros(()), np.zeros(())
+        for x in batches:
+            x = to_host(x).astype(np.float64)
+            n, total, products = n + len(x), total + x.sum(axis=0), products + x.T @ x
+        self.mean = total / n
+        _, vectors = np.linalg.eigh(products / n - np.outer(self.mean, self.mean))
+        self.components = vectors[:, ::-1][:, :k].T
+
+    def encode(self, x: Array) -> np.ndarray:
+        return (to_host(x) - self.mean) @ self.components.T                 # (n, k)
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        return z @ self.components + self.mean                              # (n, d)
+
+
+def largest_angle(one: np.ndarray, other: np.ndarray) -> float:
+    """Degrees between the subspaces that the orthonormal rows of two (k, d) span: 0 for the same subspace, 90 where
+    one has a direction that the other lacks altogether (the largest principal angle, Jordan 1875)."""
+    cosines = np.linalg.svd(one @ other.T, compute_uv=False)
+    return float(np.degrees(np.arccos(min(cosines.min(), 1.0))))

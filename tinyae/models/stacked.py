@@ -1,0 +1,80 @@
+"""9 of 9 · models · stacked: autoencoders of one layer, each describing the codes of the one below.
+
+Greedy layer-wise training: Bengio, Lamblin, Popovici & Larochelle 2007. With W on the way in and W.T on the way out,
+a layer has half the weights, and no scale of its own to hide in.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..errors import BadValue
+from ..functions import squared_error
+from ..layers import Dense, Tied
+from ..ops import mean, square, sum
+from ..tensor import Tensor, raw
+
+
+class Pair:
+    """h (n, d) -> code f(h @ W + b) (n, k) -> g(code @ W.T + c) (n, d): an autoencoder of one layer."""
+
+    def __init__(self, n_in: int, n_out: int, activation: str | Callable, output: str | Callable, l2: float,
+                 **settings: Any):
+        self.encode = Dense(n_in, n_out, activation=activation, **settings)
+        self.decode = Tied(self.encode, activation=output)
+        self.l2 = l2
+
+    def losses(self, h: Any, rng: Any = None) -> dict[str, Tensor]:
+        """How well this layer alone gives back what it is shown; h may be images, or codes of the layer below."""
+        return {"reconstruction": mean(squared_error(self.decode(self.encode(h)), h)), "l2": self.decay()}
+
+    def decay(self) -> Tensor:
+        """l2/2 |W|^2."""
+        return 0.5 * self.l2 * sum(square(self.encode.W))
+
+
+class Stacked:
+    """x (n, n_in) -> code (n, latent) -> pixels (n, n_in), by pairs with tied weights; 784-300-150-300-784 by default.
+
+    l2 weighs |W|^2/2 against the squared error summed over pixels: 0.784 is the textbooks' 1e-3 for the mean over 784.
+    `pairs` can be trained together (losses), or from the lowest up, each with pairs[i].losses on the codes below(i, x).
+    Keywords go to every Dense: rng (required), device, dtype.
+    """
+
+    def __init__(self, n_in: int = 784, hidden: Sequence[int] = (300,), latent: int = 150,
+                 activation: str | Callable = "elu", l2: float = 0.784, init: str | Callable = "he_normal",
+                 **settings: Any):
+        if not 0 <= l2 < float("inf"):
+            raise BadValue("l2 out of range", expected="l2 >= 0, finite", got=l2, fix="l2=0.784")
+        widths = [n_in, *hidden, latent]
+        outputs = ["linear"] + [activation] * len(hidden)       # the lowest gives pixels, the others codes
+        self.pairs = [Pair(n, k, activation, output, l2, init=init, **settings)
+                      for n, k, output in zip(widths, widths[1:], outputs, strict=False)]
+
+    def below(self, i: int, x: Any) -> Any:
+        """What pair i is shown: the codes (n, d) of pair i - 1; the images themselves for i = 0."""
+        for pair in self.pairs[:i]:
+            x = pair.encode(x)
+        return x
+
+    def encode(self, x: Array) -> Tensor:
+        return self.below(len(self.pairs), x)                               # (n, latent)
+
+    def decode(self, z: Any) -> Tensor:
+        for pair in reversed(self.pairs):
+            z = pair.decode(z)
+        return z                                                            # (n, n_in), pixels without bounds
+
+    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
+        """Squared error per image, summed over pixels, and the decay of all weights."""
+        decay = self.pairs[0].decay()
+        for pair in self.pairs[1:]:
+            decay = decay + pair.decay()
+        return {"reconstruction": mean(squared_error(self.decode(self.encode(batch)), batch)), "l2": decay}
+
+    def reconstruct(self, x: Array) -> Array:
+        """(n, n_in), clipped to [0, 1]."""
+        return np.clip(raw(self.decode(self.encode(x))), 0, 1)
