@@ -1,0 +1,93 @@
+"""cards: what a run of a demo reached, and what it should reach.
+
+A demo ends by writing result.json into its run's folder; CARDS says which runs make up the table of results, and
+between which numbers their figures should lie. `python benchmarks/quality.py` runs them and draws the table.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from math import inf
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import files
+from .history import Row
+
+
+class Target(NamedTuple):
+    """A figure of a run should lie in [least, most]; source: who says so."""
+
+    figure: str
+    least: float
+    most: float
+    source: str
+
+    @property
+    def text(self) -> str:
+        if self.least == -inf:
+            return f"<= {self.most:g}"
+        return f">= {self.least:g}" if self.most == inf else f"{self.least:g} to {self.most:g}"
+
+    def met(self, value: float) -> bool:
+        return self.least <= value <= self.most
+
+
+def at_most(figure: str, most: float, source: str) -> Target:
+    return Target(figure, -inf, most, source)
+
+
+def at_least(figure: str, least: float, source: str) -> Target:
+    return Target(figure, least, inf, source)
+
+
+class Card(NamedTuple):
+    """A run of demos/DEMO.py with these flags, and the targets of its figures; other figures are shown without one."""
+
+    demo: str
+    flags: str
+    targets: tuple[Target, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """vae --data mnist --latent 2 -> vae-mnist-latent-2: the name of the result's file."""
+        return "-".join([self.demo, *self.flags.replace("--data ", "").replace("--", "").replace(",", "-").split()])
+
+
+CARDS: list[Card] = [
+    Card("autoencoder", "--data digits"),
+    Card("vae", "--data digits"),
+    Card("vae", "--data mnist", (
+        at_most("nats per image", 107, "784-400-20 in PyTorch: 104 to 106 after 10 epochs"),)),
+    Card("vae", "--data fashion-mnist", (
+        at_most("nats per image", 245, "784-400-20 in PyTorch, same settings: 244.0 to 244.3"),)),
+]
+
+
+def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], figures: Mapping[str, float]) -> None:
+    """out/result.json: the demo, its settings, seconds of training, the machine, and figures by name (with units)."""
+    setting = {name: value for name, value in vars(flags).items() if name not in ("demo", "out", "resume", "data_dir")}
+    seconds = {row["epoch"]: row["seconds"] for row in history}         # phases of one epoch share its seconds
+    result = {"demo": flags.demo, "setting": setting, "seconds": round(sum(seconds.values()), 1), "machine": machine(),
+              "figures": {name: float(f"{value:.6g}") for name, value in figures.items()}}
+    files.write(Path(out) / "result.json", (json.dumps(result, indent=2) + "\n").encode())
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """A result.json."""
+    return json.loads(Path(path).read_text())
+
+
+def machine() -> str:
+    """Processor, cores, and the versions that decide how fast arrays are multiplied."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        chip = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):            # not Linux, or not on a PC
+        chip = platform.processor() or platform.machine()
+    return f"{chip}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}"
