@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import functions, layers, models, ops
+from . import conv, functions, layers, models, ops
 from .backend import device_of, to_device
 from .layers import ACTIVATIONS, Dense, Dropout, Sequential, Tied, params
 from .tensor import Tensor, raw
@@ -97,10 +98,20 @@ def several(f: Callable) -> list[Case]:
     return [case(lambda *xs, a=axis: f(*xs, axis=a), (2, 3), (2, 3), (2, 3)) for axis in (0, 1, -1, -2)]
 
 
-def settings(f: Callable, shape: Shape, /, **choices: Any) -> list[Case]:
+def settings(f: Callable, shape: Shape, /, draw: Any = normal, **choices: Any) -> list[Case]:
     """f at one array, with the first of each choice, with the second, ..."""
-    return [case(lambda x, s=chosen: f(x, **{k: here(v, x) for k, v in zip(choices, s, strict=True)}), shape)
+    return [case(lambda x, s=chosen: f(x, **{k: here(v, x) for k, v in zip(choices, s, strict=True)}), shape, draw=draw)
             for chosen in zip(*choices.values(), strict=True)]
+
+
+def walks(row: Callable, factors: str, size: str = "") -> list[Case]:
+    """A row of two of the factors x, W and y of a convolution, which is also told the size of one, on each of WALKS."""
+    def walk(stride: int, padding: int, a: int, b: int, c: int) -> Case:
+        places = [conv.conv_size(n, k, stride, padding) for n, k in ((5, a), (4, b))]
+        shapes = {"x": (2, 5, 4, c), "W": (a, b, c, 2), "y": (2, *places, 2)}
+        told: dict[str, Any] = {"size": {"x": (5, 4), "W": (a, b)}[size]} if size else {}
+        return case(partial(row, stride=stride, padding=padding, **told), *(shapes[f] for f in factors), core=4)
+    return [walk(*setting) for setting in WALKS]
 
 
 def here(value: Any, x: Any) -> Any:
@@ -151,6 +162,8 @@ KEYS: list[Any] = [
     1, (slice(None), -1), (slice(None, None, -2), None), (..., slice(1, 3)), slice(1, 1), [0, 2, 0], MASK[:3],
     (np.array([0, 2, 0]), np.array([1, 1, 1])), (slice(None), np.array([[3, 3], [0, 3]])), (1, np.array([0, 0]))]
 WIDTHS = [((1, 0), (2, 3)), ((0, 0), (0, 0)), ((0, 2), (0, 0))]
+
+WALKS = [(1, 0, 1, 1, 1), (2, 1, 3, 3, 3), (3, 2, 2, 4, 1), (1, 3, 4, 1, 9)]     # stride, padding, kernel, channels
 
 CASES: dict[str, list[Case]] = {
     # rows of two arguments
@@ -205,6 +218,13 @@ CASES: dict[str, list[Case]] = {
              *unary(lambda x: ops.cast(ops.cast(x, dtype=np.float64), dtype=x.dtype))],
     "concatenate": [*several(ops.concatenate), case(ops.concatenate, (2, 3), (0, 3), (1, 3))],
     "stack": [*several(ops.stack), case(lambda x, y: ops.stack(x, y, axis=2), (2, 3), (2, 3)), case(ops.stack, (), ())],
+    # convolution and what goes with it
+    "conv2d": walks(conv.conv2d, "xW"),
+    "conv_transpose2d": walks(conv.conv_transpose2d, "yW", size="x"),
+    "conv2d_kernel": walks(conv.conv2d_kernel, "xy", size="W"),
+    "max_pool2d": settings(conv.max_pool2d, (2, 5, 4, 2), size=[1, 2, 3], draw=distinct),
+    "avg_pool2d": settings(conv.avg_pool2d, (2, 5, 4, 2), size=[1, 2, 3]),
+    "upsample2d": settings(conv.upsample2d, (2, 3, 2, 2), size=[1, 2, 3]),
     # functions
     "softmax": [*unary(functions.softmax)[1:3], case(lambda x: functions.softmax(x, axis=0), (2, 3, 2))],
     "log_softmax": [*unary(functions.log_softmax)[1:3], case(lambda x: functions.log_softmax(x, axis=0), (2, 3, 2))],
@@ -234,6 +254,7 @@ CASES: dict[str, list[Case]] = {
                   for noise in ("gaussian", "masking")],
     "dropout_autoencoder": [model(models.DropoutAutoencoder, n_in=6, hidden=(5,), latent=2, activation="tanh",
                                   rate=0.4)],
+    "contractive": [model(models.Contractive, n_in=6, hidden=hidden, latent=4) for hidden in ((), (5,))],
     "vae": [model(models.VAE, n_in=6, hidden=(5,), latent=2, activation="elu", beta=0.7)],
 }
 
@@ -244,7 +265,7 @@ def subjects() -> dict[str, str]:
         return [name for name, obj in vars(module).items()
                 if is_one(obj) and obj.__module__ == module.__name__ and not name.startswith("_")]
 
-    return {**dict.fromkeys(ops.ROWS, "row"),
+    return {**dict.fromkeys(ops.ROWS | conv.ROWS, "row"),
             **dict.fromkeys(public(functions, inspect.isfunction), "function"),
             **dict.fromkeys(public(layers, lambda obj: inspect.isclass(obj) and "__call__" in vars(obj)), "layer"),
             **dict.fromkeys(models.MODELS, "model")}

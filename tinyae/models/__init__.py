@@ -24,4 +24,5 @@ MODELS = {
     "contractive": Contractive,
 }
 
-__all__ = ["MODELS", "VAE", "Autoencoder", "Contractive", "Denoising", "DropoutAutoencoder", "LinearAutoencoder", "Sparse", "Stacked"]
+__all__ = ["MODELS", "VAE", "Autoencoder", "Contractive", "Denoising", "DropoutAutoencoder",
+           "LinearAutoencoder", "Sparse", "Stacked"]

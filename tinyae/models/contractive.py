@@ -1,0 +1,69 @@
+"""9 of 9 · models · contractive: a code that changes little when the image does, except along the ways images differ.
+
+Rifai, Vincent, Muller, Glorot & Bengio 2011, Contractive auto-encoders.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from typing import Any
+
+from ..backend import Array, normal
+from ..functions import bce_with_logits
+from ..layers import Dense, Sequential, Tied, dense_stack
+from ..ops import mean, sigmoid, square, sum
+from ..tensor import Tensor, grad, raw
+
+
+class Contractive:
+    """x (n, n_in) in [0, 1] -> code (n, latent) -> logits (n, n_in), sigmoid units and tied weights; 784-1000-784.
+
+    The penalty is weight * ||dh/dx||_F^2 per image, h the code; 0.1 is that of Rifai et al., whose reconstruction is a
+    sum over pixels as well. Without hidden layers it has a closed form, with them it is the gradient of a gradient. The
+    decoder is tied: with weights of its own it could undo any shrinking of h, and the penalty would mean nothing.
+    """
+
+    def __init__(self, n_in: int = 784, hidden: Sequence[int] = (), latent: int = 1000, weight: float = 0.1,
+                 **settings: Any):
+        self.encoder = dense_stack([n_in, *hidden, latent], "sigmoid", last="sigmoid", **settings)
+        back: list[Dense] = self.encoder[::-1]
+        self.decoder = Sequential(*[Tied(layer, activation="sigmoid") for layer in back[:-1]], Tied(back[-1]))
+        self.weight = weight
+
+    def encode(self, x: Any) -> Tensor:
+        return self.encoder(x)                                              # (n, latent)
+
+    def decode(self, z: Any) -> Tensor:
+        return self.decoder(z)                                              # (n, n_in), logits
+
+    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
+        """Nats per image, and the penalty with its weight: of a deep net exact without an rng, else an estimate."""
+        x = Tensor(raw(batch))                      # a Tensor, to be differentiated by
+        h = self.encode(x)
+        norm = closed_form(h, self.encoder[0].W) if len(self.encoder) == 1 else jacobian_norm(h, x, rng)
+        return {"reconstruction": mean(bce_with_logits(self.decode(h), batch)), "contraction": self.weight * mean(norm)}
+
+    def reconstruct(self, x: Array) -> Array:
+        """(n, n_in) in [0, 1]."""
+        return raw(sigmoid(self.decode(self.encode(x))))
+
+
+def closed_form(h: Tensor, W: Tensor) -> Tensor:
+    """||dh/dx||_F^2 of h (n, k) = sigmoid(x @ W + b), W (d, k), per image: (n,).
+
+    dh_j/dx_i = h_j (1 - h_j) W_ij, so the sum of squares is sum_j [h_j (1 - h_j)]^2 sum_i W_ij^2.
+    """
+    return sum(square(h * (1 - h)) * sum(square(W), axis=0), axis=1)
+
+
+def jacobian_norm(h: Tensor, x: Tensor, rng: Any = None) -> Tensor:
+    """||dh/dx||_F^2 per image, of any h (n, k) that was made from x (n, d) image by image: (n,), differentiable again.
+
+    Each row of the Jacobian takes one pass backward: k of them, exact. With an rng one pass: v @ J of a random v
+    ~ N(0, 1) has the expected square ||J||_F^2 (Hutchinson 1990), an estimate without bias.
+    """
+    if rng is not None:
+        return sum(square(grad(sum(h * normal(rng, like=h)), [x], create_graph=True)[0]), axis=1)
+    rows = (grad(sum(h[:, j]), [x], create_graph=True)[0] for j in range(h.shape[1]))           # (n, d) each
+    return reduce(add, (sum(square(row), axis=1) for row in rows))
