@@ -153,6 +153,20 @@ def model(make: Callable, images: Shape = (3, 6), **sizes: Any) -> Case:
     return Case(losses, lambda rng: weights(obj, rng))
 
 
+def players(make: Callable, images: Shape = (3, 6), **sizes: Any) -> list[Case]:
+    """The loss of each player of a tiny adversarial model, as a function of the parameters that it may change."""
+    obj, batch = make(rng=seeded(), **sizes), fraction(seeded(1), images)
+
+    def turn(name: str) -> Case:
+        own = list(obj.players()[name][1].values())
+
+        def loss(*tensors: Any) -> Tensor:
+            memo: dict[int, Any] = {id(p): new for p, new in zip(own, tensors, strict=True)}
+            return list(copy.deepcopy(obj, memo).players()[name][0](here(batch, tensors[0]), seeded()).values())[0]
+        return case(loss, *(p.shape for p in own))
+    return [turn(name) for name in obj.players()]
+
+
 # ---- the table
 
 LABELS = np.array([2, 0, 2])
@@ -255,6 +269,7 @@ CASES: dict[str, list[Case]] = {
     "dropout_autoencoder": [model(models.DropoutAutoencoder, n_in=6, hidden=(5,), latent=2, activation="tanh",
                                   rate=0.4)],
     "contractive": [model(models.Contractive, n_in=6, hidden=hidden, latent=4) for hidden in ((), (5,))],
+    "adversarial": players(models.Adversarial, n_in=6, hidden=(5,), latent=2, activation="tanh"),
     "vae": [model(models.VAE, n_in=6, hidden=(5,), latent=2, activation="elu", beta=0.7)],
 }
 

@@ -1,0 +1,154 @@
+"""Convolution against its plain sum, its adjoints, and differences; pooling against one window at a time."""
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import assert_like, refused
+
+from tinyae import Tensor, conv, grad, gradcheck, ops
+from tinyae.errors import BadValue
+
+f4 = np.float32
+
+
+@st.composite
+def walks(draw):
+    """(x, W, y, how) of shapes that fit each other: odd and even sizes, kernels larger than the image, remainders."""
+    a, b, stride, padding = (draw(st.integers(low, high)) for low, high in ((1, 4), (1, 4), (1, 4), (0, 3)))
+    h, w = (draw(st.integers(max(1, k - 2 * padding), 8)) for k in (a, b))
+    n, c, k = draw(st.integers(1, 3)), draw(st.sampled_from([1, 3, 9])), draw(st.integers(1, 3))
+    u, v = conv.conv_size(h, a, stride, padding), conv.conv_size(w, b, stride, padding)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    x, W, y = (rng.standard_normal(shape) for shape in ((n, h, w, c), (a, b, c, k), (n, u, v, k)))
+    return x, W, y, {"stride": stride, "padding": padding}
+
+
+def plain(x, W, stride, padding):
+    """The sum of the docstring, term by term."""
+    (n, h, w, c), (a, b, _, k) = x.shape, W.shape
+    z = np.zeros((n, conv.conv_size(h, a, stride, padding), conv.conv_size(w, b, stride, padding), k))
+    for m, u, v, i, j, d, e in product(*map(range, (*z.shape[:3], a, b, c, k))):
+        row, column = stride * u + i - padding, stride * v + j - padding
+        if 0 <= row < h and 0 <= column < w:
+            z[m, u, v, e] += x[m, row, column, d] * W[i, j, d, e]
+    return z
+
+
+def conv_transpose2d(x, W, y, how):
+    return conv.conv_transpose2d(y, W, size=x.shape[1:3], **how)
+
+
+def conv2d_kernel(x, W, y, how):
+    return conv.conv2d_kernel(x, y, size=W.shape[:2], **how)
+
+
+@given(walks())
+def test_conv2d_is_the_plain_sum(walk):
+    x, W, _, how = walk
+    np.testing.assert_allclose(conv.conv2d(x, W, **how), plain(x, W, **how), rtol=1e-12, atol=1e-12)
+
+
+@given(walks())
+def test_the_three_rows_are_one_trilinear_form(walk):
+    """<conv2d(x, W), y> = <x, conv_transpose2d(y, W)> = <W, conv2d_kernel(x, y)>: no differences are needed."""
+    x, W, y, how = walk
+    z = conv.conv2d(x, W, **how)
+    size = 1e-12 * (np.linalg.norm(z) * np.linalg.norm(y) + 1)
+    assert abs(np.sum(z * y) - np.sum(x * conv_transpose2d(x, W, y, how))) <= size
+    assert abs(np.sum(z * y) - np.sum(W * conv2d_kernel(x, W, y, how))) <= size
+
+
+@given(walks(), st.integers(0, 2))
+def test_gradients_to_second_order(walk, which):
+    x, W, y, how = walk
+    gradcheck(*[(lambda x, W: conv.conv2d(x, W, **how), x, W),
+                (lambda y, W: conv_transpose2d(x, W, y, how), y, W),
+                (lambda x, y: conv2d_kernel(x, W, y, how), x, y)][which])
+
+
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3), st.integers(0, 3))
+def test_conv_transpose_size_undoes_conv_size(places, kernel, stride, padding, rest):
+    pixels = conv.conv_transpose_size(places, kernel, stride, padding, min(rest, stride - 1))
+    if pixels >= 1:
+        assert conv.conv_size(pixels, kernel, stride, padding) == places
+
+
+@pytest.mark.parametrize("block", [1, 300, 1 << 20])
+@pytest.mark.parametrize("channels", [1, conv.NARROW])
+def test_devices_and_blocks_agree_and_float32_stays(device, block, channels, rng, monkeypatch):
+    """Whatever the device, and however few images' patches there are at a time."""
+    monkeypatch.setattr(conv, "BLOCK", dict.fromkeys(conv.BLOCK, block))
+    x, W = rng.standard_normal((3, 5, 6, channels)), rng.standard_normal((3, 2, channels, 4))
+    how = {"stride": 2, "padding": 1}
+    z = conv.conv2d(x, W, **how)
+    here = [device.tensor(a) for a in (x, W, z)]
+    results = [conv.conv2d(here[0], here[1], **how), conv_transpose2d(here[0], here[1], here[2], how),
+               conv2d_kernel(here[0], here[1], here[2], how)]
+    for got, like in zip(results, (here[2], here[0], here[1]), strict=True):
+        assert_like(got.data, like)
+        assert_like(grad(ops.sum(got), [got.parents[0]])[0], got.parents[0])
+    np.testing.assert_allclose(device.host(results[0].data), plain(x, W, **how), rtol=2e-4, atol=1e-4)
+    np.testing.assert_allclose(device.host(results[1].data), conv_transpose2d(x, W, z, how), rtol=2e-4, atol=1e-3)
+    np.testing.assert_allclose(device.host(results[2].data), conv2d_kernel(x, W, z, how), rtol=2e-4, atol=1e-3)
+
+
+def test_nothing_waits_for_the_device(device, rng):
+    x, W = device.tensor(rng.standard_normal((2, 6, 6, 3))), device.tensor(rng.standard_normal((3, 3, 3, 4)))
+    with device.no_sync():
+        pooled = conv.max_pool2d(conv.upsample2d(conv.conv2d(x, W, stride=2, padding=1), size=3), size=2)
+        grad(ops.sum(conv.avg_pool2d(pooled, size=2)), [x, W])
+
+
+def test_patches_are_not_kept():
+    """The tape holds the image, the kernel and the result: backward makes the patches again."""
+    z = conv.conv2d(Tensor(np.ones((2, 8, 8, 1), f4)), Tensor(np.ones((3, 3, 1, 1), f4)))
+    assert [t.shape for t in z.args] == [(2, 8, 8, 1), (3, 3, 1, 1)] and z.data.base is None
+
+
+# ---- pooling
+
+def cells(x, size, reduce):
+    n, h, w, c = x.shape
+    z = np.empty((n, h // size, w // size, c))
+    for u, v in product(range(h // size), range(w // size)):
+        z[:, u, v] = reduce(x[:, u * size:(u + 1) * size, v * size:(v + 1) * size], axis=(1, 2))
+    return z
+
+
+@given(st.integers(1, 3), st.integers(0, 4), st.integers(0, 4), st.integers(0, 2**32))
+def test_pooling_is_one_cell_at_a_time(size, more_rows, more_columns, seed):
+    rng = np.random.default_rng(seed)
+    shape = (2, size + more_rows, size + more_columns, 2)
+    x = rng.permutation(int(np.prod(shape))).reshape(shape) / 7.0                       # no two alike
+    np.testing.assert_array_equal(conv.max_pool2d(x, size=size), cells(x, size, np.max))
+    np.testing.assert_allclose(conv.avg_pool2d(x, size=size), cells(x, size, np.mean), rtol=1e-12)
+    big = conv.upsample2d(x, size=size)
+    assert big.shape == (2, shape[1] * size, shape[2] * size, 2)
+    np.testing.assert_array_equal(cells(big, size, np.min), x)
+    np.testing.assert_array_equal(cells(big, size, np.max), x)
+    row = (conv.max_pool2d, conv.avg_pool2d, conv.upsample2d)[seed % 3]
+    gradcheck(lambda x: row(x, size=size), x)
+
+
+def test_tied_winners_share_their_gradient():
+    x = Tensor(np.ones((1, 2, 2, 1), f4))
+    assert grad(ops.sum(conv.max_pool2d(x, size=2)), [x])[0].ravel().tolist() == [0.25] * 4
+
+
+@pytest.mark.parametrize(("call", "words"), [
+    (lambda: conv.conv2d(np.ones((1, 3, 8, 8)), np.ones((3, 3, 3, 2))), ["conv2d", "np.moveaxis", "(1, 3, 8, 8)"]),
+    (lambda: conv.conv2d(np.ones((8, 8, 3)), np.ones((3, 3, 3, 2))), ["(8, 8, 3)"]),
+    (lambda: conv.conv2d(np.ones((1, 8, 8, 3)), np.ones((3, 3, 3, 2)), stride=0), ["stride >= 1", "stride=0"]),
+    (lambda: conv.conv2d(np.ones((1, 8, 8, 3)), np.ones((3, 3, 3, 2)), padding=0.5), ["padding=0.5"]),
+    (lambda: conv.conv2d(np.ones((1, 2, 8, 3)), np.ones((3, 3, 3, 2))), ["larger than the image", "2x8"]),
+    (lambda: conv.conv_transpose2d(np.ones((1, 3, 3, 2)), np.ones((3, 3, 1, 2)), size=(6, 6)), ["(1, 4, 4, 2)"]),
+    (lambda: conv.conv2d_kernel(np.ones((1, 6, 6, 1)), np.ones((1, 3, 3, 2)), size=(3, 3)), ["(1, 4, 4, 2)"]),
+    (lambda: conv.max_pool2d(np.ones((1, 3, 3, 1)), size=4), ["size=4"]),
+    (lambda: conv.avg_pool2d(np.ones((3, 3, 1)), size=2), ["(3, 3, 1)"]),
+    (lambda: conv.upsample2d(np.ones((1, 3, 3, 1)), size=0), ["size=0"]),
+])
+def test_refusals(call, words):
+    with refused(BadValue, *words):
+        call()

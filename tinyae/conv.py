@@ -1,0 +1,196 @@
+"""4 of 9 · conv: convolution, its transpose, pooling and upsampling, as rows.
+
+Images are (n, h, w, c), channels last. A kernel is (a, b, c, k): height, width, channels of the image, channels of
+what a convolution makes of it. Everything about convolution follows from one number, linear in each of x, W and y:
+
+    T(x, W, y) = sum  x[n, stride u + i - padding, stride v + j - padding, c]  W[i, j, c, k]  y[n, u, v, k]
+
+over images n, places u v, taps i j, channels c and k; x counts as 0 outside of the image. conv2d(x, W) is dT/dy,
+conv_transpose2d(y, W) is dT/dx and conv2d_kernel(x, y) is dT/dW. The derivative of each is made of the other two, so
+all orders are there; and the same kernel in conv2d and in conv_transpose2d makes them each other's adjoint.
+"""
+# Rows refer to each other, lambdas are read before they are typed:
+# mypy: disable-error-code="has-type"
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from .backend import Array, device_of, windows
+from .errors import BadValue
+from .tensor import op, raw
+
+# A convolution is a product of patches (a row of a b c numbers for each place) with the kernel as a matrix. Patches
+# are a b / stride^2 times as large as their images, so they are made for a few images at a time, and made again when
+# a derivative wants them. Medians in ms on one core, 16 images, 3x3, stride 2, c -> k channels at the size of x, NHWC:
+#
+#                                                   3 -> 32 at 128    32 -> 64 at 64    64 -> 64 at 32
+#     conv2d            patches, 4 MiB at a time          21                49                21
+#                       all patches at once               24                57                25
+#                       a product for each tap            95                62                19
+#     conv_transpose2d  patches added up                  72                72                27
+#                       the same, channels first          38                83                39
+#                       a product for each tap            81                72                29
+#                       a conv2d for each parity         103                79                24
+BLOCK = {"cpu": 4 << 20, "cuda": 256 << 20}     # bytes of patches at a time
+NARROW = 8                                      # channels; of fewer, NumPy's innermost loops are too short to pay
+
+
+def conv_size(n: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
+    """Places of a kernel along n pixels: floor((n + 2 padding - kernel) / stride) + 1."""
+    return (n + 2 * padding - kernel) // stride + 1
+
+
+def conv_transpose_size(n: int, kernel: int, stride: int = 1, padding: int = 0, output_padding: int = 0) -> int:
+    """Pixels made of n places: (n - 1) stride + kernel - 2 padding + output_padding.
+
+    conv_size forgets a remainder, so `stride` sizes lead to one number of places: output_padding says which it was.
+    """
+    return (n - 1) * stride + kernel - 2 * padding + output_padding
+
+
+def _convolve(x: Array, W: Array, stride: int = 1, padding: int = 0) -> Array:
+    shape = _places("conv2d", x.shape, W.shape, stride, padding)
+    z = np.empty(shape, x.dtype, like=x)
+    for some, patches in _patches(x, W.shape[:2], shape, stride, padding):
+        np.matmul(patches, W.reshape(-1, W.shape[3]), out=z[some].reshape(-1, W.shape[3]))
+    return z
+
+
+def _kernel(x: Array, y: Array, size: tuple[int, int], stride: int = 1, padding: int = 0) -> Array:
+    """size: (a, b) of the kernel."""
+    W = np.zeros((*size, *x.shape[3:], *y.shape[3:]), x.dtype, like=x)
+    _places("conv2d_kernel", x.shape, W.shape, stride, padding, y.shape)
+    flat = W.reshape(-1, W.shape[3])
+    for some, patches in _patches(x, size, y.shape, stride, padding):
+        flat += patches.T @ y[some].reshape(-1, y.shape[3])
+    return W
+
+
+def _transposed(y: Array, W: Array, size: tuple[int, int], stride: int = 1, padding: int = 0) -> Array:
+    """size: (h, w) of the image; see conv_transpose_size."""
+    shape = (*y.shape[:1], *size, *W.shape[2:3])
+    _places("conv_transpose2d", shape, W.shape, stride, padding, y.shape)
+    (n, u, v, k), (a, b, c, _) = y.shape, W.shape
+    rows = [_met(i, u, size[0], stride, padding) for i in range(a)]
+    columns = [_met(j, v, size[1], stride, padding) for j in range(b)]
+    narrow = c < NARROW
+    z = np.zeros((c, n, *size) if narrow else shape, y.dtype, like=y)
+    z = z.transpose(1, 2, 3, 0) if narrow else z                                    # (n, h, w, c) in either case
+    for some in _blocks(y, u * v * a * b * c):
+        flat = y[some].reshape(-1, k)                                               # (m u v, k)
+        if narrow:
+            patches = (W.reshape(-1, k) @ flat.T).reshape(a, b, c, -1, u, v).transpose(3, 4, 5, 0, 1, 2)
+        else:
+            patches = (flat @ W.reshape(-1, k).T).reshape(-1, u, v, a, b, c)
+        for i, (places_i, pixels_i) in enumerate(rows):
+            for j, (places_j, pixels_j) in enumerate(columns):
+                z[some, pixels_i, pixels_j] += patches[:, places_i, places_j, i, j]
+    return z.copy() if narrow else z
+
+
+def _places(name: str, x: tuple, W: tuple, stride: int, padding: int, y: tuple | None = None) -> tuple:
+    """(n, u, v, k) that a kernel of shape W makes of images of shape x; y, if given, has to be that."""
+    if len(x) != 4 or len(W) != 4 or x[3] != W[2] or min(W) < 1:
+        raise BadValue(f"{name} cannot take these", expected="images (n, h, w, c) and a kernel (a, b, c, k)",
+                       got=f"images {x} and a kernel {W}", fix="channels last: np.moveaxis(x, 1, -1) from (n, c, h, w)")
+    if not (_whole(stride, 1) and _whole(padding, 0)):
+        raise BadValue(f"{name} cannot walk like this", expected="whole numbers, stride >= 1 and padding >= 0",
+                       got=f"stride={stride!r}, padding={padding!r}", fix="stride=2, padding=1")
+    z = (x[0], *(conv_size(n, k, stride, padding) for n, k in zip(x[1:3], W[:2], strict=True)), W[3])
+    if min(z[1:3]) < 1:
+        raise BadValue(f"{name}: the kernel is larger than the image", expected=f"images of {W[0]}x{W[1]} or more "
+                       f"with padding={padding}", got=f"{x[1]}x{x[2]}", fix="fewer layers, or more padding")
+    if y is not None and y != z:
+        raise BadValue(f"{name}: sizes do not meet", expected=f"{z}, which is what a kernel {W} makes of images {x}",
+                       got=y, fix="the size that conv_transpose_size gives")
+    return z
+
+
+def _whole(n: Any, least: int) -> bool:
+    return isinstance(n, int | np.integer) and bool(n >= least)
+
+
+def _blocks(x: Array, numbers: int) -> Iterator[slice]:
+    """As many images at a time as have a BLOCK of patches, given the numbers in those of one image."""
+    step = max(1, BLOCK[device_of(x)] // max(1, numbers * x.itemsize))
+    return (slice(i, i + step) for i in range(0, len(x), step))
+
+
+def _patches(x: Array, size: tuple[int, int], places: tuple, stride: int, padding: int) -> Iterator[tuple]:
+    """Some images, and their patches as rows (m u v, a b c)."""
+    h, w, c = x.shape[1:]
+    length = size[0] * size[1] * c
+    for some in _blocks(x, places[1] * places[2] * length):
+        part = x[some]
+        if padding:
+            inner = part
+            part = np.zeros((len(inner), h + 2 * padding, w + 2 * padding, c), x.dtype, like=x)
+            part[:, padding:padding + h, padding:padding + w] = inner
+        yield some, windows(part, size, stride).reshape(-1, length)
+
+
+def _met(tap: int, places: int, pixels: int, stride: int, padding: int) -> tuple[slice, slice]:
+    """The places from which a tap meets a pixel and not the padding, and those pixels."""
+    first = max(0, -((tap - padding) // stride))
+    last = min(places, (pixels - 1 - tap + padding) // stride + 1)
+    start = first * stride + tap - padding
+    return slice(first, max(first, last)), slice(start, max(start, start + (last - first) * stride), stride)
+
+
+def _cells(x: Array, size: int) -> Array:
+    """The whole cells of size x size pixels: (n, h, w, c) -> (n, u, size, v, size, c). A rest at the edge is left."""
+    if x.ndim != 4 or not _whole(size, 1) or min(x.shape[1:3]) < size:
+        raise BadValue("no cell to pool", expected="images (n, h, w, c) of at least size x size pixels",
+                       got=f"{x.shape} with size={size!r}", fix="a smaller size, or fewer layers")
+    n, h, w, c = x.shape
+    u, v = h // size, w // size
+    return x[:, :u * size, :v * size].reshape(n, u, size, v, size, c)
+
+
+def _max_pool2d(x: Array, size: int) -> Array: return _cells(x, size).max((2, 4))
+def _avg_pool2d(x: Array, size: int) -> Array: return _cells(x, size).mean((2, 4))
+
+
+def _upsample2d(x: Array, size: int) -> Array:
+    if x.ndim != 4 or not _whole(size, 1):
+        raise BadValue("upsample2d cannot take this", expected="images (n, h, w, c) and size, a whole number >= 1",
+                       got=f"{x.shape} with size={size!r}", fix="channels last, size=2")
+    n, h, w, c = x.shape
+    return np.broadcast_to(x[:, :, None, :, None], (n, h, size, w, size, c)).reshape(n, h * size, w * size, c)
+
+
+def _spread(g: Any, x: Any, size: int) -> Any:
+    """g, one number for each cell of x, handed to every pixel of the cell; 0 for the rest at the edge."""
+    z = upsample2d(g, size=size)
+    rest = [(0, n - m) for n, m in zip(x.shape, z.shape, strict=True)]
+    return ops.pad(z, width=tuple(rest)) if z.shape != x.shape else z
+
+
+def _to_winners(g: Any, z: Any, x: Any, size: int) -> Any:
+    """g of a cell, shared equally by those of its pixels that equal its maximum z."""
+    won = (raw(x) == _spread(raw(z), x, size)).astype(x.dtype)
+    return _spread(g, x, size) * (won / np.maximum(_spread(size * size * _avg_pool2d(won, size), x, size), 1))
+
+
+# fmt: off
+# ---- T(x, W, y), differentiated by one of the three; g stands where it was. how: stride=1, padding=0
+conv2d           = op(_convolve,   lambda g, z, x, W, **how: conv_transpose2d(g, W, size=x.shape[1:3], **how),
+                                   lambda g, z, x, W, **how: conv2d_kernel(x, g, size=W.shape[:2], **how))
+conv_transpose2d = op(_transposed, lambda g, z, y, W, size, **how: conv2d(g, W, **how),
+                                   lambda g, z, y, W, size, **how: conv2d_kernel(g, y, size=W.shape[:2], **how))
+conv2d_kernel    = op(_kernel,     lambda g, z, x, y, size, **how: conv_transpose2d(y, g, size=x.shape[1:3], **how),
+                                   lambda g, z, x, y, size, **how: conv2d(x, g, **how))
+
+# ---- cells of size x size pixels
+max_pool2d       = op(_max_pool2d, lambda g, z, x, size: _to_winners(g, z, x, size))
+avg_pool2d       = op(_avg_pool2d, lambda g, z, x, size: _spread(g * (1 / size ** 2), x, size))
+upsample2d       = op(_upsample2d, lambda g, z, x, size: avg_pool2d(g, size=size) * size ** 2)
+# fmt: on
+
+ROWS = {name: row for name, row in globals().items() if hasattr(row, "vjps")}      # every row, by name
+for _name, _row in ROWS.items():
+    _row.__name__ = _row.__qualname__ = _name
