@@ -62,6 +62,14 @@ def test_stages_run_in_a_row_and_phases_in_turns(tmp_path):
         {**row, "seconds": 0} for row in rows]
 
 
+def test_each_stage_has_its_own_best(tmp_path):
+    rows = tiny_runs.run(tmp_path / "run")
+    least = {name: min(row["test_total"] for row in rows if row["phase"] == name) for name in ("1.1", "elbo")}
+    assert least["1.1"] < least["elbo"]
+    with np.load(tmp_path / "run" / "best.npz") as best:
+        assert json.loads(best["meta"].tobytes())["progress"]["best"] == least["elbo"]
+
+
 def test_a_parameter_outside_a_phase_stays(tmp_path):
     schedule = tiny_runs.stages()
     (elbo, shrink) = schedule[1]

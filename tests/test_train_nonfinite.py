@@ -59,6 +59,16 @@ def test_a_bad_gradient_is_told_from_a_bad_loss():
     assert w["w"].data.tolist() == [0.0, 1.0]
 
 
+def test_a_bad_gradient_never_reaches_a_checkpoint(tmp_path):
+    """After two steps of 1/2 w is 0, where the slope of the root is infinite and the root itself is fine."""
+    w = {"w": Tensor([1.0])}
+    phase = train.Phase(lambda batch, rng: {"root": ops.sum(ops.sqrt(ops.square(w["w"])))}, w, SGD(w, lr=0.5))
+    with refused(BadValue, "epoch 1, step 3", "the gradient of w is not", "epoch 1, step 2"):
+        tiny_runs.fit([phase], out=tmp_path, checkpoint_steps=1)
+    with np.load(tmp_path / "last.npz") as last:
+        assert last["param/w"].tolist() == [0.0]
+
+
 def test_a_test_loss_alone_can_go_wrong():
     """Training images are dark, test images light: only these overflow."""
     w = {"w": Tensor([1.0])}
