@@ -66,13 +66,23 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Any:
     return cupy_double
 
 
-@pytest.fixture(params=["numpy", "double", "cupy"])
-def device(request: pytest.FixtureRequest) -> Device:
+def make_device(request: pytest.FixtureRequest) -> Device:
     if request.param == "numpy":
         return Device("numpy", np)
     if request.param == "double":
         return Device("double", request.getfixturevalue("double").cupy)
     return Device("cupy", real_cupy())
+
+
+@pytest.fixture(params=["numpy", "double", "cupy"])
+def device(request: pytest.FixtureRequest) -> Device:
+    return make_device(request)
+
+
+@pytest.fixture(params=["double", "cupy"])
+def gpu(request: pytest.FixtureRequest) -> Device:
+    """For tests that compare a GPU with the CPU."""
+    return make_device(request)
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ def test_memory_is_flat_with_the_collector_off(device, rng, make):
         objects, memory = len(gc.get_objects()), resident_bytes()
         for _ in range(100 if device.id == "double" else 900):
             step()
-        assert len(gc.get_objects()) <= objects
+        assert len(gc.get_objects()) - objects < 50         # of other threads; a leak would be of one a step
         assert resident_bytes() - memory <= 2 ** 20
 
 
