@@ -158,12 +158,14 @@ def players(make: Callable, images: Shape = (3, 6), **sizes: Any) -> list[Case]:
     obj, batch = make(rng=seeded(), **sizes), fraction(seeded(1), images)
 
     def turn(name: str) -> Case:
-        own = list(obj.players()[name][1].values())
+        own = obj.players()[name][1]
 
         def loss(*tensors: Any) -> Tensor:
-            memo: dict[int, Any] = {id(p): new for p, new in zip(own, tensors, strict=True)}
-            return list(copy.deepcopy(obj, memo).players()[name][0](here(batch, tensors[0]), seeded()).values())[0]
-        return case(loss, *(p.shape for p in own))
+            mine = dict(zip(own, tensors, strict=True))
+            everyone = [mine.get(name, Tensor(here(p.numpy(), tensors[0]))) for name, p in params(obj).items()]
+            term, = refit(obj, everyone).players()[name][0](here(batch, tensors[0]), seeded()).values()
+            return term
+        return case(loss, *(p.shape for p in own.values()))
     return [turn(name) for name in obj.players()]
 
 
@@ -255,6 +257,13 @@ CASES: dict[str, list[Case]] = {
     "Dense": [layer(Dense(4, 3, activation=name, rng=seeded()), (2, 4)) for name in ACTIVATIONS],
     "Tied": [layer(Sequential(dense := Dense(4, 3, activation="tanh", rng=seeded()), Tied(dense, activation="elu")),
                    (2, 4))],
+    "Conv2D": [layer(layers.Conv2D(2, 3, 3, stride=2, activation="tanh", rng=seeded()), (2, 5, 4, 2))],
+    "ConvTranspose2D": [layer(layers.ConvTranspose2D(3, 2, 3, stride=2, output_padding=(0, 1), activation="tanh",
+                                                     rng=seeded()), (2, 3, 2, 3))],
+    "MaxPool2D": [Case(layers.MaxPool2D(2), lambda rng: [distinct(rng, (2, 5, 4, 2))])],
+    "Upsample": [layer(layers.Upsample(2), (2, 3, 2, 2))],
+    "Flatten": [layer(layers.Flatten(), (2, 3, 2))],
+    "Reshape": [layer(layers.Reshape((3, 2, 1)), (2, 6))],
     "Dropout": [layer(Dropout(0.4), (3, 4))],
     "Sequential": [layer(Sequential(Dense(4, 3, activation="tanh", rng=seeded()), Dropout(0.4), ops.sin,
                                     Dense(3, 2, rng=seeded(1))), (2, 4))],

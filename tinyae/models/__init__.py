@@ -4,6 +4,7 @@ Every model offers encode(x) -> the code, decode(z) -> what its loss takes (logi
 error), losses(batch, rng) -> one-element Tensors by name, whose sum is minimised, and reconstruct(x); where it
 generates, sample(rng, n). MODELS is the registry.
 """
+from .adversarial import Adversarial
 from .autoencoder import Autoencoder
 from .contractive import Contractive
 from .denoising import Denoising
@@ -22,7 +23,8 @@ MODELS = {
     "vae": VAE,
     "sparse": Sparse,
     "contractive": Contractive,
+    "adversarial": Adversarial,
 }
 
-__all__ = ["MODELS", "VAE", "Autoencoder", "Contractive", "Denoising", "DropoutAutoencoder",
+__all__ = ["MODELS", "VAE", "Adversarial", "Autoencoder", "Contractive", "Denoising", "DropoutAutoencoder",
            "LinearAutoencoder", "Sparse", "Stacked"]
