@@ -147,3 +147,15 @@ def test_history_goes_to_csv_and_back(tmp_path):
     assert history.to_csv([]).strip() == "seconds"
     assert history.line(ROWS[0], 10, ["note"]) == (
         "epoch  1/10 · train reconstruction 89.00 + kl 20.00 = 109.00 · test 91.00 + 21.00 = 112.00 · 1.0 s · note")
+
+
+def test_signed_weights_keep_their_zero_in_the_middle():
+    shown = images.signed(np.array([[-2.0, 0, 1], [0, 0, 0], [0.1, 0, -0.05]]))
+    np.testing.assert_allclose(shown, [[0, 0.5, 0.75], [0.5, 0.5, 0.5], [1, 0.5, 0.25]])
+
+
+def test_the_histogram_counts_every_value_and_marks_one(tmp_path, figure):
+    plots.histogram([0.1, 0.1, 0.9], tmp_path / "a.png", title="t", xlabel="x", ylabel="y", mark=0.25)
+    axis = figure[0].axes[0]
+    assert sum(bar.get_height() for bar in axis.patches) == 3 and axis.get_title() == "t"
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["0.25"]

@@ -51,6 +51,13 @@ def save_manifold(path: str | Path, decode: Callable[[np.ndarray], Any], shape: 
               f"upwards, from {steps[0]:.1f} to {steps[-1]:.1f}")
 
 
+def signed(weights: Any) -> np.ndarray:
+    """(n, d) numbers of either sign -> (n, d) in [0, 1]: 0 is mid-grey, the largest size in a row black or white."""
+    weights = np.asarray(weights)
+    size = np.abs(weights).max(axis=1, keepdims=True, initial=0)
+    return 0.5 + 0.5 * weights / np.where(size > 0, size, 1)
+
+
 def _pixels(images: Any, shape: tuple[int, ...]) -> np.ndarray:
     """(n, h * w * c) in [0, 1], or uint8 -> (n, h', w', 3) uint8, enlarged if small."""
     h, w, c = (*shape, 1)[:3]

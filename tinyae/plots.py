@@ -58,6 +58,18 @@ def latent_map(codes: Any, labels: Any, path: str | Path, *, title: str = "codes
     _save(figure, path)
 
 
+def histogram(values: Any, path: str | Path, *, title: str, xlabel: str, ylabel: str,
+              mark: float | None = None) -> None:
+    """How many of the values (n,) lie where, in 40 equal steps; a dashed line at `mark`."""
+    figure, (axis,) = _figure(1)
+    axis.hist(np.asarray(values), bins=40)
+    if mark is not None:
+        axis.axvline(mark, color="black", linestyle="--", label=f"{mark:g}")
+        axis.legend()
+    axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    _save(figure, path)
+
+
 def _terms(rows: Sequence[Row], phase: str) -> list[str]:
     """The loss terms of a phase; without their total where there is only one."""
     names = dict.fromkeys(name for row in rows if row["phase"] == phase for name in row if name.startswith("train_"))
