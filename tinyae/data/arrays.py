@@ -96,7 +96,7 @@ def _header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], Literal["C",
     shape, fortran, dtype = READ_HEADER[np.lib.format.read_magic(stream)](stream)
     if dtype.hasobject:
         raise ValueError("it holds Python objects; those are never loaded, as loading them can run any code")
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != size - stream.tell():
+    if math.prod(shape) * dtype.itemsize != size - stream.tell():
         raise ValueError(f"its header says {dtype} {shape}, but {size - stream.tell():,} bytes follow")
     return shape, "F" if fortran else "C", dtype
 

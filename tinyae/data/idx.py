@@ -50,7 +50,7 @@ def _parse(stream: BinaryIO, path: Path, ndim: int, limit: int) -> np.ndarray:
         raise BadFile(f"{path} promises more than is read into memory", expected=f"at most {limit:,} bytes",
                       got=f"{size:,} bytes, shape {shape}", fix="save the images as .npy, which is mapped")
     data = bytearray()    # grows with what is really there: a header that lies costs nothing
-    while len(data) <= size and (chunk := stream.read(min(size + 1 - len(data), 1 << 20))):
+    while chunk := stream.read(min(size + 1 - len(data), 1 << 20)):
         data += chunk
     if len(data) != size:
         raise BadFile(f"{path} does not hold what its header says", expected=f"{size:,} bytes, shape {shape}",
