@@ -5,6 +5,7 @@ any object. Without an rng a layer is deterministic, so there is no train/eval m
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from . import ops
 from .backend import device, device_of, to_device
+from .conv import conv2d, conv_size, conv_transpose2d, conv_transpose_size, max_pool2d, upsample2d
 from .errors import BadValue
 from .functions import Value, dropout
 from .refusals import describe
@@ -75,6 +77,118 @@ class Tied:
             raise BadValue(f"Tied to Dense({d}, {k}) cannot take this input", expected=f"y (n, {k}), what that "
                            "layer gives", got=describe(y), fix="decode in the reverse order of encoding")
         return self.activation(y @ self.W.T + self.b)
+
+
+class Conv2D:
+    """x (n, h, w, c) -> f(conv2d(x, W) + b) (n, u, v, k), with c = c_in, k = c_out and W (kernel, kernel, c, k).
+
+    u = floor((h + 2 padding - kernel) / stride) + 1, and v of w likewise. By default padding = kernel // 2, so that an
+    odd kernel keeps the size at stride 1, and halves it, rounded up, at stride 2. init: as for Dense, with
+    kernel^2 c_in as fan-in and c_out as fan-out.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel: int = 3, *, rng: np.random.Generator, stride: int = 1,
+                 padding: int | None = None, activation: str | Callable = "linear",
+                 init: str | Callable = "he_normal", device: str = "cpu", dtype: Any = np.float32):
+        self.walk = _walk_of(c_in, c_out, kernel, stride, padding)
+        self.activation = _named("activation", activation, ACTIVATIONS)
+        W = _named("init", init, INITIALISERS)(kernel * kernel * c_in, c_out, rng)
+        self.W = _parameter(W.reshape(kernel, kernel, c_in, c_out), device, dtype)
+        self.b = _parameter(np.zeros(c_out), device, dtype)         # (k,)
+
+    def size(self, h: int, w: int) -> tuple[int, int]:
+        """(u, v) of images (h, w)."""
+        return conv_size(h, len(self.W), **self.walk), conv_size(w, len(self.W), **self.walk)
+
+    def __call__(self, x: Value, rng: Any = None) -> Tensor:
+        _check_image(self, x, self.W.shape[2])
+        return self.activation(conv2d(x, self.W, **self.walk) + self.b)
+
+
+class ConvTranspose2D:
+    """y (n, u, v, k) -> f(conv_transpose2d(y, W) + b) (n, h, w, c), k = c_in, c = c_out, W (kernel, kernel, c, k).
+
+    h = (u - 1) stride + kernel - 2 padding + output_padding, and w of v likewise: the way back from a Conv2D, whose
+    rounding is undone by output_padding, one number or a pair, below stride. A pixel is met by 1 / stride^2 of the
+    taps: the weights are those of init times stride, which keeps the variance.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel: int = 3, *, rng: np.random.Generator, stride: int = 1,
+                 padding: int | None = None, output_padding: int | tuple[int, int] = 0,
+                 activation: str | Callable = "linear", init: str | Callable = "he_normal", device: str = "cpu",
+                 dtype: Any = np.float32):
+        self.walk = _walk_of(c_in, c_out, kernel, stride, padding)
+        pair = output_padding if isinstance(output_padding, tuple) else (output_padding, output_padding)
+        if not all(n in range(stride) for n in pair):
+            raise BadValue("output_padding out of range", got=output_padding, fix="output_padding=0",
+                           expected=f"one whole number or a pair, 0 to {stride - 1}, below stride")
+        self.output_padding = pair
+        self.activation = _named("activation", activation, ACTIVATIONS)
+        W = _named("init", init, INITIALISERS)(kernel * kernel * c_in, c_out, rng) * stride
+        W = W.reshape(kernel, kernel, c_in, c_out).swapaxes(2, 3)
+        self.W = _parameter(W, device, dtype)
+        self.b = _parameter(np.zeros(c_out), device, dtype)         # (c,)
+
+    def size(self, u: int, v: int) -> tuple[int, int]:
+        """(h, w) made of (u, v)."""
+        p, q = self.output_padding
+        return (conv_transpose_size(u, len(self.W), **self.walk, output_padding=p),
+                conv_transpose_size(v, len(self.W), **self.walk, output_padding=q))
+
+    def __call__(self, y: Value, rng: Any = None) -> Tensor:
+        _check_image(self, y, self.W.shape[3])
+        return self.activation(conv_transpose2d(y, self.W, size=self.size(*y.shape[1:3]), **self.walk) + self.b)
+
+
+class MaxPool2D:
+    """x (n, h, w, c) -> the largest number of each cell of size x size pixels, (n, h // size, w // size, c)."""
+
+    def __init__(self, size: int = 2):
+        _check_width("size", size)
+        self.cell = size
+
+    def size(self, h: int, w: int) -> tuple[int, int]:
+        return h // self.cell, w // self.cell
+
+    def __call__(self, x: Value, rng: Any = None) -> Tensor:
+        return max_pool2d(x, size=self.cell)
+
+
+class Upsample:
+    """x (n, h, w, c) -> every pixel a cell of size x size pixels, (n, h * size, w * size, c)."""
+
+    def __init__(self, size: int = 2):
+        _check_width("size", size)
+        self.cell = size
+
+    def size(self, h: int, w: int) -> tuple[int, int]:
+        return h * self.cell, w * self.cell
+
+    def __call__(self, x: Value, rng: Any = None) -> Tensor:
+        return upsample2d(x, size=self.cell)
+
+
+class Flatten:
+    """x (n, ...) -> (n, d): what a Dense layer takes."""
+
+    def __call__(self, x: Value, rng: Any = None) -> Tensor:
+        return ops.reshape(x, shape=(x.shape[0], math.prod(x.shape[1:])))
+
+
+class Reshape:
+    """x (n, d) -> (n, *shape): what a Conv2D takes. Data comes as rows, so a convolutional model begins with this."""
+
+    def __init__(self, shape: tuple[int, ...]):
+        for n in shape:
+            _check_width("every number of shape", n)
+        self.shape = tuple(shape)
+
+    def __call__(self, x: Value, rng: Any = None) -> Tensor:
+        if math.prod(x.shape[1:]) != math.prod(self.shape):
+            raise BadValue(f"Reshape({self.shape}) cannot take this input", got=describe(x), expected="x (n, "
+                           f"{' * '.join(map(str, self.shape))} = {math.prod(self.shape)})",
+                           fix="Reshape((height, width, channels)) of these images")
+        return ops.reshape(x, shape=(x.shape[0], *self.shape))
 
 
 class Dropout:
@@ -232,6 +346,25 @@ def _parameter(array: np.ndarray, where: str, dtype: Any) -> Tensor:
 def _check_width(name: str, n: Any) -> None:
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
         raise BadValue(f"{name} is no width", expected=f"{name}, a whole number >= 1", got=repr(n), fix=f"{name}=20")
+
+
+def _walk_of(c_in: int, c_out: int, kernel: int, stride: int, padding: int | None) -> dict[str, int]:
+    """The settings of conv2d, checked."""
+    for name, n in {"c_in": c_in, "c_out": c_out, "kernel": kernel, "stride": stride}.items():
+        _check_width(name, n)
+    padding = kernel // 2 if padding is None else padding
+    if not isinstance(padding, int | np.integer) or padding < 0:
+        raise BadValue("padding is no width", expected="a whole number >= 0", got=repr(padding), fix="padding=1")
+    return {"stride": stride, "padding": padding}
+
+
+def _check_image(layer: Any, x: Value, c_in: int) -> None:
+    if x.ndim != 4 or x.shape[3] != c_in:
+        first = x.ndim == 4 and x.shape[1] == c_in
+        raise BadValue(f"{type(layer).__name__} of {c_in} channels cannot take this input", got=describe(x),
+                       expected=f"(n, height, width, {c_in}), channels last",
+                       fix="np.moveaxis(x, 1, -1): these have their channels first" if first else
+                       f"Reshape((height, width, {c_in})) before it, or c_in={x.shape[-1] if x.ndim else 1}")
 
 
 def _named(what: str, choice: str | Callable, table: dict[str, Callable]) -> Callable:
