@@ -1,6 +1,7 @@
 """Downloads, from a server on this machine that does everything servers do."""
 import gzip
 import hashlib
+import http.client
 import http.server
 import subprocess
 import sys
@@ -210,6 +211,17 @@ def test_a_file_that_has_changed_starts_over(server, tmp_path):
     download.fetch([server.url], tmp_path / "file.gz", lambda path: None, progress=False)
     assert (tmp_path / "file.gz").read_bytes() == FILE[::-1]
     assert server.requests[1] == ("/file.gz", f"bytes={HALF}-")
+
+
+@pytest.mark.parametrize("headers, version", [
+    ({"ETag": '"1"', "Last-Modified": "today"}, '"1"'), ({"ETag": 'W/"1"', "Last-Modified": "today"}, "today"),
+    ({"ETag": 'W/"1"'}, ""), ({}, "")], ids=str)
+def test_only_what_names_the_bytes_exactly_is_a_version(headers, version):
+    """A weak ETag is the same for files that differ in a byte."""
+    message = http.client.HTTPMessage()
+    for name, value in headers.items():
+        message[name] = value
+    assert download._version(message) == version
 
 
 def test_a_bar_shows_how_far_it_is(server, tmp_path, capsys):

@@ -141,7 +141,7 @@ def huge_png(side):
 
 
 @pytest.mark.parametrize("content, words", [
-    (b"", "UnidentifiedImageError"), (b"not a picture", "UnidentifiedImageError"), 
+    (b"", "UnidentifiedImageError"), (b"not a picture", "UnidentifiedImageError"),
     (huge_png(10_000), "DecompressionBombWarning"), (huge_png(60_000), "DecompressionBombError")])
 def test_what_cannot_be_read_is_named_and_left_out(tmp_path, content, words):
     for name in "abc":
