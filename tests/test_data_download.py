@@ -147,6 +147,7 @@ def test_what_will_not_get_better_is_tried_once_and_then_the_next_address(server
     with pytest.raises(BadFile, match=reason) as caught:
         download.fetch([server.url], tmp_path / "file.gz", check, progress=False)
     assert f"into {tmp_path}" in str(caught.value)
+    assert reason != "something else" or not (tmp_path / "file.gz.part").exists(), "nobody can use it"
     server.moods[:] = [mood]
     server.requests.clear()
     if mood != "circle":
