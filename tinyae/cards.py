@@ -70,10 +70,14 @@ CARDS: list[Card] = [
 
 
 def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], figures: Mapping[str, float]) -> None:
-    """out/result.json: the demo, its settings, seconds of training, the machine, and figures by name (with units)."""
+    """out/result.json: the demo, its settings, seconds of training, the machine, and figures by name.
+
+    history: the rows of all runs that the demo made, one after the other.
+    """
     setting = {name: value for name, value in vars(flags).items() if name not in ("demo", "out", "resume", "data_dir")}
-    seconds = {row["epoch"]: row["seconds"] for row in history}         # phases of one epoch share its seconds
-    result = {"demo": flags.demo, "setting": setting, "seconds": round(sum(seconds.values()), 1), "machine": machine(),
+    epochs = {(row["epoch"], row["seconds"]) for row in history}        # the phases of an epoch share its seconds
+    result = {"demo": flags.demo, "setting": setting, "machine": machine(),
+              "seconds": round(sum(seconds for _, seconds in epochs), 1),
               "figures": {name: float(f"{value:.6g}") for name, value in figures.items()}}
     files.write(Path(out) / "result.json", (json.dumps(result, indent=2) + "\n").encode())
 

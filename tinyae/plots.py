@@ -5,7 +5,7 @@ Figures are made without pyplot: no window, no display, no state that one plot l
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +43,36 @@ def learning_curves(rows: Sequence[Row], path: str | Path, *, unit: str = "nats 
 
 def latent_map(codes: Any, labels: Any, path: str | Path, *, title: str = "codes of the test images") -> None:
     """codes (n, 2), labels (n,) integers or None: a point for each image, a colour for each class."""
+    latent_maps({title: codes}, labels, path)
+
+
+def latent_maps(maps: Mapping[str, Any], labels: Any, path: str | Path) -> None:
+    """Side by side, under their titles, maps of the same images: each codes (n, 2); labels (n,) integers or None."""
     from matplotlib import colormaps
 
-    figure, (axis,) = _figure(1)
-    labels = np.zeros(len(codes), int) if labels is None else np.asarray(labels)
+    figure, axes = _figure(len(maps))
+    labels = np.zeros(len(next(iter(maps.values()))), int) if labels is None else np.asarray(labels)
     classes = np.unique(labels)
     colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
-    for i, label in enumerate(classes):
-        x, y = np.asarray(codes)[labels == label].T
-        axis.scatter(x, y, s=4, alpha=0.6, linewidths=0, color=colours(i % colours.N), label=str(label))
-    axis.set(title=title, xlabel="latent 1", ylabel="latent 2")
+    for axis, (title, codes) in zip(axes, maps.items(), strict=True):
+        for i, label in enumerate(classes):
+            x, y = np.asarray(codes)[labels == label].T
+            axis.scatter(x, y, s=4, alpha=0.6, linewidths=0, color=colours(i % colours.N), label=str(label))
+        axis.set(title=title, xlabel="latent 1", ylabel="latent 2")
     if len(classes) > 1:
-        axis.legend(title="class", markerscale=4, loc="center left", bbox_to_anchor=(1, 0.5))
+        axes[-1].legend(title="class", markerscale=4, loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(figure, path)
+
+
+def lines(series: Mapping[str, Sequence[Any]], path: str | Path, *, title: str, xlabel: str, ylabel: str,
+          log: bool = False) -> None:
+    """A line for each name: (x, y), or (x, y, spread) with bars from y - spread to y + spread. log: of x."""
+    figure, (axis,) = _figure(1)
+    for name, points in series.items():
+        axis.errorbar(*points, marker="o", markersize=4, capsize=3, label=name)
+    axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
+    axis.grid(alpha=0.3)
+    axis.legend()
     _save(figure, path)
 
 

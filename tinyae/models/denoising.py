@@ -29,7 +29,7 @@ class Denoising:
     """
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (500,), latent: int = 250,
-                 activation: str | Callable = "relu", noise: str = "gaussian", level: float = 0.5, **settings: Any):
+                 activation: str | Callable = "elu", noise: str = "gaussian", level: float = 0.5, **settings: Any):
         if noise not in NOISES:
             raise BadValue("unknown noise", expected=" or ".join(NOISES), got=repr(noise), fix='noise="gaussian"')
         NOISES[noise](np.zeros(1, np.float32), level)               # refuses a level out of range now, not in training

@@ -1,0 +1,70 @@
+"""An autoencoder that takes noise away.
+
+It is shown images under noise and asked for the images. Nobody shows it where the noise is: new noise every time, and
+thousands of images that have nothing in common but to look like digits. Whoever just copies what is there keeps all
+of the noise, which is the number to beat: for noise of standard deviation s, s^2 per pixel.
+
+    python demos/denoising.py                               drawn digits, needs no download, a few minutes
+    python demos/denoising.py --data fashion-mnist
+"""
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae.backend import generator, to_host
+from tinyae.optim import Adam
+
+LEVELS = {"gaussian": (0.25, 0.5, 1.0), "masking": (0.25, 0.5, 0.75)}
+
+
+def run() -> None:
+    flags = cli.flags("denoising", __doc__, hidden=[500], latent=250)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    built = {noise: models.Denoising(math.prod(shape), flags.hidden, flags.latent, noise=noise, device=flags.device,
+                                     rng=np.random.default_rng(flags.seed)) for noise in LEVELS}
+    print(summary(built["gaussian"], (math.prod(shape),)))
+
+    def noisy(model: models.Denoising, x: Any, level: float) -> Any:
+        """x with the same noise whenever it is asked for."""
+        return models.denoising.NOISES[model.noise](x, level, generator(flags.seed, flags.device))
+
+    def draw(model: models.Denoising) -> None:
+        clean = next(evaluate.batches(test.images[:10], flags.device))
+        rows = [clean]
+        for level in LEVELS[model.noise]:
+            rows += [noisy(model, clean, level), model.reconstruct(noisy(model, clean, level))]
+        levels = ", ".join(f"{level:g}" for level in LEVELS[model.noise])
+        images.save_grid(out / f"{model.noise}.png", np.concatenate([to_host(row) for row in rows]), shape,
+                         columns=len(clean), title=f"clean, then noisy and denoised · {model.noise} noise of {levels} "
+                         f"(trained on {model.level:g})")
+
+    def fit(model: models.Denoising, **where: Any) -> list[dict[str, Any]]:
+        phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr), model.noise)
+        return train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+                         **where)
+
+    histories = [fit(built["gaussian"], out=out, resume=flags.resume, config=vars(flags)), fit(built["masking"])]
+
+    figures = {}
+    for model, history in zip(built.values(), histories, strict=True):
+        draw(model)
+        copied = evaluate.squared_error(lambda x, m=model: noisy(m, x, m.level), test.images, flags.device)
+        name = f"{model.noise} {model.level:g}"
+        figures |= {f"{name}: squared error": history[-1]["test_reconstruction"],
+                    f"{name}: error of a copy": copied,
+                    f"{name}: error / that of a copy": history[-1]["test_reconstruction"] / copied}
+    if plots.available():
+        plots.learning_curves(histories[0] + histories[1], out / "curves.png", unit="squared error per image")
+    cards.write(out, flags, histories[0] + histories[1], figures)
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)

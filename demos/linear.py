@@ -1,0 +1,57 @@
+"""An autoencoder without activations rediscovers principal component analysis.
+
+PCA is sixty years older than backpropagation, and exact: no other 30 numbers per image allow a better drawing by sums
+of fixed pictures. A net of two linear layers is shown the same images and nothing else. It comes to the same error,
+and what its decoder draws with are the principal components, mixed; sorting them out takes one more decomposition.
+
+    python demos/linear.py                                  drawn digits, needs no download, about two minutes
+    python demos/linear.py --data mnist --latent 10
+"""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae.models.linear import PCA, largest_angle
+from tinyae.optim import Adam
+
+
+def run() -> None:
+    flags = cli.flags("linear", __doc__, hidden=[], latent=30, epochs=40, batch_size=500, lr=3e-3)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    model = models.LinearAutoencoder(math.prod(shape), flags.hidden, flags.latent,
+                                     rng=np.random.default_rng(flags.seed), device=flags.device)
+    print(summary(model, (math.prod(shape),)))
+    pca = PCA(evaluate.batches(training.images), flags.latent)
+    best = evaluate.squared_error(lambda x: pca.decode(pca.encode(x)), test.images)
+    print(f"PCA's squared error on the test images: {best:.3f}")
+
+    # Nearly flat directions are walked fast, then the noise of the batches is averaged away by ever smaller steps.
+    own = params(model)
+    schedule = [train.Phase(model.losses, own, Adam(own, lr=lr), f"lr {lr:g}")
+                for lr in flags.lr * np.array([1, 0.3, 0.1, 0.01])]
+    history = train.fit(schedule, (training, test), epochs=[flags.epochs] + [max(1, flags.epochs // 4)] * 3,
+                        batch_size=flags.batch_size, seed=flags.seed, out=out, resume=flags.resume, config=vars(flags))
+
+    found = model.components(evaluate.over(model.encode, training.images, flags.device))
+    signs = np.sign((found * pca.components).sum(axis=1, keepdims=True))
+    images.save_grid(out / "components.png", images.signed(np.concatenate([pca.components[:10], (signs * found)[:10]])),
+                     shape, title="principal components, largest variance first · above by PCA, below from the decoder")
+    images.save_grid(out / "mixed.png", images.signed(model.decoder[-1].W.numpy()[:20]), shape,
+                     title="what the decoder draws with: the components, mixed")
+    if plots.available():
+        plots.learning_curves(history, out / "curves.png", unit="squared error per image")
+    error = history[-1]["test_reconstruction"]
+    cards.write(out, flags, history, {
+        "squared error": error, "squared error of PCA": best, "error / PCA's": error / best,
+        "largest angle to PCA's subspace, degrees": largest_angle(found, pca.components)})
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)

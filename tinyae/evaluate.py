@@ -1,0 +1,30 @@
+"""evaluate: a function of images, over a whole data set, batch by batch."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import functions
+from .backend import Array, to_device, to_host
+from .data import batch
+from .tensor import raw
+
+ROWS = 1000     # images at a time
+
+
+def batches(images: Any, device: str = "cpu") -> Iterator[Array]:
+    """All images in order, ROWS at a time, as a model takes them: (k, pixels) float32 in [0, 1]."""
+    for first in range(0, len(images), ROWS):
+        yield to_device(batch(images, np.arange(first, min(first + ROWS, len(images)))), device)
+
+
+def over(f: Callable[[Array], Any], images: Any, device: str = "cpu") -> np.ndarray:
+    """f(x) for all images x, put together again on the host: (n, ...)."""
+    return np.concatenate([to_host(raw(f(x))) for x in batches(images, device)])
+
+
+def squared_error(reconstruct: Callable[[Array], Any], images: Any, device: str = "cpu") -> float:
+    """Mean over images of the squared error of reconstruct(x), summed over pixels."""
+    return float(over(lambda x: functions.squared_error(reconstruct(x), x), images, device).mean(dtype=np.float64))
