@@ -19,7 +19,7 @@ from tinyae.optim import Adam
 
 
 def run() -> None:
-    flags = cli.flags("linear", __doc__, hidden=[], latent=30, epochs=40, batch_size=500, lr=3e-3)
+    flags = cli.flags("linear", __doc__, hidden=[], latent=30, epochs=10, batch_size=500, lr=1e-2)
     training, test = data.load(flags.data, flags.data_dir)
     out = cli.folder(flags)
 
@@ -31,12 +31,14 @@ def run() -> None:
     best = evaluate.squared_error(lambda x: pca.decode(pca.encode(x)), test.images)
     print(f"PCA's squared error on the test images: {best:.3f}")
 
-    # Nearly flat directions are walked fast, then the noise of the batches is averaged away by ever smaller steps.
+    # Large steps along the last components, which hardly matter to the error; then smaller ones, for the noise of the
+    # batches to average out.
     own = params(model)
     schedule = [train.Phase(model.losses, own, Adam(own, lr=lr), f"lr {lr:g}")
                 for lr in flags.lr * np.array([1, 0.3, 0.1, 0.01])]
-    history = train.fit(schedule, (training, test), epochs=[flags.epochs] + [max(1, flags.epochs // 4)] * 3,
-                        batch_size=flags.batch_size, seed=flags.seed, out=out, resume=flags.resume, config=vars(flags))
+    history = train.fit(schedule, (training, test), batch_size=flags.batch_size, seed=flags.seed,
+                        epochs=[flags.epochs, 2 * flags.epochs, *[max(1, flags.epochs // 2)] * 2],
+                        out=out, resume=flags.resume, config=vars(flags))
 
     found = model.components(evaluate.over(model.encode, training.images, flags.device))
     signs = np.sign((found * pca.components).sum(axis=1, keepdims=True))
@@ -45,7 +47,10 @@ def run() -> None:
     images.save_grid(out / "mixed.png", images.signed(model.decoder[-1].W.numpy()[:20]), shape,
                      title="what the decoder draws with: the components, mixed")
     if plots.available():
-        plots.learning_curves(history, out / "curves.png", unit="squared error per image")
+        epochs = [row["epoch"] for row in history]
+        errors = {"linear autoencoder": [row["test_reconstruction"] for row in history], "PCA": [best] * len(epochs)}
+        plots.lines({name: (epochs, y) for name, y in errors.items()}, out / "curves.png", xlabel="epoch",
+                    title="test images", ylabel="squared error per image")
     error = history[-1]["test_reconstruction"]
     cards.write(out, flags, history, {
         "squared error": error, "squared error of PCA": best, "error / PCA's": error / best,

@@ -68,8 +68,9 @@ def lines(series: Mapping[str, Sequence[Any]], path: str | Path, *, title: str, 
           log: bool = False) -> None:
     """A line for each name: (x, y), or (x, y, spread) with bars from y - spread to y + spread. log: of x."""
     figure, (axis,) = _figure(1)
-    for name, points in series.items():
-        axis.errorbar(*points, marker="o", markersize=4, capsize=3, label=name)
+    for i, (name, points) in enumerate(series.items()):
+        style = ("-", "--", ":", "-.")[i % 4]       # a line on top of another leaves it seen
+        axis.errorbar(*points, linestyle=style, marker="o", markersize=4, capsize=3, label=name)
     axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
     axis.grid(alpha=0.3)
     axis.legend()
