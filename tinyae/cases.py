@@ -194,6 +194,7 @@ CASES: dict[str, list[Case]] = {
     "minimum": binary(ops.minimum, (distinct, between)),
     "matmul": [case(ops.matmul, *shapes, core=2) for shapes in FACTORS],
     "where": [case(lambda x, y: ops.where(here(MASK, x), x, y), *shapes) for shapes in PARTS],
+    "affine": [case(ops.affine, (3, 4), (4, 2), (2,), core=1), case(ops.affine, (2, 3, 4), (4, 2), (2,), core=1)],
     "bce": alike(ops.bce, draw=(normal, fraction)),
     # rows of one argument
     "neg": unary(ops.neg),
@@ -250,6 +251,8 @@ CASES: dict[str, list[Case]] = {
     "bce_with_logits": alike(functions.bce_with_logits, draw=(normal, fraction)),
     "cross_entropy": [case(lambda x: functions.cross_entropy(x, here(LABELS, x)), (3, 4))],
     "gaussian_kl": [*alike(functions.gaussian_kl), *alike(functions.gaussian_kl, 4)],
+    "gaussian_nll": [*alike(functions.gaussian_nll, 3),
+                     *(case(functions.gaussian_nll, (3, 4), (3, 4), shape) for shape in ((), (1,)))],
     "sparsity_kl": [case(lambda x: functions.sparsity_kl(x, 0.1), shape) for shape in ((3, 4), (1, 2))],
     "dropout": unary(lambda x: functions.dropout(x, 0.4, seeded())),
     "gaussian_noise": unary(lambda x: functions.gaussian_noise(x, 0.3, seeded())),
@@ -279,7 +282,11 @@ CASES: dict[str, list[Case]] = {
                                   rate=0.4)],
     "contractive": [model(models.Contractive, n_in=6, hidden=hidden, latent=4) for hidden in ((), (5,))],
     "adversarial": players(models.Adversarial, n_in=6, hidden=(5,), latent=2, activation="tanh"),
-    "vae": [model(models.VAE, n_in=6, hidden=(5,), latent=2, activation="elu", beta=0.7)],
+    "vae": [model(models.VAE, n_in=6, hidden=(5,), latent=2, activation="elu", beta=0.7, likelihood=p, spread=s)
+            for p, s in (("bernoulli", "log_var"), ("bernoulli", "sigma"), ("gaussian", "log_var"))],
+    "conv_autoencoder": [model(models.ConvAutoencoder, (2, 15), shape=(5, 3), channels=(2, 3), latent=2,
+                               activation="tanh")],
+    "conv_vae": [model(models.ConvVAE, (2, 12), shape=12, channels=(3,), latent=2, activation="elu", beta=0.7)],
 }
 
 

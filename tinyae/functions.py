@@ -6,6 +6,7 @@ Their two arguments must have one shape: a loss that broadcasts is a loss of som
 from __future__ import annotations
 
 from math import log as number_log
+from math import pi
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,16 @@ def gaussian_kl(mu: Value, log_var: Value, mu2: Value = None, log_var2: Value = 
         _same_shape("gaussian_kl", mu, log_var2)
         ratio = log_var - log_var2
         z = expm1(ratio) - ratio + square(mu - mu2) * exp(-log_var2)
+    return 0.5 * sum(z, axis=tuple(range(1, z.ndim)))
+
+
+def gaussian_nll(mu: Value, x: Value, log_var: Value) -> Value:
+    """-log N(x; mu, e^log_var), summed over pixels: (n, ...), (n, ...), log_var of their shape or one number -> (n,).
+
+    1/2 sum [log 2 pi + log_var + (x - mu)^2 / e^log_var], in nats. A density: for a small variance it is below 0.
+    """
+    _same_shape("gaussian_nll", mu, x)
+    z = number_log(2 * pi) + log_var + square(x - mu) * exp(-log_var)
     return 0.5 * sum(z, axis=tuple(range(1, z.ndim)))
 
 

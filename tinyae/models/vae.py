@@ -5,38 +5,53 @@ Kingma & Welling 2014, Auto-Encoding Variational Bayes; Rezende, Mohamed & Wiers
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import log as number_log
 from typing import Any
 
 import numpy as np
 
 from ..backend import Array, normal
 from ..errors import BadType, BadValue
-from ..functions import bce_with_logits, gaussian_kl
+from ..functions import bce_with_logits, gaussian_kl, gaussian_nll, logsumexp
 from ..layers import Dense, dense_stack
-from ..ops import exp, mean, sigmoid
+from ..ops import exp, log, mean, sigmoid, softplus
 from ..tensor import Tensor, raw
+
+# What the second head of the encoder means. A log has no sign to forbid; sigma = softplus(s) has a floor, so that its
+# log is finite where float32 rounds softplus to 0.
+SPREADS: dict[str, Callable] = {"log_var": lambda s: s, "sigma": lambda s: 2 * log(softplus(s) + 1e-6)}
+LIKELIHOODS = ("bernoulli", "gaussian")
+ACTIVE = 0.01       # of the variance of a latent's mean over images, where that of the prior is 1 (Burda et al. 2016)
 
 
 class VAE:
     """q(z|x) = N(mu(x), e^log_var(x)), p(z) = N(0, 1), p(x|z) = Bernoulli(sigmoid(decode(z))); 784-400-20 by default.
 
-    Keywords go to every Dense: rng (required), init, device, dtype.
+    likelihood="gaussian": p(x|z) = N(sigmoid(decode(z)), e^pixel_log_var), one learned variance for all pixels.
+    (A fixed one would be a beta in disguise; learned, it becomes the mean squared error: Rybkin et al. 2021.) spread:
+    what the encoder's second head gives, "log_var" or "sigma". Keywords go to every Dense: rng (required), init, ...
     """
 
+    pixel_log_var: Tensor | None = None     # Bernoulli pixels have none
+
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (400,), latent: int = 20,
-                 activation: str | Callable = "relu", beta: float = 1.0, **settings: Any):
+                 activation: str | Callable = "relu", beta: float = 1.0, likelihood: str = "bernoulli",
+                 spread: str = "log_var", **settings: Any):
         if not hidden:
             raise BadValue("no hidden layer", expected="hidden, at least one width", got=hidden, fix="hidden=(400,)")
-        if not 0 <= beta < float("inf"):
-            raise BadValue("beta out of range", expected="beta >= 0; 1 gives the ELBO", got=beta, fix="beta=1.0")
+        if likelihood not in LIKELIHOODS or spread not in SPREADS:
+            raise BadValue("unknown likelihood or spread", expected=f"{LIKELIHOODS} and {tuple(SPREADS)}",
+                           got=f"{likelihood!r} and {spread!r}", fix='likelihood="bernoulli", spread="log_var"')
         self.body = dense_stack([n_in, *hidden], activation, last=activation, **settings)
         self.mu = Dense(hidden[-1], latent, **settings)
-        self.log_var = Dense(hidden[-1], latent, **settings)
+        self.log_var = Dense(hidden[-1], latent, activation=SPREADS[spread], **settings)
         self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
-        self.latent, self.beta = latent, beta
+        if likelihood == "gaussian":
+            self.pixel_log_var = Tensor(np.full_like(self.mu.b.data[:1], number_log(0.2 ** 2)))        # (1,)
+        self.latent, self.beta = latent, checked_beta(beta)
 
     def posterior(self, x: Array) -> tuple[Tensor, Tensor]:
-        """mu and log sigma^2 of q(z|x), each (n, latent). A log has no sign to forbid: both are linear in h."""
+        """mu and log sigma^2 of q(z|x), each (n, latent)."""
         h = self.body(x)
         return self.mu(h), self.log_var(h)
 
@@ -46,19 +61,56 @@ class VAE:
     def decode(self, z: Any) -> Tensor:
         return self.decoder(z)                                              # (n, n_in), logits
 
-    def losses(self, batch: Array, rng: Any) -> dict[str, Tensor]:
+    def reconstruction_loss(self, z: Any, x: Array) -> Tensor:
+        """-log p(x|z) in nats: (n, latent), (n, n_in) -> (n,)."""
+        logits = self.decode(z)
+        if self.pixel_log_var is None:
+            return bce_with_logits(logits, x)
+        return gaussian_nll(sigmoid(logits), x, self.pixel_log_var)
+
+    def losses(self, batch: Array, rng: Any, beta: float | None = None) -> dict[str, Tensor]:
         """The two terms of -ELBO in nats per image: sums over pixels and latents, means over the batch.
 
         Both are sums, so the weight of the KL depends neither on the number of pixels nor on that of latents; beta
-        (Higgins et al. 2017) is the only weight, and it is in the "kl" term.
+        (Higgins et al. 2017) is the only weight, and it is in the "kl" term. Another one than the model's can be given
+        for a warm-up: phases in a row with partial(model.losses, beta=0.1) and so on (Bowman et al. 2016).
         """
         mu, log_var = self.posterior(batch)
         if rng is None:
             raise BadType("a VAE samples its code", expected="rng, a random generator", got=None,
                           fix="model.losses(batch, np.random.default_rng(0))")
         z = mu + exp(0.5 * log_var) * normal(rng, like=mu)                  # sigma = e^(log_var / 2)
-        return {"reconstruction": mean(bce_with_logits(self.decode(z), batch)),
-                "kl": self.beta * mean(gaussian_kl(mu, log_var))}
+        weight = self.beta if beta is None else checked_beta(beta)
+        return {"reconstruction": mean(self.reconstruction_loss(z, batch)),
+                "kl": weight * mean(gaussian_kl(mu, log_var))}
+
+    def nll(self, x: Array, rng: Any, k: int = 5000) -> Array:
+        """-log p(x) in nats per image, estimated with k samples: (n, n_in) -> (n,).
+
+        -log 1/k sum_i p(x, z_i) / q(z_i|x), z_i ~ q(z|x) (Burda et al. 2016, eq. 8). On average it is -ELBO for k = 1,
+        falls as k grows, and tends to -log p(x): an upper bound that is the tighter, the larger k.
+        """
+        return number_log(k) - logsumexp(self.log_weights(x, rng, k), axis=0)
+
+    def log_weights(self, x: Array, rng: Any, k: int) -> Array:
+        """log p(x, z_i) / q(z_i|x) of k samples z_i ~ q(z|x) for each image: (k, n)."""
+        mu, log_var = map(raw, self.posterior(x))
+        weights = []
+        for _ in range(k):
+            e = normal(rng, like=mu)
+            z = mu + np.exp(0.5 * log_var) * e
+            log_ratio = 0.5 * (e * e + log_var - z * z).sum(axis=1)         # log p(z) - log q(z|x); both have the 2 pi
+            weights.append(log_ratio - raw(self.reconstruction_loss(z, x)))
+        return np.stack(weights)
+
+    def kl_per_latent(self, x: Array) -> Array:
+        """Nats that each latent carries about an image, averaged over the images x: (latent,)."""
+        mu, log_var = map(raw, self.posterior(x))
+        return gaussian_kl(mu.T, log_var.T) / len(mu)                       # summed over images, not latents
+
+    def active_units(self, x: Array) -> int:
+        """How many latents tell the images x apart: those whose mean varies over x by more than 0.01."""
+        return int((raw(self.encode(x)).var(axis=0) > ACTIVE).sum())
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1], from the posterior's mean."""
@@ -69,3 +121,9 @@ class VAE:
         weight = self.decoder[0].W.data
         z = normal(rng, like=np.zeros((n, self.latent), weight.dtype, like=weight))
         return raw(sigmoid(self.decode(z)))
+
+
+def checked_beta(beta: float) -> float:
+    if not 0 <= beta < float("inf"):
+        raise BadValue("beta out of range", expected="beta >= 0; 1 gives the ELBO", got=beta, fix="beta=1.0")
+    return beta
