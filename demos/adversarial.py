@@ -1,0 +1,73 @@
+"""An adversarial autoencoder draws digits from random numbers, because a judge made its codes look random.
+
+Three players take turns on every batch: the autoencoder describes images in a few numbers and draws them again; the
+discriminator learns to tell these codes from draws of a normal distribution; the encoder changes its codes until that
+fails. Then a random code is as good as any, and decodes to an image. Printed: how close the codes are to N(0, 1).
+
+    python demos/adversarial.py                             drawn digits, needs no download, about two minutes
+    python demos/adversarial.py --latent 2                  adds a map of the codes and a picture of the code's plane
+"""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyae import cards, cli, data, evaluate, images, models, ops, plots, summary, train
+from tinyae.backend import Array, generator, to_device, to_host
+from tinyae.optim import Adam
+
+
+def run() -> None:
+    flags = cli.flags("adversarial", __doc__, hidden=[400], latent=8)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    model = models.Adversarial(math.prod(shape), flags.hidden, flags.latent, rng=np.random.default_rng(flags.seed),
+                               device=flags.device)
+    print(summary(model, (math.prod(shape),)))
+
+    def first(n: int) -> Array:
+        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+
+    def distance(codes: np.ndarray) -> tuple[float, float]:
+        """How far the codes' mean and covariance are from 0 and from the identity: the largest entries."""
+        apart = np.cov(codes.T).reshape(flags.latent, -1) - np.eye(flags.latent)
+        return float(np.abs(codes.mean(axis=0)).max()), float(np.abs(apart).max())
+
+    def draw(epoch: int) -> str:
+        """The epoch's pictures; -> how far the codes are from the prior, for the epoch's lines."""
+        shown = first(40)
+        images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
+                                    to_host(model.reconstruct(shown)), shape)
+        samples = model.sample(generator(flags.seed, flags.device), 100)       # the same codes after every epoch
+        images.save_grid(out / f"samples-{epoch:03d}.png", to_host(samples), shape,
+                         title=f"decoded from random codes, after epoch {epoch}")
+        mean, covariance = distance(model.encode(first(2000)).numpy())
+        return f"codes from N(0, 1): mean {mean:.2f}, covariance {covariance:.2f} off"
+
+    phases = []
+    for name, (losses, own) in model.players().items():
+        betas = (0.9 if name == "autoencoder" else 0.5, 0.999)     # a short memory: Radford et al. 2016
+        phases.append(train.Phase(losses, own, Adam(own, lr=flags.lr, betas=betas), name))
+    history = train.fit([tuple(phases)], (training, test), epochs=flags.epochs, batch_size=flags.batch_size,
+                        seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+
+    codes = evaluate.over(model.encode, test.images, flags.device)
+    if plots.available():
+        plots.learning_curves(history, out / "curves.png")
+        if flags.latent == 2:
+            plots.latent_map(codes, test.labels, out / "latents.png")
+    if flags.latent == 2:
+        images.save_manifold(out / "manifold.png",
+                             lambda z: ops.sigmoid(model.decode(to_device(z, flags.device))).numpy(), shape)
+    mean, covariance = distance(codes)
+    cards.write(out, flags, history, {
+        "nats per image": history[-3]["test_reconstruction"], "discriminator": history[-2]["test_discriminator"],
+        "largest mean of a code": mean, "covariance of the codes from the identity": covariance})
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)

@@ -1,0 +1,70 @@
+"""A contractive autoencoder learns a code that stays nearly the same when the image changes a little.
+
+Two nets see the same images in the same order. One only copies; the other pays, besides, for every direction in which
+its code moves when the image does. What it cannot give up are the directions in which images really differ. Printed
+and drawn: how far each code moves (the norm of its Jacobian), and what the units look for.
+
+    python demos/contractive.py                             drawn digits, needs no download, some minutes
+    python demos/contractive.py --data mnist --latent 1000
+"""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyae import cards, cli, data, images, models, params, plots, summary, train
+from tinyae.backend import Array, to_device, to_host
+from tinyae.models.contractive import closed_form, jacobian_norm
+from tinyae.optim import Adam
+from tinyae.tensor import Tensor
+
+
+def run() -> None:
+    flags = cli.flags("contractive", __doc__, hidden=[], latent=300)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    nets = {name: models.Contractive(math.prod(shape), flags.hidden, flags.latent, weight, device=flags.device,
+                                     rng=np.random.default_rng(flags.seed))
+            for name, weight in (("plain", 0.0), ("contractive", 1.0))}
+    print(summary(nets["contractive"], (math.prod(shape),)))
+
+    def first(n: int) -> Array:
+        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+
+    def norms(net: models.Contractive) -> np.ndarray:
+        """||dh/dx||_F of 1000 test images."""
+        x = Tensor(first(1000))
+        h = net.encode(x)
+        return np.sqrt(to_host((jacobian_norm(h, x) if flags.hidden else closed_form(h, net.encoder[0].W)).data))
+
+    def draw(epoch: int) -> str:
+        """The epoch's pictures; -> how far the codes move, for the epoch's lines."""
+        shown = first(40)
+        for name, net in nets.items():
+            images.save_reconstructions(out / f"reconstructions-{name}-{epoch:03d}.png", to_host(shown),
+                                        to_host(net.reconstruct(shown)), shape)
+        return "Jacobian norm " + ", ".join(f"{norms(net).mean():.3f} {name}" for name, net in nets.items())
+
+    own = {name: params({name: net}) for name, net in nets.items()}
+    phases = tuple(train.Phase(net.losses, own[name], Adam(own[name], lr=flags.lr), name) for name, net in nets.items())
+    history = train.fit([phases], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+
+    for name, net in nets.items():
+        W = net.encoder[0].W.numpy().T                                         # (units, pixels)
+        images.save_grid(out / f"units-{name}.png", images.signed(W[:100]), shape,
+                         title=f"{name}: what 100 units look for (white) and avoid (black)")
+    if plots.available():
+        plots.learning_curves(history, out / "curves.png")
+    plain, contractive = history[-2:]                                          # one row for each phase
+    cards.write(out, flags, history, {
+        "Jacobian norm, plain": norms(nets["plain"]).mean(), "Jacobian norm": norms(nets["contractive"]).mean(),
+        "nats per image, plain": plain["test_reconstruction"], "nats per image": contractive["test_reconstruction"]})
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)

@@ -1,0 +1,64 @@
+"""A sparse autoencoder has more code units than it needs and may use only a few of them for each image.
+
+Its code has 1000 numbers, more than an image has pixels, so copying would be easy. A penalty forbids it: over a batch,
+each unit may be on for one image in ten. To describe an image with the few units that are left, each has to stand for
+something. The run's folder gets what they stand for, and how often they are on.
+
+    python demos/sparse.py                                  drawn digits, needs no download, some minutes
+    python demos/sparse.py --latent 300 --epochs 5          quicker
+"""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyae import cards, cli, data, images, models, params, plots, summary, train
+from tinyae.backend import Array, to_device, to_host
+from tinyae.optim import Adam
+
+
+def run() -> None:
+    flags = cli.flags("sparse", __doc__, hidden=[], latent=1000)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    model = models.Sparse(math.prod(shape), flags.hidden, flags.latent, rng=np.random.default_rng(flags.seed),
+                          device=flags.device)
+    print(summary(model, (math.prod(shape),)))
+
+    def first(n: int) -> Array:
+        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+
+    def draw(epoch: int) -> str:
+        """The epoch's pictures; -> how active the code is, for the epoch's line."""
+        shown = first(40)
+        images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
+                                    to_host(model.reconstruct(shown)), shape)
+        active = to_host(model.encode(first(2000)).data)
+        return f"mean activation {active.mean():.3f}, {(active > 0.5).mean():.1%} of the code above 1/2"
+
+    phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
+    history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+
+    activations = to_host(model.encode(first(10_000)).data)                # (n, latent)
+    busiest = np.argsort(-activations.mean(axis=0))[:100]
+    drawn = to_host(model.decode(to_device(np.eye(flags.latent, dtype=np.float32)[busiest], flags.device)).data)
+    nothing = to_host(model.decode(to_device(np.zeros((1, flags.latent), np.float32), flags.device)).data)
+    images.save_grid(out / "units.png", images.signed(drawn - nothing), shape,
+                     title="what a unit adds to the image (white) or takes away (black): the 100 busiest")
+    if plots.available():
+        plots.learning_curves(history, out / "curves.png")
+        plots.histogram(activations.mean(axis=0), out / "activations.png", mark=model.target,
+                        title="how often a unit is on", xlabel="mean activation over the test images", ylabel="units")
+    cards.write(out, flags, history, {
+        "nats per image": history[-1]["test_reconstruction"], "penalty": history[-1]["test_kl"],
+        "mean activation": activations.mean(), "smallest mean of a unit": activations.mean(axis=0).min(),
+        "largest mean of a unit": activations.mean(axis=0).max()})
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)
