@@ -6,13 +6,17 @@ generates, sample(rng, n). MODELS is the registry.
 """
 from .adversarial import Adversarial
 from .autoencoder import Autoencoder
+from .classifier import Classifier
 from .contractive import Contractive
+from .conv_autoencoder import ConvAutoencoder
+from .conv_vae import ConvVAE
 from .denoising import Denoising
 from .dropout import DropoutAutoencoder
 from .linear import LinearAutoencoder
 from .sparse import Sparse
 from .stacked import Stacked
 from .vae import VAE
+from .winner_take_all import WinnerTakeAll
 
 MODELS = {
     "autoencoder": Autoencoder,
@@ -24,7 +28,11 @@ MODELS = {
     "sparse": Sparse,
     "contractive": Contractive,
     "adversarial": Adversarial,
+    "conv_autoencoder": ConvAutoencoder,
+    "conv_vae": ConvVAE,
+    "winner_take_all": WinnerTakeAll,
 }
 
-__all__ = ["MODELS", "VAE", "Adversarial", "Autoencoder", "Contractive", "Denoising", "DropoutAutoencoder",
-           "LinearAutoencoder", "Sparse", "Stacked"]
+__all__ = ["MODELS", "VAE", "Adversarial", "Autoencoder", "Classifier", "Contractive", "ConvAutoencoder",
+           "ConvVAE", "Denoising", "DropoutAutoencoder", "LinearAutoencoder", "Sparse", "Stacked",
+           "WinnerTakeAll"]

@@ -1,0 +1,56 @@
+"""9 of 9 · models · winner_take_all: each unit of the code may speak only for the images that excite it most.
+
+Makhzani & Frey 2015, Winner-take-all autoencoders.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..errors import BadValue
+from ..functions import bce_with_logits
+from ..layers import dense_stack
+from ..ops import mean, sigmoid
+from ..tensor import Tensor, raw
+
+
+class WinnerTakeAll:
+    """x (n, n_in) in [0, 1] -> code (n, latent), rectified -> logits (n, n_in); 784-1000-784 by default.
+
+    In training, of each unit's activations over the batch only the largest `share` stays and the rest becomes 0
+    (lifetime sparsity): no penalty with a weight to choose, and in every batch each unit has images to learn from. In
+    use, encode leaves the code as it is. Keywords go to every Dense.
+    """
+
+    def __init__(self, n_in: int = 784, hidden: Sequence[int] = (), latent: int = 1000,
+                 activation: str | Callable = "relu", share: float = 0.05, **settings: Any):
+        if not 0 < share <= 1:
+            raise BadValue("share out of range", expected="0 < share <= 1, of the batch", got=share, fix="share=0.05")
+        self.encoder = dense_stack([n_in, *hidden, latent], activation, last="relu", **settings)
+        self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
+        self.share = share
+
+    def encode(self, x: Array) -> Tensor:
+        return self.encoder(x)                                              # (n, latent)
+
+    def decode(self, z: Any) -> Tensor:
+        return self.decoder(z)                                              # (n, n_in), logits
+
+    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
+        """Nats per image, of what the winners alone say. No gradient goes through who wins."""
+        code = self.encode(batch)
+        logits = self.decode(code * winners(code.data, self.share).astype(code.dtype))
+        return {"reconstruction": mean(bce_with_logits(logits, batch))}
+
+    def reconstruct(self, x: Array) -> Array:
+        """(n, n_in) in [0, 1], from the whole code."""
+        return raw(sigmoid(self.decode(self.encode(x))))
+
+
+def winners(code: Array, share: float) -> Array:
+    """Whether an entry of code (n, k) is among the largest share of its column, at least one: (n, k) of bool."""
+    count = max(1, round(share * len(code)))
+    return code >= np.sort(code, axis=0)[-count]
