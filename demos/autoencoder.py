@@ -1,12 +1,13 @@
 """An autoencoder squeezes images through a few numbers and draws them again.
 
 784 pixels become 256, 128 and then 20 numbers, the code; a mirror image of that network turns the code into 784
-pixels. Nobody says what the 20 numbers mean: they are whatever makes the drawing come closest. After every epoch
-the run's folder gets a picture of test images with their reconstructions.
+pixels. Nobody says what the 20 numbers mean: they are whatever makes the drawing come closest. Beside it stands what
+20 numbers can do without hidden layers: principal component analysis, the best of all linear codes.
 
     python demos/autoencoder.py                                 drawn digits, needs no download, about a minute
     python demos/autoencoder.py --data fashion-mnist --latent 10
-    python demos/autoencoder.py --latent 2                      adds a map of the codes
+    python demos/autoencoder.py --latent 2                      adds maps of both kinds of codes
+    python demos/autoencoder.py --data mnist --hidden 1000,500,250 --latent 30 --epochs 30       Hinton's, of 2006
 """
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ import math
 
 import numpy as np
 
-from tinyae import cli, data, images, models, params, plots, summary, train
+from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
 from tinyae.backend import Array, to_device, to_host
+from tinyae.models.linear import PCA
 from tinyae.optim import Adam
 
 
@@ -41,11 +43,21 @@ def run() -> None:
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
                         out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
 
+    pca = PCA(evaluate.batches(training.images), flags.latent)
+    error = evaluate.squared_error(model.reconstruct, test.images, flags.device)
+    best_linear = evaluate.squared_error(lambda x: pca.decode(pca.encode(x)), test.images)
+    shown = first(10)
+    rows = [to_host(shown), pca.decode(pca.encode(shown)), to_host(model.reconstruct(shown))]
+    images.save_grid(out / "compared.png", np.concatenate(rows), shape, columns=len(shown), title="originals · by PCA, "
+                     f"squared error {best_linear:.2f} · by the deep autoencoder, {error:.2f}")
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
         if flags.latent == 2:
-            codes = model.encode(first(10_000)).numpy()
-            plots.latent_map(codes, None if test.labels is None else test.labels[:len(codes)], out / "latents.png")
+            x = first(10_000)
+            plots.latent_maps({"PCA": pca.encode(x), "deep autoencoder": model.encode(x).numpy()},
+                              None if test.labels is None else test.labels[:len(x)], out / "latents.png")
+    cards.write(out, flags, history, {"nats per image": history[-1]["test_reconstruction"], "squared error": error,
+                                      "squared error of PCA": best_linear, "error / PCA's": error / best_linear})
     cli.show(out)
 
 

@@ -1,0 +1,69 @@
+"""Few images, a large net: it learns them by heart, unless a part of it is always missing.
+
+Two equal nets see the same 2 000 images, one whole, one with a fifth of its hidden units dropped, others every time.
+The gap between how well they redraw these images and how well they redraw others is what they have learnt by heart.
+
+    python demos/dropout.py                                 drawn digits, needs no download, a few minutes
+    python demos/dropout.py --data mnist
+"""
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae.backend import Array, to_host
+from tinyae.functions import bce_with_logits
+from tinyae.optim import Adam
+
+FEW = 2000
+RATES = {"without dropout": 0.0, "with dropout": 0.2}
+
+
+def run() -> None:
+    flags = cli.flags("dropout", __doc__, hidden=[512, 256], latent=64, epochs=60)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    training, test = (data.Dataset(part.images[:FEW], None) for part in (training, test))
+    shape = training.images.shape[1:]
+    nets = {name: models.DropoutAutoencoder(math.prod(shape), flags.hidden, flags.latent, rate=rate,
+                                            rng=np.random.default_rng(flags.seed), device=flags.device)
+            for name, rate in RATES.items()}
+    print(summary(nets["with dropout"], (math.prod(shape),)))
+
+    def nats(net: models.DropoutAutoencoder, part: data.Dataset) -> float:
+        """Per image, by the whole net: what an epoch reports is the loss of a net that lacks units."""
+        def loss(x: Array) -> Any:
+            return bce_with_logits(net.decode(net.encode(x)), x)
+        return float(evaluate.over(loss, part.images, flags.device).mean())
+
+    def fit(name: str, **where: Any) -> list[dict[str, Any]]:
+        print(f"\n{name}:")
+        net = nets[name]
+        phase = train.Phase(net.losses, params(net), Adam(params(net), lr=flags.lr), name)
+        return train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+                         **where)
+
+    histories = [fit("with dropout", out=out, resume=flags.resume, config=vars(flags)), fit("without dropout")]
+    figures = {}
+    for name, net in nets.items():
+        seen, unseen = nats(net, training), nats(net, test)
+        figures |= {f"{name}: training images": seen, f"{name}: test images": unseen, f"{name}: gap": unseen - seen}
+        print(f"{name}: {seen:.2f} nats on its {len(training.images):,} images, {unseen:.2f} on others, "
+              f"a gap of {unseen - seen:.2f}")
+
+    shown = next(evaluate.batches(test.images[:10], flags.device))
+    rows = [to_host(row) for row in (shown, *(net.reconstruct(shown) for net in nets.values()))]
+    images.save_grid(out / "reconstructions.png", np.concatenate(rows), shape, columns=len(shown),
+                     title="images never seen, and their reconstructions " + " and ".join(nets))
+    if plots.available():
+        plots.learning_curves(histories[0] + histories[1], out / "curves.png")
+    cards.write(out, flags, histories[0] + histories[1], figures)
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)
