@@ -58,7 +58,7 @@ def load_npz(path: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
 
 def split(data: Dataset) -> tuple[Dataset, Dataset]:
     """The last tenth, by index, is the test set: at least 1 image, at most 10 000."""
-    images, labels = data
+    images, labels = data.images, data.labels
     k = len(images) - min(max(len(images) // 10, 1), 10_000)
     if labels is None:
         return Dataset(images[:k], None), Dataset(images[k:], None)

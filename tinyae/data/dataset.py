@@ -13,10 +13,14 @@ CHECK_BYTES = 64 << 20    # float images up to this size are checked when loaded
 
 
 class Dataset(NamedTuple):
-    """images uint8, or float in [0, 1], (n, h, w) or (n, h, w, c); labels integers (n,), or None."""
+    """images uint8, or float in [0, 1], (n, h, w) or (n, h, w, c); labels integers (n,), or None.
+
+    factors (n, k): the numbers that each image was drawn from, where they are known.
+    """
 
     images: np.ndarray
     labels: np.ndarray | None
+    factors: np.ndarray | None = None
 
 
 def batch(images: np.ndarray, index: np.ndarray) -> np.ndarray:

@@ -11,17 +11,12 @@ up to the last rounding.
 """
 from __future__ import annotations
 
-import io
 import os
-import warnings
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from .. import files
-from ..errors import Refusal
-from . import arrays, cache
+from . import drawn
 from .dataset import Dataset
 from .glyphs import CURVE, DIGIT, DOWN, POINTS, SAMPLES
 
@@ -36,44 +31,8 @@ VERSION = 1           # of the drawing; a change must not read what the old one 
 
 def load(data_dir: str | os.PathLike | None = None, *, seed: int = 0,
          progress: bool = True) -> tuple[Dataset, Dataset]:
-    """(train, test) of 60 000 and 10 000 digits, uint8 (n, 28, 28): drawn once, then kept in the first of
-    `cache.folders` that can be written to. What is damaged there is drawn again.
-    """
-    paths = [folder / f"digits-v{VERSION}-seed{seed}.npz" for folder in cache.folders(data_dir)]
-    kept = next(filter(None, map(_kept, paths)), None)    # a folder that is only for reading will do
-    if kept:
-        return kept
-    drawn = None
-    for path in paths:
-        try:
-            with cache.locked(path.parent):
-                if kept := _kept(path):    # another process drew them while this one waited
-                    return kept
-                drawn = drawn or draw_sets(seed, progress)
-                files.write(path, _packed(*drawn))
-                return drawn
-        except OSError as error:    # noqa: PERF203, at most three rounds
-            reason = getattr(error, "got", error.strerror)
-    warnings.warn(f"the digits are drawn anew each time: {paths[-1]} cannot be written ({reason}); "
-                  "name a folder in $TINYAE_DATA", stacklevel=2)
-    return drawn or draw_sets(seed, progress)
-
-
-def _kept(path: Path) -> tuple[Dataset, Dataset] | None:
-    if not path.is_file():
-        return None
-    try:
-        train, test = arrays.load_npz(path)
-    except Refusal:
-        return None
-    return (train, test) if (len(train.images), len(test.images)) == (TRAIN, TEST) else None
-
-
-def _packed(train: Dataset, test: Dataset) -> bytes:
-    content = io.BytesIO()
-    np.savez(content, images=train.images, labels=np.asarray(train.labels),
-             test_images=test.images, test_labels=np.asarray(test.labels))
-    return content.getvalue()
+    """(train, test) of 60 000 and 10 000 digits, uint8 (n, 28, 28): drawn once, then kept as `drawn.load` does."""
+    return drawn.load(f"digits-v{VERSION}-seed{seed}", (TRAIN, TEST), lambda: draw_sets(seed, progress), data_dir)
 
 
 def draw_sets(seed: int, progress: bool = True) -> tuple[Dataset, Dataset]:
