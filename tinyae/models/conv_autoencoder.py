@@ -1,0 +1,87 @@
+"""9 of 9 · models · conv_autoencoder: the same weights wherever in the image they look.
+
+Masci, Meier, Ciresan & Schmidhuber 2011; strides in place of pooling: Springenberg et al. 2015.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import isqrt, prod
+from typing import Any
+
+from ..errors import BadValue
+from ..layers import Conv2D, ConvTranspose2D, Dense, Flatten, Reshape, Sequential
+from .autoencoder import Autoencoder
+
+KERNEL, STRIDE = 3, 2
+
+
+class ConvAutoencoder(Autoencoder):
+    """x (n, h * w * c) in [0, 1] -> code (n, latent) -> logits (n, h * w * c).
+
+    Convolutions 3x3 with stride 2 to each of `channels`, a Dense layer to the code; and the mirror image of that,
+    with transposed convolutions. By default 28x28x1, 14x14x16, 7x7x32, 32 and back.
+    shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours. output_padding: of each
+    transposed convolution; None chooses what makes each as large as its twin.
+    Keywords go to every layer: rng (required), init, device, dtype.
+    """
+
+    def __init__(self, shape: int | Sequence[int] = 784, channels: Sequence[int] = (16, 32), latent: int = 32,
+                 activation: str | Callable = "leaky_relu", output_padding: int | None = None, **settings: Any):
+        shapes = shapes_of(image_shape(shape), channels)
+        self.encoder = Sequential(*conv_encoder(shapes, activation, **settings),
+                                  Dense(prod(shapes[-1]), latent, **settings))
+        self.decoder = conv_decoder(shapes, latent, activation, output_padding, **settings)
+
+
+def image_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
+    """(h, w, c) from (h, w), (h, w, c), or h * w * c with h = w and c = 1 or 3."""
+    if isinstance(shape, int):
+        for c in (1, 3):
+            if (side := isqrt(shape // c)) ** 2 * c == shape > 0:
+                return side, side, c
+    elif len(shape) in (2, 3) and min(shape) > 0:
+        return (*shape, 1)[:3]
+    raise BadValue("this is no shape of an image", expected="(h, w), (h, w, c), or the number of values of a square "
+                   "image with 1 or 3 channels", got=shape, fix="shape=images.shape[1:] of the data set")
+
+
+def shapes_of(image: tuple[int, ...], channels: Sequence[int]) -> list[tuple[int, ...]]:
+    """(h, w, c) of the image and behind each convolution."""
+    if not channels:
+        raise BadValue("no convolution", expected="channels, at least one", got=channels, fix="channels=(16, 32)")
+    shapes = [tuple(image)]
+    for c in channels:
+        h, w, _ = shapes[-1]
+        shapes.append((-(-h // STRIDE), -(-w // STRIDE), c))        # half of it, rounded up
+    return shapes
+
+
+def conv_encoder(shapes: Sequence[tuple[int, ...]], activation: str | Callable, **settings: Any) -> Sequential:
+    """x (n, h * w * c) -> features (n, d): a convolution from each of shapes to the next."""
+    return Sequential(Reshape(shapes[0]),                           # data comes as rows: here they become images
+                      *[Conv2D(above[2], below[2], KERNEL, stride=STRIDE, activation=activation, **settings)
+                        for above, below in pairwise(shapes)], Flatten())
+
+
+def conv_decoder(shapes: Sequence[tuple[int, ...]], latent: int, activation: str | Callable,
+                 output_padding: int | None = None, **settings: Any) -> Sequential:
+    """z (n, latent) -> logits (n, h * w * c): the mirror image of conv_encoder, refused where sizes do not meet."""
+    layers: list[Callable] = [Dense(latent, prod(shapes[-1]), activation=activation, **settings), Reshape(shapes[-1])]
+    for below, above in pairwise(reversed(shapes)):
+        last = above is shapes[0]
+        rest = _rest(below, above)
+        layer = ConvTranspose2D(below[2], above[2], KERNEL, stride=STRIDE, activation="linear" if last else activation,
+                                output_padding=rest if output_padding is None else output_padding, **settings)
+        if (size := layer.size(*below[:2])) != above[:2]:
+            raise BadValue("decoder and encoder do not meet", got=f"{size} made of {below[:2]}",
+                           expected=f"{above[:2]}, of which the encoder makes {below[:2]}",
+                           fix=f"output_padding={rest} here; output_padding=None finds it for every layer")
+        layers.append(layer)
+    return Sequential(*layers, Flatten())
+
+
+def _rest(below: tuple[int, ...], above: tuple[int, ...]) -> tuple[int, int]:
+    """The output_padding that leads from the size of `below` back to that of `above`."""
+    h, w = (m - ((n - 1) * STRIDE + KERNEL - 2 * (KERNEL // 2)) for m, n in zip(above[:2], below[:2], strict=True))
+    return h, w

@@ -1,0 +1,32 @@
+"""9 of 9 · models · conv_vae: a VAE that sees with convolutions and draws with transposed ones.
+
+Everything but the two maps is VAE's: the posterior, the sampling, the loss in nats per image.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from ..layers import Dense
+from .conv_autoencoder import conv_decoder, conv_encoder, image_shape, shapes_of
+from .vae import VAE, checked_beta
+
+
+class ConvVAE(VAE):
+    """q(z|x) = N(mu(x), e^log_var(x)), p(z) = N(0, 1), p(x|z) = Bernoulli(sigmoid(decode(z))).
+
+    Convolutions 3x3 with stride 2 to each of `channels`, mu and log_var linear in what they give; the decoder is their
+    mirror image. By default 28x28x1, 14x14x32, 7x7x64 and 2 latents; for sprites ((128, 128, 3), (32, 64, 64, 64, 64,
+    64), 1000). shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours.
+    Keywords go to every layer: rng (required), init, device, dtype.
+    """
+
+    def __init__(self, shape: int | Sequence[int] = 784, channels: Sequence[int] = (32, 64), latent: int = 2,
+                 activation: str | Callable = "leaky_relu", beta: float = 1.0, **settings: Any):
+        shapes = shapes_of(image_shape(shape), channels)
+        self.body = conv_encoder(shapes, activation, **settings)
+        self.mu = Dense(prod(shapes[-1]), latent, **settings)
+        self.log_var = Dense(prod(shapes[-1]), latent, **settings)
+        self.decoder = conv_decoder(shapes, latent, activation, **settings)
+        self.likelihood, self.latent, self.beta = "bernoulli", latent, checked_beta(beta)
