@@ -80,6 +80,7 @@ STRANGERS = {
     "meta that is a list": (checkpoint.sealed(npz(meta=np.frombuffer(b"[]", np.uint8))), "dictionary"),
     "meta of brackets": (checkpoint.sealed(npz(meta=np.frombuffer(b"[" * 10**6, np.uint8))), "recursion"),
     "no .npy": (checkpoint.sealed(zipped(meta=b"hello")), "magic"),
+    "objects of the right size": (checkpoint.sealed(zipped(**{"W.npy": npy((2,), "|O", bytes(16))})), "OBJECT"),
     "objects": (checkpoint.sealed(npz(meta=np.array([{}], object))), "declares"),
     "a huge claim": (checkpoint.sealed(zipped(**{"meta.npy": META_ENTRY, "W.npy": npy((10**6, 10**6))})), "declares"),
     "a negative claim": (checkpoint.sealed(zipped(**{"meta.npy": META_ENTRY, "W.npy": npy((-1, 4))})), "declares"),

@@ -49,6 +49,8 @@ def test_reconstructions_stand_close_below_their_originals(tmp_path):
     paper = images.PAPER
     assert centres(tmp_path / "a.png", 4, 3, h=56, w=56, tops=tops) == [
         [0, 51, 102], [255, 26, 77], [153, 204, paper], [128, 179, paper]]
+    in_a_row = (pixels(tmp_path / "a.png")[:, images.MARGIN, 0] != paper)[-tops[-1] - 56 - images.MARGIN:]
+    assert np.flatnonzero(np.diff(in_a_row.astype(int)) == 1).tolist() == [top - 1 for top in tops[1:]]
 
 
 def test_colour_and_large_pictures_keep_their_pixels(tmp_path, rng):

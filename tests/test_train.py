@@ -139,6 +139,20 @@ def test_nothing_waits_within_an_epoch(device, monkeypatch):
     assert len(reads) == 2 * 3      # training and test, three epochs
 
 
+def test_the_progress_bar_shows_every_term(monkeypatch):
+    shown = []
+
+    class Bar(train.tqdm):
+        def set_postfix(self, terms, refresh):
+            shown.append(terms)
+
+    monkeypatch.setattr(train, "tqdm", Bar)
+    monkeypatch.setattr(train, "READ_EVERY", 0.0)
+    (row,) = tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()))
+    assert len(shown) == 7 + 1      # after each step, and at the epoch's end
+    assert shown[-1] == {"reconstruction": f"{row['train_reconstruction']:.2f}", "kl": f"{row['train_kl']:.2f}"}
+
+
 def test_a_seed_gives_one_run_whatever_the_order_of_hashes(tmp_path):
     program = "import pathlib, sys, tiny_runs; tiny_runs.run(pathlib.Path(sys.argv[1]))"
     for name, hash_seed in (("a", "0"), ("b", "1"), ("c", "random")):

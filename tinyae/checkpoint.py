@@ -107,7 +107,7 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError(f"{entry.filename} is no .npy of version 1.0")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
+    if math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
         raise ValueError(f"{entry.filename} does not hold the {shape} {dtype} that it declares")
     return np.frombuffer(content, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
 
