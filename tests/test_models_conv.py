@@ -1,0 +1,58 @@
+"""Convolutional models: the sizes of the way back, refusals when built, the sprite VAE as it is described."""
+import numpy as np
+import pytest
+from support import refused
+
+from tinyae import params, summary
+from tinyae.errors import BadValue
+from tinyae.models import ConvAutoencoder, ConvVAE
+from tinyae.models.conv_autoencoder import image_shape
+
+f4 = np.float32
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (31, 32), (9, 5, 3), (1, 7)])
+def test_every_size_comes_back(shape):
+    model = ConvAutoencoder(shape, (2, 3, 4), 5, rng=rng())
+    x = np.ones((2, np.prod(shape)), f4)
+    assert model.reconstruct(x).shape == x.shape
+
+
+def test_a_decoder_that_does_not_meet_its_encoder_is_refused_when_built():
+    with refused(BadValue, "(31, 31)", "(32, 32)", "output_padding=(1, 1)"):
+        ConvAutoencoder((32, 32), (4,), 2, output_padding=0, rng=rng())
+    with refused(BadValue, "(16, 32)", "(15, 31)", "output_padding=(0, 0)"):
+        ConvAutoencoder((15, 31), (4,), 2, output_padding=1, rng=rng())
+    ConvAutoencoder((32, 32), (4, 4), 2, output_padding=1, rng=rng())
+    ConvAutoencoder((31, 31), (4,), 2, output_padding=0, rng=rng())
+
+
+def test_image_shapes():
+    assert [image_shape(n) for n in (784, 12, 49152, (5, 4), (5, 4, 3))] == [
+        (28, 28, 1), (2, 2, 3), (128, 128, 3), (5, 4, 1), (5, 4, 3)]
+    for shape in (783, 0, (28,), (28, 0), (1, 28, 28, 1)):
+        with refused(BadValue, "images.shape[1:]"):
+            image_shape(shape)
+
+
+def test_the_sprite_vae():
+    """Sizes and parameters of 3-32-64-64-64-64-64 with 1000 latents, counted by hand."""
+    model = ConvVAE((128, 128, 3), (32, 64, 64, 64, 64, 64), 1000, rng=rng())
+    table = summary(model, (128 * 128 * 3,))
+    for size in ("(64, 64, 32)", "(32, 32, 64)", "(16, 16, 64)", "(8, 8, 64)", "(4, 4, 64)", "(2, 2, 64)"):
+        assert size in table
+    convolutions = 9 * (3 * 32 + 32 * 64 + 4 * 64 * 64)
+    assert sum(p.size for p in params(model).values()) == (
+        2 * convolutions + (32 + 5 * 64) + (4 * 64 + 32 + 3)               # kernels and biases of either side
+        + 2 * 256 * 1000 + 2 * 1000 + 1000 * 256 + 256)                     # mu, log_var and back
+
+
+def test_refusals():
+    with refused(BadValue, "channels"):
+        ConvAutoencoder(784, (), 3, rng=rng())
+    with refused(BadValue, "beta"):
+        ConvVAE(784, (4,), 3, beta=-1, rng=rng())
