@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from tinyae import cli, data, diagnose, images, models, ops, params, plots, summary, train
+from tinyae import cards, cli, data, diagnose, images, models, ops, params, plots, summary, train
 from tinyae.backend import Array, generator, to_device, to_host
 from tinyae.optim import Adam
 
@@ -54,6 +54,9 @@ def run() -> None:
     if flags.latent == 2:
         images.save_manifold(out / "manifold.png",
                              lambda z: ops.sigmoid(model.decode(to_device(z, flags.device))).numpy(), shape)
+    last = history[-1]
+    cards.write(out, flags, history, {"nats per image": last["test_total"], "kl": last["test_kl"],
+                                      "reconstruction": last["test_reconstruction"]})
     cli.show(out)
 
 

@@ -1,0 +1,81 @@
+"""Number cards: figures go into result.json, and come out in one table with their targets."""
+import argparse
+import importlib.util
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tinyae import cards, cli
+
+ROOT = Path(__file__).parents[1]
+DEMOS = {path.stem: path.read_text() for path in (ROOT / "demos").glob("*.py")}
+
+
+@pytest.fixture(scope="module")
+def quality():
+    spec = importlib.util.spec_from_file_location("quality", ROOT / "benchmarks" / "quality.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("card", cards.CARDS, ids=lambda card: card.name)
+def test_a_card_names_a_demo_and_flags_that_it_takes(card):
+    assert "cards.write" in DEMOS[card.demo]
+    flags = cli.flags(card.demo, "", shlex.split(card.flags))
+    assert flags.data in ("digits", "mnist", "fashion-mnist")
+
+
+def test_every_demo_that_writes_figures_has_a_card_and_every_card_a_name_of_its_own():
+    assert {name for name, text in DEMOS.items() if "cards.write" in text} == {card.demo for card in cards.CARDS}
+    assert len({card.name for card in cards.CARDS}) == len(cards.CARDS)
+
+
+def test_a_result_holds_setting_seconds_machine_and_figures(tmp_path):
+    history = [{"epoch": 1, "phase": "a", "seconds": 2.0}, {"epoch": 1, "phase": "b", "seconds": 2.0},
+               {"epoch": 2, "phase": "a", "seconds": 3.0}, {"epoch": 1, "phase": "another run", "seconds": 1.0}]
+    flags = argparse.Namespace(demo="vae", data="mnist", latent=2, seed=0, out="somewhere", resume=False, data_dir="x")
+    cards.write(tmp_path, flags, history, {"nats": 1 / 3})
+    result = cards.read(tmp_path / "result.json")
+    assert result["setting"] == {"data": "mnist", "latent": 2, "seed": 0} and result["demo"] == "vae"
+    assert result["seconds"] == 6.0 and result["figures"] == {"nats": 0.333333}
+    assert "NumPy" in result["machine"]
+
+
+def test_a_figure_is_judged_by_its_target(quality):
+    card = cards.Card("vae", "--data mnist", (cards.at_most("a", 2, "A"), cards.at_least("b", 2, "B"),
+                                              cards.Target("c", 1, 2, "C"), cards.at_most("gone", 1, "D")))
+    assert card.name == "vae-mnist"
+    lines = quality.rows(card, {"figures": {"a": 2.0, "b": 1.0, "c": float("nan"), "free": 5.0}})
+    assert [line[1:] for line in lines] == [
+        ["a", "2", "<= 2", "A", "met"], ["b", "1", ">= 2", "B", "missed"], ["c", "nan", "1 to 2", "C", "missed"],
+        ["free", "5", "", "", ""], ["gone", "none", "<= 1", "D", "missed"]]
+
+
+def test_the_page_of_results_is_what_the_result_files_say(quality):
+    if not quality.PAGE.exists():
+        pytest.skip("no results yet: python benchmarks/quality.py")
+    results = quality.stored()
+    assert quality.PAGE.read_text() == quality.page(results)
+    assert set(results) <= {card.name for card in cards.CARDS}
+    for figure in re.findall(r"\| ([\d.e+-]+) \|", quality.PAGE.read_text()):
+        assert any(figure == f"{value:.4g}" for result in results.values() for value in result["figures"].values())
+
+
+def test_smoke_runs_a_demo_to_its_end_and_reports_one_that_fails(quality, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(quality, "few_digits", lambda folder: tmp_path / "few.npz")
+    made = {"demo": "linear", "figures": {"a": 1.5}, "setting": {}, "machine": "", "seconds": 0}
+    script = "import sys, json, pathlib; out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1]); "
+    (tmp_path / "demos").mkdir()
+    (tmp_path / "demos" / "linear.py").write_text(
+        script + f"out.mkdir(); (out / 'result.json').write_text({json.dumps(made)!r})")
+    (tmp_path / "demos" / "vae.py").write_text("raise SystemExit('no such thing')")
+    monkeypatch.setattr(quality, "ROOT", tmp_path)
+    assert quality.smoke("linear") == 0
+    assert "1.5" in capsys.readouterr().out
+    assert quality.smoke("vae") == 1
+    said = capsys.readouterr()
+    assert "no such thing" in said.err and "failed" in said.out
