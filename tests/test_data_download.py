@@ -155,10 +155,12 @@ def test_what_will_not_get_better_is_tried_once_and_then_the_next_address(server
         assert [path for path, _ in server.requests] == ["/file.gz", "/file.gz?mirror"]
 
 
-@pytest.mark.parametrize("mood", [500, "truncate", "says more", "hang up", "stall"], ids=str)
-def test_what_stays_bad_is_given_up(server, tmp_path, mood):
+@pytest.mark.parametrize("mood, reason", [
+    (500, "HTTP 500"), ("truncate", "broke off"), ("says more", "broke off"), ("hang up", "closed"),
+    ("stall", "timed out"), ("deaf", "timed out")], ids=str)
+def test_what_stays_bad_is_given_up(server, tmp_path, mood, reason):
     server.moods += 4 * [mood]
-    with pytest.raises(BadFile, match="4 times"):
+    with pytest.raises(BadFile, match=f"{reason}.*, 4 times"):
         download.fetch([server.url], tmp_path / "file.gz", check, progress=False)
     assert len(server.requests) == 4 and not (tmp_path / "file.gz").exists()
 

@@ -27,7 +27,7 @@ def write_folder(folder, images=IMAGES, labels=LABELS, packed=False):
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_folder_of_four_files_is_read(tmp_path, packed):
     write_folder(tmp_path, packed=packed)
-    for images, labels in data.load(tmp_path):
+    for images, labels, _ in data.load(tmp_path):
         assert images.dtype == labels.dtype == np.uint8
         assert (images == IMAGES).all() and (labels == LABELS).all()
 
