@@ -70,7 +70,8 @@ def test_a_model_overfits_a_batch(model, batch):
         floor -= np.sum(batch * np.log(batch) + (1 - batch) * np.log(1 - batch), axis=1).mean()    # grey has entropy
     for step in range(300):
         optimiser.step(grad(total(model, batch, step), params(model)))
-    assert total(model, batch).item() - floor < 0.75 * (start - floor)
+    most = 0.9 if hasattr(model, "walk") else 0.75          # what salt and pepper hide of 12 pixels is lost
+    assert total(model, batch).item() - floor < most * (start - floor)
 
 
 def test_same_seed_same_losses_and_another_seed_another_net(batch):

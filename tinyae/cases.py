@@ -284,6 +284,7 @@ CASES: dict[str, list[Case]] = {
     "adversarial": players(models.Adversarial, n_in=6, hidden=(5,), latent=2, activation="tanh"),
     "winner_take_all": [model(models.WinnerTakeAll, images=(8, 6), n_in=6, hidden=hidden, latent=4, share=0.4,
                               activation="tanh") for hidden in ((), (5,))],
+    "gsn": [model(models.GSN, n_in=6, hidden=(5,), latent=4, activation="tanh", walkback=2)],
     "vae": [model(models.VAE, n_in=6, hidden=(5,), latent=2, activation="elu", beta=0.7, likelihood=p, spread=s)
             for p, s in (("bernoulli", "log_var"), ("bernoulli", "sigma"), ("gaussian", "log_var"))],
     "conv_autoencoder": [model(models.ConvAutoencoder, (2, 15), shape=(5, 3), channels=(2, 3), latent=2,

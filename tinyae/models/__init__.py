@@ -12,6 +12,7 @@ from .conv_autoencoder import ConvAutoencoder
 from .conv_vae import ConvVAE
 from .denoising import Denoising
 from .dropout import DropoutAutoencoder
+from .gsn import GSN
 from .linear import LinearAutoencoder
 from .sparse import Sparse
 from .stacked import Stacked
@@ -31,8 +32,9 @@ MODELS = {
     "conv_autoencoder": ConvAutoencoder,
     "conv_vae": ConvVAE,
     "winner_take_all": WinnerTakeAll,
+    "gsn": GSN,
 }
 
-__all__ = ["MODELS", "VAE", "Adversarial", "Autoencoder", "Classifier", "Contractive", "ConvAutoencoder",
+__all__ = ["GSN", "MODELS", "VAE", "Adversarial", "Autoencoder", "Classifier", "Contractive", "ConvAutoencoder",
            "ConvVAE", "Denoising", "DropoutAutoencoder", "LinearAutoencoder", "Sparse", "Stacked",
            "WinnerTakeAll"]

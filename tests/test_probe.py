@@ -1,0 +1,32 @@
+"""The probe reads what is there to be read, and no more."""
+import numpy as np
+
+from tinyae import probe
+
+
+def points(rng, n):
+    """Two numbers and their quadrant: four classes that no line of one number could tell."""
+    x = rng.uniform(-1, 1, (n, 2))
+    return x, (2 * (x[:, 0] > 0) + (x[:, 1] > 0)).astype(np.uint8)
+
+
+def test_softmax_regression_finds_the_quadrants():
+    rng = np.random.default_rng(0)
+    x, labels = points(rng, 1000)
+    net = probe.fit(x, labels, epochs=30, lr=0.03)
+    assert probe.accuracy(net, *points(rng, 1000)) > 95
+
+
+def test_a_hidden_layer_reads_what_a_line_cannot():
+    """The parity of two signs."""
+    rng = np.random.default_rng(0)
+    (x, quadrant), (new, truth) = points(rng, 1000), points(rng, 1000)
+    parity, right = np.isin(quadrant, (1, 2)).astype(int), np.isin(truth, (1, 2)).astype(int)
+    line, net = (probe.fit(x, parity, hidden, epochs=30, lr=0.03) for hidden in ((), (16,)))
+    assert probe.accuracy(line, new, right) < 65 and probe.accuracy(net, new, right) > 95
+
+
+def test_a_probe_repeats_with_its_seed():
+    x, labels = points(np.random.default_rng(0), 200)
+    one, same, other = (probe.fit(x, labels, epochs=2, seed=seed).output.W.data for seed in (0, 0, 1))
+    assert np.array_equal(one, same) and not np.array_equal(one, other)

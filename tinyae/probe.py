@@ -1,0 +1,42 @@
+"""probe: what can a plain classifier read from these numbers, be they codes or pixels?"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .backend import freeze, to_device, to_host
+from .layers import dense_stack, params
+from .models import Classifier
+from .optim import Adam
+from .tensor import grad
+
+
+def fit(x: np.ndarray, labels: np.ndarray, hidden: Sequence[int] = (), *, epochs: int = 20, batch_size: int = 100,
+        lr: float = 1e-3, seed: int = 0, device: str = "cpu") -> Classifier:
+    """A classifier of rows x (n, d) into labels (n,), trained by Adam: softmax regression, or with hidden relu layers.
+
+    The learning rate falls to 0 over the epochs, in a straight line, so that the last steps average out the noise.
+    """
+    rng = np.random.default_rng(seed)
+    widths = [x.shape[1], *hidden]
+    net = Classifier(dense_stack(widths, "relu", last="relu", rng=rng, device=device), widths[-1],
+                     int(labels.max()) + 1, rng=rng, device=device)
+    optimiser = Adam(params(net), lr=lr)
+    for epoch in range(epochs):
+        optimiser.lr = lr * (1 - epoch / epochs)
+        order: Any = rng.permutation(len(x))
+        for first in range(0, len(x), batch_size):
+            rows = order[first:first + batch_size]
+            batch = to_device(freeze(x[rows].astype(np.float32)), device)
+            target = to_device(freeze(labels[rows].astype(np.int64)), device)
+            optimiser.step(grad(net.loss(batch, target), params(net)))
+    return net
+
+
+def accuracy(net: Classifier, x: np.ndarray, labels: np.ndarray, device: str = "cpu") -> float:
+    """The share of rows x (n, d) that net puts into their class, in percent."""
+    found = [to_host(net.classify(to_device(x[i:i + 1000].astype(np.float32), device)))
+             for i in range(0, len(x), 1000)]
+    return 100 * float((np.concatenate(found) == labels).mean())
