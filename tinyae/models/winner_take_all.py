@@ -36,14 +36,17 @@ class WinnerTakeAll:
     def encode(self, x: Array) -> Tensor:
         return self.encoder(x)                                              # (n, latent)
 
+    def sparse_code(self, x: Array) -> Tensor:
+        """The code with the batch's losers set to 0: (n, latent). No gradient goes through who wins."""
+        code = self.encode(x)
+        return code * winners(code.data, self.share).astype(code.dtype)
+
     def decode(self, z: Any) -> Tensor:
         return self.decoder(z)                                              # (n, n_in), logits
 
     def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
-        """Nats per image, of what the winners alone say. No gradient goes through who wins."""
-        code = self.encode(batch)
-        logits = self.decode(code * winners(code.data, self.share).astype(code.dtype))
-        return {"reconstruction": mean(bce_with_logits(logits, batch))}
+        """Nats per image, of what the winners alone say."""
+        return {"reconstruction": mean(bce_with_logits(self.decode(self.sparse_code(batch)), batch))}
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1], from the whole code."""

@@ -1,0 +1,66 @@
+"""A winner-take-all autoencoder learns strokes, and a linear classifier reads digits from them.
+
+In every batch each unit of the code may speak only for the five images in a hundred that excite it most; what it says
+must then be worth saying. Units come to stand for strokes, of which digits are made. Drawn: what each unit adds to an
+image. Printed: how many test digits a linear classifier gets right from the codes, and from the pixels alone.
+
+    python demos/winner_take_all.py                         drawn digits, needs no download, some minutes
+    python demos/winner_take_all.py --data mnist --latent 2000 --epochs 50
+"""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyae import cards, cli, data, evaluate, images, models, ops, params, plots, probe, summary, train
+from tinyae.backend import Array, to_device, to_host
+from tinyae.optim import Adam
+
+LABELLED = 10_000       # training images that the classifier is shown with their labels
+
+
+def run() -> None:
+    flags = cli.flags("winner_take_all", __doc__, hidden=[], latent=500, batch_size=100)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    model = models.WinnerTakeAll(math.prod(shape), flags.hidden, flags.latent, rng=np.random.default_rng(flags.seed),
+                                 device=flags.device)
+    print(summary(model, (math.prod(shape),)))
+
+    def first(n: int) -> Array:
+        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+
+    def draw(epoch: int) -> None:
+        """The epoch's picture: what a unit adds to the image that the decoder draws of nothing."""
+        codes = np.concatenate([np.eye(flags.latent, dtype=np.float32)[:100], np.zeros((1, flags.latent), np.float32)])
+        drawn = to_host(model.decode(to_device(codes, flags.device)).data)
+        images.save_grid(out / f"units-{epoch:03d}.png", images.signed(drawn[:-1] - drawn[-1]), shape,
+                         title=f"what each of 100 units adds to an image, after epoch {epoch}")
+
+    phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
+    history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+
+    shown = ops.sigmoid(model.decode(model.sparse_code(first(1000)))).numpy()[:40]
+    images.save_reconstructions(out / "reconstructions.png", to_host(first(len(shown))), shown, shape,
+                                title="upper rows: originals · lower rows: drawn by the winners among 1000 images")
+    if plots.available():
+        plots.learning_curves(history, out / "curves.png")
+    figures = {"nats per image": history[-1]["test_reconstruction"],
+               "share of the code in use": float((evaluate.over(model.encode, test.images, flags.device) > 0).mean())}
+    if training.labels is not None and test.labels is not None:
+        some = training.images[:LABELLED]
+        for name, f in (("pixels", lambda x: x), ("codes", model.encode)):
+            seen, unseen = (evaluate.over(f, part, flags.device) for part in (some, test.images))
+            net = probe.fit(seen, training.labels[:LABELLED], seed=flags.seed, device=flags.device)
+            figures[f"accuracy from {name}, %"] = probe.accuracy(net, unseen, test.labels, flags.device)
+            print(f"a linear classifier gets {figures[f'accuracy from {name}, %']:.2f} % right from the {name}")
+    cards.write(out, flags, history, figures)
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)
