@@ -49,15 +49,19 @@ def load(path: str | Path, limit: int) -> tuple[dict[str, Any], dict[str, np.nda
 
 def pack(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
     """The bytes of a checkpoint."""
+    return sealed(npz({"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays}))
+
+
+def npz(arrays: dict[str, np.ndarray]) -> bytes:
+    """The bytes of a plain .npz."""
     file = io.BytesIO()
-    text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    np.savez(file, allow_pickle=False, meta=text, **arrays)
-    return sealed(file.getvalue())
+    np.savez(file, **arrays)    # type: ignore[arg-type]    # NumPy's annotation takes every keyword for allow_pickle
+    return file.getvalue()
 
 
-def sealed(npz: bytes, version: int = FORMAT) -> bytes:
+def sealed(archived: bytes, version: int = FORMAT) -> bytes:
     """An .npz with the seal as its archive's comment."""
-    file = io.BytesIO(npz)
+    file = io.BytesIO(archived)
     seal = _SEAL % version
     with zipfile.ZipFile(file, "a") as archive:
         archive.comment = seal + b"0" * _DIGEST         # the archive counts the comment's length: digits to fill in

@@ -8,7 +8,6 @@ and the checkpoint share one read of them, at most once a second.
 """
 from __future__ import annotations
 
-import io
 import json
 import math
 import platform
@@ -145,9 +144,7 @@ class _Run:
 
     def finish(self) -> None:
         self.write("history.csv", history.to_csv(self.at.history))     # again: a run may have been killed before it did
-        weights = io.BytesIO()
-        np.savez(weights, allow_pickle=False, **{name: to_host(p.data) for name, p in self.params.items()})
-        self.write("weights.npz", weights.getvalue())
+        self.write("weights.npz", checkpoint.npz({name: to_host(p.data) for name, p in self.params.items()}))
 
     # Within an epoch.
 
