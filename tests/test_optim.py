@@ -90,6 +90,17 @@ def test_a_step_makes_new_arrays_and_leaves_gradients_alone():
     assert p.data.dtype == np.float32 and not p.data.flags.writeable
 
 
+def test_a_step_sees_what_somebody_else_has_changed():
+    """Two optimisers of one parameter, and a user who sets its data between steps."""
+    p = Tensor(np.zeros(2))
+    one, other = SGD([p], lr=1.0), SGD({"p": p, "q": Tensor(np.zeros(1))}, lr=1.0)
+    one.step([np.array([1.0, 0.0])])
+    other.step({"p": np.array([0.0, 1.0]), "q": np.zeros(1)})
+    p.data = p.data * 10
+    one.step([np.array([1.0, 0.0])])
+    assert p.data.tolist() == [-11, -10]
+
+
 def test_a_parameter_of_no_axes():
     p = Tensor(3.0)
     for optimiser in (Adam([p], lr=0.5), SGD([p], lr=0.5)):
@@ -141,6 +152,7 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_is_set():
     (lambda p: Adam([]), ["parameters", "params(model)"]),
     (lambda p: Adam([p, p]), ["twice"]),
     (lambda p: Adam([p * 2]), ["leaf"]),
+    (lambda p: Adam([p, Tensor(np.zeros(3, np.float32))]), ["one dtype", "float32"]),
     (lambda p: Adam([p.data]), ["leaf"]),
     (lambda p: Adam([p]).step([np.zeros(4)]), ["do not match", "(3,) float64"]),
     (lambda p: Adam([p]).step([np.zeros(3, np.float32)]), ["do not match", "float32"]),

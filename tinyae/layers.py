@@ -56,7 +56,7 @@ class Dense:
             d, k = self.W.shape
             raise BadValue(f"Dense({d}, {k}) cannot take this input", expected=f"x (n, {d})", got=describe(x),
                            fix=f"x.reshape(len(x), -1) for images; or Dense({x.shape[-1] if x.ndim else 1}, {k})")
-        return self.activation(x @ self.W + self.b)
+        return self.activation(ops.affine(x, self.W, self.b))
 
 
 class Tied:
@@ -76,7 +76,7 @@ class Tied:
             d, k = self.W.shape
             raise BadValue(f"Tied to Dense({d}, {k}) cannot take this input", expected=f"y (n, {k}), what that "
                            "layer gives", got=describe(y), fix="decode in the reverse order of encoding")
-        return self.activation(y @ self.W.T + self.b)
+        return self.activation(ops.affine(y, self.W.T, self.b))
 
 
 class Conv2D:

@@ -23,8 +23,6 @@ from .tensor import Tensor, add, broadcast_to, op, raw, sum_to  # noqa: F401  (a
 def _power(x: Array, y: Array) -> Array: return x ** y                    # np.power(x, 2) is 5 times slower
 def _relu(x: Array) -> Array: return np.maximum(x, 0)
 def _leaky_relu(x: Array, slope: float = 0.01) -> Array: return np.maximum(x, 0) + slope * np.minimum(x, 0)
-def _elu(x: Array, alpha: float = 1.0) -> Array: return np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0))
-def _softplus(x: Array) -> Array: return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 def _clip(x: Array, low: float, high: float) -> Array: return np.clip(x, low, high)
 def _sum(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.sum(x, axis, keepdims=keepdims)
 def _mean(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.mean(x, axis, keepdims=keepdims)
@@ -43,6 +41,12 @@ def _matmul(x: Array, y: Array) -> Array:
     return np.matmul(x, y)
 
 
+def _affine(x: Array, W: Array, b: Array) -> Array:
+    z = _matmul(x, W)
+    z += b                                         # one pass and one array less than x @ W + b
+    return z
+
+
 def _where(mask: Array, x: Array, y: Array) -> Array:
     if not is_array(mask) or mask.dtype != bool:
         raise BadType("where needs a mask", expected="an array of bool", got=describe(mask), fix="where(t > 0, x, y)")
@@ -50,13 +54,35 @@ def _where(mask: Array, x: Array, y: Array) -> Array:
 
 
 def _sigmoid(x: Array) -> Array:
-    e = np.exp(-np.abs(x))                         # in (0, 1]: nothing overflows, and both tails keep
-    return np.maximum(e, x >= 0) / (1 + e)         # their relative precision, as e/(1+e) and 1/(1+e)
+    e = np.abs(x, out=np.empty_like(x))            # in place, and with out=: NumPy makes scalars of 0-d results
+    np.negative(e, out=e)
+    np.exp(e, out=e)                               # e^-|x|, in (0, 1]: nothing overflows, and both tails,
+    z = np.maximum(e, x >= 0)                      # e/(1 + e) and 1/(1 + e), keep their relative precision
+    e += 1
+    return z / e
+
+
+def _softplus(x: Array) -> Array:
+    z = np.abs(x, out=np.empty_like(x))
+    np.negative(z, out=z)
+    np.exp(z, out=z)
+    np.log1p(z, out=z)                             # log(1 + e^-|x|), and max(x, 0) for the rest
+    z += np.maximum(x, 0)
+    return z
+
+
+def _elu(x: Array, alpha: float = 1.0) -> Array:
+    z = np.minimum(x, 0, out=np.empty_like(x))
+    np.expm1(z, out=z)
+    z *= alpha
+    z += np.maximum(x, 0)
+    return z
 
 
 def _bce(logits: Array, x: Array) -> Array:
     """-log p(x | logits), summed over all axes but the first; plain twin: sum(softplus(logits) - logits * x)."""
-    z = np.maximum(logits, 0) - logits * x + np.log1p(np.exp(-np.abs(logits)))
+    z = _softplus(logits)
+    z -= logits * x
     return z.sum(tuple(range(1, z.ndim)))
 
 
@@ -118,6 +144,11 @@ def _slope(x: Any, below: float) -> Array:
     return (x > 0).astype(x.dtype) * (1 - below) + below
 
 
+def _elu_slope(x: Any, z: Any, alpha: float) -> Any:
+    """1 where x > 0, z + alpha elsewhere."""
+    return minimum(z, 0) + (1 if alpha == 1 else _slope(x, alpha))
+
+
 def _dpower(x: Any, y: Any) -> Any:
     """y x^(y-1); and 0 for y = 0, where x^(y-1) would be 0 * inf at x = 0."""
     return y * x ** (y - (y != 0))
@@ -176,6 +207,8 @@ maximum  = op(np.maximum,  lambda g, z, x, y: g * _step(x, y, z),  lambda g, z, 
 minimum  = op(np.minimum,  lambda g, z, x, y: g * _step(y, x, z),  lambda g, z, x, y: g * _step(x, y, z))
 matmul   = op(_matmul,     lambda g, z, x, y: g @ y.mT,            lambda g, z, x, y: x.mT @ g)
 where    = op(_where, None, lambda g, z, mask, x, y: g * mask,      lambda g, z, mask, x, y: g * ~mask)
+affine   = op(_affine,     lambda g, z, x, W, b: g @ W.mT,         lambda g, z, x, W, b: x.mT @ g,
+                           lambda g, z, x, W, b: g)
 bce      = op(_bce,        lambda g, z, x, y: _per_image(g, x) * (sigmoid(x) - y),
                            lambda g, z, x, y: _per_image(g, x) * -x)
 
@@ -197,7 +230,7 @@ relu     = op(_relu,       lambda g, z, x: g * (x > 0))
 
 # ---- with settings       dL/dx
 leaky_relu = op(_leaky_relu, lambda g, z, x, slope=0.01: g * _slope(x, slope))
-elu      = op(_elu,        lambda g, z, x, alpha=1.0: g * (minimum(z, 0) + _slope(x, alpha)))
+elu      = op(_elu,        lambda g, z, x, alpha=1.0: g * _elu_slope(x, z, alpha))
 clip     = op(_clip,       lambda g, z, x, low, high: g * ((x >= low) & (x <= high)))
 
 # ---- reductions          dL/dx

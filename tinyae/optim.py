@@ -3,11 +3,13 @@
     optimiser = Adam(params(model), lr=1e-3)
     optimiser.step(grad(loss, params(model)))
 
-Gradients come in the order (or under the names) of the parameters. Each step gives every parameter a new array.
+Gradients come in the order (or under the names) of the parameters. A step joins all parameters end to end in one array,
+so that it is a dozen passes over one array however many parameters there are, and gives each its piece of a new one:
+a parameter's old data keeps its values.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,57 @@ Params = Sequence[Tensor] | dict[str, Tensor]
 Grads = Sequence[Array] | dict[str, Array]
 
 
+class _Joined:
+    """Leaf Tensors as one flat array, and back."""
+
+    def __init__(self, params: Params):
+        self.tensors = _leaves(params)
+        self.pieces: list[Array] = []
+        self.flat: Array = None
+
+    def data(self) -> Array:
+        """The parameters' data, joined: as `give` left it, unless somebody has changed a parameter since."""
+        now = [p.data for p in self.tensors.values()]
+        if len(self.pieces) != len(now) or any(a is not b for a, b in zip(now, self.pieces, strict=True)):
+            self.give(self.join(now))
+        return self.flat
+
+    def give(self, flat: Array) -> None:
+        """Each parameter gets its piece of flat, a new array that belongs to nobody else."""
+        self.flat = freeze(flat)
+        self.pieces = self.split(self.flat)
+        for p, piece in zip(self.tensors.values(), self.pieces, strict=True):
+            p.data = piece
+
+    def zeros(self) -> Array:
+        return np.zeros_like(self.join([p.data for p in self.tensors.values()]))
+
+    def join(self, arrays: Iterable[Array]) -> Array:
+        return np.concatenate([a.reshape(-1) for a in arrays])
+
+    def split(self, flat: Array) -> list[Array]:
+        """Views of flat in the parameters' shapes."""
+        views, start = [], 0
+        for p in self.tensors.values():
+            views.append(flat[start:start + p.size].reshape(p.shape))
+            start += p.size
+        return views
+
+    def gradients(self, grads: Grads) -> Array:
+        """The gradients, joined into a new array: a dict is matched by name, a list by position."""
+        names, tensors = list(self.tensors), list(self.tensors.values())
+        if isinstance(grads, dict) and grads.keys() == self.tensors.keys():
+            grads = [grads[name] for name in names]
+        if isinstance(grads, dict) or len(grads) != len(tensors) or any(
+                (getattr(g, "shape", None), getattr(g, "dtype", None)) != (p.shape, p.dtype)
+                for g, p in zip(grads, tensors, strict=True)):
+            raise BadValue("gradients do not match the parameters",
+                           expected=", ".join(f"{name} {describe(p)}" for name, p in self.tensors.items()),
+                           got=", ".join(grads) if isinstance(grads, dict) else ", ".join(map(describe, grads)),
+                           fix="grad(loss, the params that the optimiser was given)")
+        return self.join(grads)
+
+
 class SGD:
     """v <- momentum * v + g;  p <- p - lr * v. Polyak 1964, with momentum=0 plain gradient descent.
 
@@ -31,22 +84,25 @@ class SGD:
         _check_positive(lr=lr)
         _check_not_negative(l2=l2)
         _check_fraction(momentum=momentum)
-        self.params, self.lr, self.momentum, self.l2 = _leaves(params), lr, momentum, l2
-        self.v = [np.zeros_like(p.data) for p in self.params.values()]
+        self.joined, self.lr, self.momentum, self.l2 = _Joined(params), lr, momentum, l2
+        self.params, self.velocity = self.joined.tensors, self.joined.zeros()
+        self.v = self.joined.split(self.velocity)           # the same numbers, seen parameter by parameter
 
     def step(self, grads: Grads) -> None:
-        for p, g, v in zip(self.params.values(), _matching(grads, self.params), self.v, strict=True):
-            v *= self.momentum
-            v += g + self.l2 * p.data if self.l2 else g
-            p.data = freeze(p.data - self.lr * v)
+        g, p, v = self.joined.gradients(grads), self.joined.data(), self.velocity
+        if self.l2:
+            g += self.l2 * p
+        v *= self.momentum
+        v += g
+        self.joined.give(p - np.multiply(v, self.lr, out=g))
 
     def state(self) -> dict[str, Any]:
         """Copies of all that the next step depends on, beside the parameters: name -> array on the host."""
-        return {f"v.{i}": to_host(v).copy() for i, v in enumerate(self.v)}
+        return _copies(v=self.v)
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state() of an optimiser of the same parameters: everything is checked before anything is set."""
-        _load(state, {"v": self.v})
+        """Go on from a state() of an optimiser of the same parameters: all is checked before anything is set."""
+        _load(state, v=self.v)
 
 
 class Adam:
@@ -66,40 +122,50 @@ class Adam:
         _check_positive(lr=lr, eps=eps)
         _check_not_negative(weight_decay=weight_decay, l2=l2)
         _check_fraction(beta1=betas[0], beta2=betas[1])
-        self.params, self.lr, self.betas, self.eps = _leaves(params), lr, betas, eps
+        self.joined, self.lr, self.betas, self.eps = _Joined(params), lr, betas, eps
         self.weight_decay, self.l2, self.t = weight_decay, l2, 0
-        self.m = [np.zeros_like(p.data) for p in self.params.values()]
-        self.v = [np.zeros_like(p.data) for p in self.params.values()]
+        self.params, self.mean, self.square = self.joined.tensors, self.joined.zeros(), self.joined.zeros()
+        self.m, self.v = self.joined.split(self.mean), self.joined.split(self.square)      # parameter by parameter
 
     def step(self, grads: Grads) -> None:
-        arrays = _matching(grads, self.params)
-        b1, b2 = self.betas
+        g, p, m, v, (b1, b2) = self.joined.gradients(grads), self.joined.data(), self.mean, self.square, self.betas
         self.t += 1
-        rate, correction = self.lr / (1 - b1 ** self.t), (1 - b2 ** self.t) ** 0.5
-        for p, g, m, v in zip(self.params.values(), arrays, self.m, self.v, strict=True):
-            if self.l2:
-                g = g + self.l2 * p.data
-            m += (1 - b1) * (g - m)
-            v += (1 - b2) * (g * g - v)
-            kept = (1 - self.lr * self.weight_decay) * p.data if self.weight_decay else p.data
-            p.data = freeze(kept - rate * m / (np.sqrt(v) / correction + self.eps))
+        c1, c2 = 1 - b1 ** self.t, (1 - b2 ** self.t) ** 0.5
+        if self.l2:
+            g += self.l2 * p
+        # In place where nobody looks: g and s are this step's own. s becomes the step, with numerator and
+        # denominator multiplied by c2: (lr c2 / c1) * m / (sqrt(v) + eps c2).
+        s = (1 - b1) * g
+        m *= b1
+        m += s
+        np.multiply(g, g, out=g)
+        g *= 1 - b2
+        v *= b2
+        v += g
+        np.sqrt(v, out=s)
+        s += self.eps * c2
+        np.divide(m, s, out=s)
+        s *= self.lr * c2 / c1
+        self.joined.give(p * (1 - self.lr * self.weight_decay) - s if self.weight_decay else p - s)
 
     def state(self) -> dict[str, Any]:
         """Copies of all that the next step depends on, beside the parameters: name -> array on the host."""
-        moments = {f"{name}.{i}": to_host(a).copy() for name, arrays in (("m", self.m), ("v", self.v))
-                   for i, a in enumerate(arrays)}
-        return {"t": np.array(self.t), **moments}
+        return {"t": np.array(self.t), **_copies(m=self.m, v=self.v)}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state() of an optimiser of the same parameters: everything is checked before anything is set."""
+        """Go on from a state() of an optimiser of the same parameters: all is checked before anything is set."""
         if "t" not in state or np.shape(state["t"]) != ():
             raise BadValue("not a state of Adam", expected="a number of steps t", got=sorted(state), fix="Adam.state()")
-        _load({name: a for name, a in state.items() if name != "t"}, {"m": self.m, "v": self.v})
+        _load({name: a for name, a in state.items() if name != "t"}, m=self.m, v=self.v)
         self.t = int(state["t"])
 
 
-def _load(state: dict[str, Any], into: dict[str, list[Array]]) -> None:
-    places = {f"{name}.{i}": a for name, arrays in into.items() for i, a in enumerate(arrays)}
+def _copies(**moments: list[Array]) -> dict[str, np.ndarray]:
+    return {f"{name}.{i}": to_host(a).copy() for name, arrays in moments.items() for i, a in enumerate(arrays)}
+
+
+def _load(state: dict[str, Any], **moments: list[Array]) -> None:
+    places = {f"{name}.{i}": a for name, arrays in moments.items() for i, a in enumerate(arrays)}
     if state.keys() != places.keys():
         raise BadValue("not a state of this optimiser", expected=", ".join(sorted(places)),
                        got=", ".join(sorted(state)), fix="the state() of one with the same parameters")
@@ -120,21 +186,11 @@ def _leaves(params: Params) -> dict[str, Tensor]:
         raise BadValue("a parameter stands in the list twice", expected="each Tensor once",
                        got=f"{len(named)} entries, {len(set(named.values()))} Tensors",
                        fix="params(obj) lists a shared (tied) weight once")
+    if len({(p.dtype, device_of(p.data)) for p in named.values()}) > 1:
+        raise BadValue("parameters of two kinds", expected="one dtype, one device",
+                       got=", ".join(f"{name} {describe(p)}" for name, p in named.items())[:200],
+                       fix="an optimiser for each kind")
     return named
-
-
-def _matching(grads: Grads, params: dict[str, Tensor]) -> list[Array]:
-    """The gradients in the parameters' order: a dict is matched by name, a list by position."""
-    if isinstance(grads, dict) and grads.keys() == params.keys():
-        grads = [grads[name] for name in params]
-    if isinstance(grads, dict) or len(grads) != len(params) or any(
-            (getattr(g, "shape", None), getattr(g, "dtype", None)) != (p.shape, p.dtype)
-            for g, p in zip(grads, params.values(), strict=True)):
-        raise BadValue("gradients do not match the parameters",
-                       expected=", ".join(f"{name} {describe(p)}" for name, p in params.items()),
-                       got=", ".join(grads) if isinstance(grads, dict) else ", ".join(map(describe, grads)),
-                       fix="grad(loss, the params that the optimiser was given)")
-    return list(grads)
 
 
 def _check_positive(**settings: float) -> None:
