@@ -25,17 +25,17 @@ from .tensor import op, raw
 
 # A convolution is a product of patches (a row of a b c numbers for each place) with the kernel as a matrix. Patches
 # are a b / stride^2 times as large as their images, so they are made for a few images at a time, and made again when
-# a derivative wants them. Medians in ms on one core, 16 images, 3x3, stride 2, c -> k channels at the size of x, NHWC:
+# a derivative wants them. Medians in ms of one core's time, 16 images, 3x3, stride 2, c -> k at the size of x:
 #
 #                                                   3 -> 32 at 128    32 -> 64 at 64    64 -> 64 at 32
-#     conv2d            patches, 4 MiB at a time          21                49                21
-#                       all patches at once               24                57                25
-#                       a product for each tap            95                62                19
-#     conv_transpose2d  patches added up                  72                72                27
-#                       the same, channels first          38                83                39
-#                       a product for each tap            81                72                29
-#                       a conv2d for each parity         103                79                24
-BLOCK = {"cpu": 4 << 20, "cuda": 256 << 20}     # bytes of patches at a time
+#     conv2d            patches, 1 MiB at a time           7                14                 7
+#                       all patches at once                7                16                 9
+#                       a product for each tap            28                23                 8
+#     conv_transpose2d  patches added up                  24                28                10
+#                       the same, channels first          14                31                16
+#                       a product for each tap            31                27                11
+#                       a conv2d for each parity          26                22                10
+BLOCK = {"cpu": 1 << 20, "cuda": 256 << 20}     # bytes of patches at a time
 NARROW = 8                                      # channels; of fewer, NumPy's innermost loops are too short to pay
 
 
