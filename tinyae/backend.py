@@ -18,9 +18,9 @@ Array = Any    # numpy.ndarray or cupy.ndarray; a Union would need CuPy installe
 DEVICES = ("cpu", "cuda", "auto")
 
 # A step frees the arrays that the next one needs again. glibc gives such memory back to the system each time, and each
-# time the step pays a page fault for every 4 KiB of it: up to two thirds of its time. Freeing one block just below 32 MiB
-# raises the bounds (mallopt(3): M_MMAP_THRESHOLD and M_TRIM_THRESHOLD adapt), so that up to 62 MiB are kept. Elsewhere it
-# does nothing. TINYAE_KEEP_MEMORY=0 switches it off.
+# time the step pays a page fault for every 4 KiB of it: up to two thirds of its time. Freeing one block of just below
+# 32 MiB raises the bounds (mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD), so that up to 62 MiB are kept. Elsewhere
+# it does nothing. TINYAE_KEEP_MEMORY=0 switches it off.
 if os.environ.get("TINYAE_KEEP_MEMORY") != "0":
     np.empty(31 << 20, np.uint8)
 
