@@ -73,7 +73,7 @@ def _contents() -> str:
 
 
 def _waiting() -> str:
-    lines = ["## Not on show yet\n", "Mistakes of models that the library does not have yet.\n"]
+    lines = ["## Not on show yet\n", "Mistakes that were published as well, and that no exhibit shows yet.\n"]
     for model, mistakes in WAITING.items():
         for mistake, urls in mistakes.items():
             links = "".join(f"; [{url.removeprefix('https://github.com/')}]({url})" for url in urls)
