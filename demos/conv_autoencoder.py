@@ -1,0 +1,71 @@
+"""An autoencoder of convolutions: the same small detectors at every place of the image.
+
+Two convolutions with stride 2 make 14 x 14 and 7 x 7 places of the 28 x 28 pixels, a Dense layer the code; transposed
+convolutions draw the way back. Drawn: test images with their reconstructions, and what the first layer's units look
+for. Printed: the squared error next to that of a dense autoencoder with as wide a code, trained on the same batches.
+
+    python demos/conv_autoencoder.py                            drawn digits, needs no download, some minutes
+    python demos/conv_autoencoder.py --data fashion-mnist --hidden 32,64
+    python demos/conv_autoencoder.py --latent 2                 adds a map of the codes
+"""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae.backend import Array, to_device, to_host
+from tinyae.layers import Conv2D
+from tinyae.optim import Adam
+
+DENSE = (256, 128)      # hidden widths of the dense autoencoder beside it
+
+
+def run() -> None:
+    flags = cli.flags("conv_autoencoder", __doc__, hidden=[16, 32], latent=20, epochs=5)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    settings = {"device": flags.device, "rng": np.random.default_rng(flags.seed)}
+    model = models.ConvAutoencoder(shape, flags.hidden, flags.latent, **settings)
+    dense = models.Autoencoder(math.prod(shape), DENSE, flags.latent, **settings)
+    print(summary(model, (math.prod(shape),)))
+
+    def first(n: int) -> Array:
+        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+
+    def draw(epoch: int) -> None:
+        shown = first(40)
+        images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
+                                    to_host(model.reconstruct(shown)), shape)
+
+    nets = {"conv": model, "dense": dense}
+    own = {name: params({name: net}) for name, net in nets.items()}
+    phases = tuple(train.Phase(net.losses, own[name], Adam(own[name], lr=flags.lr), name) for name, net in nets.items())
+    history = train.fit([phases], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+
+    units = next(layer for layer in model.encoder if isinstance(layer, Conv2D)).W.numpy()       # (3, 3, c, k)
+    images.save_grid(out / "units.png", images.signed(np.moveaxis(units.mean(axis=2), -1, 0).reshape(-1, 9)), (3, 3),
+                     title="what each unit of the first layer looks for (white) and avoids (black)")
+    if plots.available():
+        plots.learning_curves(history, out / "curves.png")
+        if flags.latent == 2:
+            codes = model.encode(first(10_000)).numpy()
+            plots.latent_map(codes, None if test.labels is None else test.labels[:len(codes)], out / "latents.png")
+    figures = {"parameters": sum(p.size for p in own["conv"].values()),
+               "parameters, dense": sum(p.size for p in own["dense"].values())}
+    for name, row in zip(("", ", dense"), history[-2:], strict=True):       # one row for each phase
+        figures[f"nats per image{name}"] = row["test_reconstruction"]
+    for name, net in (("", model), (", dense", dense)):
+        figures[f"squared error{name}"] = evaluate.squared_error(net.reconstruct, test.images, flags.device)
+    for name, value in figures.items():
+        print(f"{name:24} {value:.6g}")
+    cards.write(out, flags, history, figures)
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)
