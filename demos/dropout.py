@@ -1,6 +1,6 @@
 """Few images, a large net: it learns them by heart, unless a part of it is always missing.
 
-Two equal nets see the same 2 000 images, one whole, one with a fifth of its hidden units dropped, others every time.
+Two equal nets see the same 500 images, one whole, one with a fifth of its hidden units dropped, others every time.
 The gap between how well they redraw these images and how well they redraw others is what they have learnt by heart.
 
     python demos/dropout.py                                 drawn digits, needs no download, a few minutes
@@ -18,12 +18,12 @@ from tinyae.backend import Array, to_host
 from tinyae.functions import bce_with_logits
 from tinyae.optim import Adam
 
-FEW = 2000
+FEW = 500
 RATES = {"without dropout": 0.0, "with dropout": 0.2}
 
 
 def run() -> None:
-    flags = cli.flags("dropout", __doc__, hidden=[512, 256], latent=64, epochs=60)
+    flags = cli.flags("dropout", __doc__, hidden=[512, 256], latent=64, epochs=200, batch_size=50)
     training, test = data.load(flags.data, flags.data_dir)
     out = cli.folder(flags)
 

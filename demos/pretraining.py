@@ -23,7 +23,7 @@ from tinyae.layers import Sequential
 from tinyae.optim import Adam
 
 LABELS, DRAWS = (100, 300, 1000, 10_000), 5
-STEPS, BATCH = 1000, 50             # of fine-tuning, the same for every number of labels
+STEPS, BATCH = 100, 50              # of fine-tuning, per epoch of pretraining; the same for every number of labels
 
 
 def run() -> None:
@@ -53,7 +53,7 @@ def run() -> None:
         chosen = rng.choice(len(training.images), count, replace=False)
         net = models.Classifier(copy.deepcopy(encoder), flags.latent, classes, rng=rng, device=flags.device)
         optimiser = Adam(params(net), lr=flags.lr)
-        for _ in range(STEPS):
+        for _ in range(STEPS * flags.epochs):
             batch = rng.choice(chosen, BATCH)
             x = to_device(data.batch(training.images, batch), flags.device)
             labels = to_device(freeze(training.labels[batch].astype(np.int64)), flags.device)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyae import cards, cli
+from tinyae import cards, cli, data
 
 ROOT = Path(__file__).parents[1]
 DEMOS = {path.stem: path.read_text() for path in (ROOT / "demos").glob("*.py")}
@@ -26,7 +26,7 @@ def quality():
 def test_a_card_names_a_demo_and_flags_that_it_takes(card):
     assert "cards.write" in DEMOS[card.demo]
     flags = cli.flags(card.demo, "", shlex.split(card.flags))
-    assert flags.data in ("digits", "mnist", "fashion-mnist")
+    assert flags.data in data.SOURCES
 
 
 def test_every_demo_that_writes_figures_has_a_card_and_every_card_a_name_of_its_own():

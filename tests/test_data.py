@@ -71,12 +71,12 @@ def test_batch_of_integers_is_refused():
 def test_digits_by_default():
     train, test = data.load("digits", progress=False)
     assert train.images.shape == (500, 28, 28) and len(test.labels) == 250
-    assert list(data.SOURCES) == ["digits", "creatures", "fashion-mnist", "mnist"]
+    assert list(data.SOURCES) == ["digits", "creatures", "moon", "fashion-mnist", "mnist"]
 
 
 @pytest.mark.parametrize("name, words", [
     ("mnits", "did you mean mnist"), ("fashion", "fashion-mnist"), ("", "a path that does not exist"),
-    ("no/such/folder", "digits, creatures, fashion-mnist, mnist"), ("gone.npy", "a path that does not exist"),
+    ("no/such/folder", "digits, creatures, moon, fashion-mnist, mnist"), ("gone.npy", "a path that does not exist"),
     (__file__, "neither .npy nor .npz")])
 def test_an_unknown_name_is_refused(name, words, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

@@ -83,6 +83,8 @@ CARDS: list[Card] = [
         at_most("gap with / gap without", 1, "Srivastava et al. 2014: dropout narrows it"),)),
     Card("pretraining", "--data mnist", (
         at_least("100 labels, gain", 0, "Erhan et al. 2010: it helps where labels are few"),)),
+    Card("interpolate", "--data moon", (
+        at_most("codes / pixels", 0.5, "our aim; 1 would be no better than mixing pixels"),)),
     Card("vae", "--data digits"),
     Card("vae", "--data mnist", (
         at_most("nats per image", 107, "784-400-20 in PyTorch: 104 to 106 after 10 epochs"),)),

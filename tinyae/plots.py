@@ -55,11 +55,16 @@ def latent_maps(maps: Mapping[str, Any], labels: Any, path: str | Path) -> None:
     classes = np.unique(labels)
     colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
     for axis, (title, codes) in zip(axes, maps.items(), strict=True):
+        axis.set(title=title, xlabel="latent 1", ylabel="latent 2")
+        if len(classes) > 20:           # too many to tell by their colours: a scale
+            points = axis.scatter(*np.asarray(codes).T, c=labels, s=4, linewidths=0, cmap="viridis")
+            continue
         for i, label in enumerate(classes):
             x, y = np.asarray(codes)[labels == label].T
             axis.scatter(x, y, s=4, alpha=0.6, linewidths=0, color=colours(i % colours.N), label=str(label))
-        axis.set(title=title, xlabel="latent 1", ylabel="latent 2")
-    if len(classes) > 1:
+    if len(classes) > 20:
+        figure.colorbar(points, ax=axes[-1], label="class")
+    elif len(classes) > 1:
         axes[-1].legend(title="class", markerscale=4, loc="center left", bbox_to_anchor=(1, 0.5))
     _save(figure, path)
 

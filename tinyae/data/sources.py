@@ -6,12 +6,13 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import BadType, BadValue
-from . import arrays, creatures, digits, folder, idx, published
+from . import arrays, creatures, digits, folder, idx, moon, published
 from .dataset import Dataset
 
 SOURCES = {
     "digits": "60 000 + 10 000 handwritten-like digits 28x28, drawn here: nothing to download",
     "creatures": "4 000 + 500 coloured animals 128x128, drawn here from 14 known factors: nothing to download",
+    "moon": "6 000 + 1 000 phases of the moon 28x28, drawn here: nothing to download",
     **{name: entry.description for name, entry in published.SETS.items()},
 }
 
@@ -31,6 +32,8 @@ def load(name: str | os.PathLike, data_dir: str | os.PathLike | None = None, *,
         return digits.load(data_dir, progress=progress)
     if name == "creatures":
         return creatures.load(data_dir, progress=progress)
+    if name == "moon":
+        return moon.load()
     if name in published.SETS:
         return published.load(str(name), data_dir, fetch=download, progress=progress)
     path = Path(name).expanduser()
