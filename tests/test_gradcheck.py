@@ -201,8 +201,8 @@ def alarms_and_misses(seeds):
     return alarms, misses
 
 
-def test_neither_alarm_nor_miss_on_five_seeds(seed):
-    assert alarms_and_misses(range(seed, seed + 5)) == ([], [])
+def test_neither_alarm_nor_miss_on_two_seeds(seed):
+    assert alarms_and_misses([seed, seed + 1]) == ([], [])
 
 
 @pytest.mark.slow

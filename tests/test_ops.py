@@ -1,42 +1,20 @@
-"""Rows on every device: values and gradients like NumPy's, and what the table of cases does not say."""
+"""What the table of cases does not say of rows: conventions at kinks and ties, numbers beside arrays, refusals."""
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import assert_like, refused
+from support import refused
 
 from tinyae import Tensor, grad, ops
-from tinyae.backend import to_device, to_host
-from tinyae.cases import CASES, between, distinct, here
+from tinyae.cases import CASES, between, distinct
 from tinyae.errors import BadType, BadValue
 from tinyae.properties import Point, second_order
-from tinyae.tensor import raw
-
-
-def value_and_gradients(f, arrays, where, dtype):
-    tensors = [Tensor(to_device(x.astype(dtype), where)) for x in arrays]
-    y = f(*tensors)
-    v = np.random.default_rng(0).standard_normal(y.shape)
-    gradients = grad(ops.sum(y * here(v, y)), tensors, unused="zero")
-    for g, t in zip(gradients, tensors, strict=True):
-        assert_like(g, t)
-    return [to_host(raw(y)), *map(to_host, gradients)]
-
-
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_every_device_computes_what_numpy_computes(name, dtype, device, seed):
-    for one in CASES[name]:
-        arrays = one.args(np.random.default_rng(seed))
-        on_cpu, there = (value_and_gradients(one.f, arrays, where, dtype) for where in ("cpu", device.name))
-        for a, b in zip(on_cpu, there, strict=True):
-            np.testing.assert_allclose(a, b, rtol=100 * np.finfo(dtype).eps, atol=100 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("name", ops.ROWS)
-def test_second_order_on_every_device(name, device, seed):
+def test_second_order_on_a_gpu(name, gpu, seed):
     one = CASES[name][0]
-    point = Point(name, one.f, one.args(np.random.default_rng(seed)), one.core, device.name, seed)
+    point = Point(name, one.f, one.args(np.random.default_rng(seed)), one.core, gpu.name, seed)
     assert second_order(point) < 1e-6
 
 
