@@ -83,6 +83,8 @@ CARDS: list[Card] = [
         at_most("gap with / gap without", 1, "Srivastava et al. 2014: dropout narrows it"),)),
     Card("pretraining", "--data mnist", (
         at_least("100 labels, gain", 0, "Erhan et al. 2010: it helps where labels are few"),)),
+    Card("features", "--data digits", (
+        at_least("activation by ascent / by the best image", 1, "the best of all pictures beats the best of ours"),)),
     Card("interpolate", "--data moon", (
         at_most("codes / pixels", 0.5, "our aim; 1 would be no better than mixing pixels"),)),
     Card("vae", "--data digits"),
