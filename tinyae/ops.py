@@ -22,7 +22,7 @@ from .tensor import Tensor, add, broadcast_to, op, raw, sum_to  # noqa: F401  (a
 
 def _power(x: Array, y: Array) -> Array: return x ** y                    # np.power(x, 2) is 5 times slower
 def _relu(x: Array) -> Array: return np.maximum(x, 0)
-def _leaky_relu(x: Array, slope: float = 0.01) -> Array: return np.maximum(x, 0) + slope * np.minimum(x, 0)
+def _leaky_relu(x: Array, slope: float = 0.01) -> Array: return (np.maximum if slope <= 1 else np.minimum)(x, slope * x)
 def _clip(x: Array, low: float, high: float) -> Array: return np.clip(x, low, high)
 def _sum(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.sum(x, axis, keepdims=keepdims)
 def _mean(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.mean(x, axis, keepdims=keepdims)
@@ -141,7 +141,7 @@ def _step(x: Any, y: Any, z: Any) -> Array:
 
 def _slope(x: Any, below: float) -> Array:
     """1 where x > 0, `below` elsewhere, in x's dtype."""
-    return (x > 0).astype(x.dtype) * (1 - below) + below
+    return (x > 0) * x.dtype.type(1 - below) + x.dtype.type(below)
 
 
 def _elu_slope(x: Any, z: Any, alpha: float) -> Any:
