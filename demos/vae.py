@@ -17,6 +17,8 @@ from tinyae import cards, cli, data, diagnose, images, models, ops, params, plot
 from tinyae.backend import Array, generator, to_device, to_host
 from tinyae.optim import Adam
 
+SAMPLES = 200       # for each image, to estimate its likelihood
+
 
 def run() -> None:
     flags = cli.flags("vae", __doc__, hidden=[400], latent=20)
@@ -46,17 +48,27 @@ def run() -> None:
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
                         out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
 
+    carried = to_host(model.kl_per_latent(first(2000)))
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
+        plots.bars(np.sort(carried)[::-1], out / "latents-kl.png", title="what each latent says about an image",
+                   xlabel="latents, in the order of their KL", ylabel="KL, nats")
         if flags.latent == 2:
             codes = model.encode(first(10_000)).numpy()
             plots.latent_map(codes, None if test.labels is None else test.labels[:len(codes)], out / "latents.png")
     if flags.latent == 2:
         images.save_manifold(out / "manifold.png",
                              lambda z: ops.sigmoid(model.decode(to_device(z, flags.device))).numpy(), shape)
-    last = history[-1]
-    cards.write(out, flags, history, {"nats per image": last["test_total"], "kl": last["test_kl"],
-                                      "reconstruction": last["test_reconstruction"]})
+    codes = model.encode(first(20)).data
+    one, other = codes[:len(codes) // 2], codes[-(len(codes) // 2):]
+    between = np.concatenate([one + t * (other - one) for t in np.linspace(0, 1, 10, dtype=np.float32)])
+    images.save_grid(out / "interpolation.png", ops.sigmoid(model.decode(between)).numpy(), shape,
+                     title="from one test image (top) to another (bottom), by the straight line between their codes")
+    last, rng = history[-1], generator(flags.seed, flags.device)
+    cards.write(out, flags, history, {
+        "nats per image": last["test_total"], "reconstruction": last["test_reconstruction"], "kl": last["test_kl"],
+        f"-log p(x), {SAMPLES} samples": float(model.nll(first(200), rng, SAMPLES).mean()),
+        "active units": model.active_units(first(2000)), "largest KL of a latent": carried.max()})
     cli.show(out)
 
 

@@ -161,3 +161,10 @@ def test_the_histogram_counts_every_value_and_marks_one(tmp_path, figure):
     axis = figure[0].axes[0]
     assert sum(bar.get_height() for bar in axis.patches) == 3 and axis.get_title() == "t"
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["0.25"]
+
+
+def test_bars_stand_in_the_order_of_their_values(tmp_path, figure):
+    plots.bars([2.0, 0.5, 1.0], tmp_path / "a.png", title="t", xlabel="x", ylabel="y")
+    axis = figure[0].axes[0]
+    assert [bar.get_height() for bar in axis.patches] == [2, 0.5, 1]
+    assert (axis.get_title(), axis.get_xlabel(), axis.get_ylabel()) == ("t", "x", "y")

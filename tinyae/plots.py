@@ -82,6 +82,15 @@ def lines(series: Mapping[str, Sequence[Any]], path: str | Path, *, title: str, 
     _save(figure, path)
 
 
+def bars(values: Any, path: str | Path, *, title: str, xlabel: str, ylabel: str) -> None:
+    """A bar for each of the values (n,), in their order."""
+    figure, (axis,) = _figure(1)
+    axis.bar(np.arange(1, len(values) + 1), np.asarray(values))
+    axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    _save(figure, path)
+
+
 def histogram(values: Any, path: str | Path, *, title: str, xlabel: str, ylabel: str,
               mark: float | None = None) -> None:
     """How many of the values (n,) lie where, in 40 equal steps; a dashed line at `mark`."""

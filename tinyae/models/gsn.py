@@ -31,10 +31,10 @@ class GSN:
     """
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (), latent: int = 500,
-                 activation: str | Callable = "relu", corruption: float = 0.4, walkback: int = 4, **settings: Any):
+                 activation: str | Callable = "relu", corruption: float = 0.4, walkback: int = 2, **settings: Any):
         if not 0 < corruption < 1 or walkback < 1:
             raise BadValue("no such walk", expected="0 < corruption < 1 and walkback, a whole number >= 1",
-                           got=f"corruption={corruption}, walkback={walkback}", fix="corruption=0.4, walkback=4")
+                           got=f"corruption={corruption}, walkback={walkback}", fix="corruption=0.4, walkback=2")
         self.encoder = dense_stack([n_in, *hidden, latent], activation, last=activation, **settings)
         self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
         self.n_in, self.corruption, self.walkback = n_in, corruption, walkback

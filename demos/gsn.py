@@ -1,0 +1,74 @@
+"""A generative stochastic network walks from digit to digit, and never sees the same one twice.
+
+It learns one step: spoil the image with salt and pepper, tell from what is left how each pixel of the clean image may
+have been, draw from that. Repeated, the step is a walk through the images that the training set might have held.
+Drawn: the walk from a test image, step by step. Printed: how many classes it comes by, in the eyes of a classifier.
+
+    python demos/gsn.py                                     drawn digits, needs no download, some minutes
+    python demos/gsn.py --data mnist --hidden 1000 --epochs 30
+"""
+from __future__ import annotations
+
+import math
+from itertools import islice
+
+import numpy as np
+
+from tinyae import cards, cli, data, evaluate, images, models, params, plots, probe, summary, train
+from tinyae.backend import Array, generator, to_device, to_host
+from tinyae.optim import Adam
+
+STEPS = 1000
+LABELLED = 10_000       # training images that the classifier is shown with their labels
+
+
+def run() -> None:
+    flags = cli.flags("gsn", __doc__, hidden=[], latent=500)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    model = models.GSN(math.prod(shape), flags.hidden, flags.latent, rng=np.random.default_rng(flags.seed),
+                       device=flags.device)
+    print(summary(model, (math.prod(shape),)))
+
+    def first(n: int) -> Array:
+        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+
+    def walk(steps: int) -> np.ndarray:
+        """The walk from the first test image: (steps, pixels)."""
+        rng = generator(flags.seed, flags.device)
+        return np.concatenate([to_host(p) for p in islice(model.walk(first(1), rng), steps)])
+
+    def draw(epoch: int) -> None:
+        """The epoch's pictures: images restored from salt and pepper, and the walk."""
+        spoilt = model.corrupt(first(40), generator(flags.seed, flags.device))
+        images.save_reconstructions(out / f"restored-{epoch:03d}.png", to_host(spoilt),
+                                    to_host(model.reconstruct(spoilt)), shape,
+                                    title="upper rows: test images with salt and pepper · lower rows: restored")
+        images.save_grid(out / f"walk-{epoch:03d}.png", walk(200), shape, columns=20,
+                         title=f"200 steps of the walk from a test image, row by row, after epoch {epoch}")
+
+    phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
+    history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+
+    if plots.available():
+        plots.learning_curves(history, out / "curves.png")
+    figures = {"nats per image": history[-1]["test_reconstruction"]}
+    if training.labels is not None and test.labels is not None:
+        net = probe.fit(evaluate.over(lambda x: x, training.images[:LABELLED]), training.labels[:LABELLED], [200],
+                        seed=flags.seed)
+        seen = net.classify(walk(STEPS))
+        visits = np.bincount(seen, minlength=int(training.labels.max()) + 1)
+        print(f"classes of {STEPS} steps:", ", ".join(f"{i}: {n}" for i, n in enumerate(visits)))
+        figures |= {"classes visited in 1000 steps": float((visits > 0).sum()),
+                    "steps to another class": float((np.diff(seen) != 0).mean()),
+                    "accuracy of the classifier, %":
+                        probe.accuracy(net, evaluate.over(lambda x: x, test.images), test.labels)}
+    cards.write(out, flags, history, figures)
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)
