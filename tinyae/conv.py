@@ -122,15 +122,14 @@ def _blocks(x: Array, numbers: int) -> Iterator[slice]:
 
 def _patches(x: Array, size: tuple[int, int], places: tuple, stride: int, padding: int) -> Iterator[tuple]:
     """Some images, and their patches as rows (m u v, a b c)."""
-    h, w, c = x.shape[1:]
+    n, h, w, c = x.shape
+    if padding:
+        inner, x = x, np.zeros((n, h + 2 * padding, w + 2 * padding, c), x.dtype, like=x)
+        x[:, padding:padding + h, padding:padding + w] = inner
     length = size[0] * size[1] * c
+    view = windows(x, size, stride)                                                 # (n, u, v, a, b, c)
     for some in _blocks(x, places[1] * places[2] * length):
-        part = x[some]
-        if padding:
-            inner = part
-            part = np.zeros((len(inner), h + 2 * padding, w + 2 * padding, c), x.dtype, like=x)
-            part[:, padding:padding + h, padding:padding + w] = inner
-        yield some, windows(part, size, stride).reshape(-1, length)
+        yield some, view[some].reshape(-1, length)
 
 
 def _met(tap: int, places: int, pixels: int, stride: int, padding: int) -> tuple[slice, slice]:
