@@ -3,7 +3,7 @@
     python benchmarks/quality.py                    all runs of tinyae/cards.py: hours on two cores
     python benchmarks/quality.py --only linear      those whose name begins so; the others' results stay
     python benchmarks/quality.py --report           no run: docs/results.md again, from the result files
-    python benchmarks/quality.py --smoke            each demo once, an epoch on few digits: does it run to its end?
+    python benchmarks/quality.py --smoke            each demo once, an epoch on few images: does it run to its end?
 
 Published data sets are looked for in $TINYAE_DATA, or fetched. Exit status 1: a demo failed or missed a target.
 """
@@ -23,9 +23,10 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tinyae import cards, data, files  # noqa: E402
+from tinyae.data import published  # noqa: E402
 
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "results.md"
-SMOKE = (1000, 200)         # training and test images
+SMOKE = (500, 100)         # training and test images
 HEAD = """# Results
 
 Every figure is from a run's own result.json (benchmarks/results), and this page is drawn from those by
@@ -53,7 +54,7 @@ def rows(card: cards.Card, result: dict[str, Any]) -> list[list[str]]:
     for figure, value in result["figures"].items():
         target = targets.pop(figure, None)
         verdict = "" if target is None else "met" if target.met(value) else "missed"
-        lines.append([f"{card.demo} {card.flags}", figure, f"{value:.4g}", target.text if target else "",
+        lines.append([f"{card.demo} {card.flags}", figure, f"{value:.5g}", target.text if target else "",
                       target.source if target else "", verdict])
     lines += [[f"{card.demo} {card.flags}", figure, "none", target.text, target.source, "missed"]
               for figure, target in targets.items()]
@@ -87,13 +88,14 @@ def stored() -> dict[str, dict[str, Any]]:
     return {path.stem: cards.read(path) for path in sorted(RESULTS.glob("*.json"))}
 
 
-def few_digits(folder: Path) -> Path:
-    """A file of SMOKE digits and their labels."""
-    parts = data.load("digits")
-    (images, labels), (test_images, test_labels) = ((part.images[:n], part.labels[:n])
-                                                    for part, n in zip(parts, SMOKE, strict=True))
-    np.savez(folder / "few.npz", images=images, labels=labels, test_images=test_images, test_labels=test_labels)
-    return folder / "few.npz"
+def few(name: str, folder: Path) -> Path:
+    """A file of SMOKE images and labels: digits, or what is drawn here under another name."""
+    name = "digits" if name in published.SETS else name
+    path = folder / f"{name}.npz"
+    if not path.exists():
+        train, test = ((part.images[:n], part.labels[:n]) for part, n in zip(data.load(name), SMOKE, strict=True))
+        np.savez(path, images=train[0], labels=train[1], test_images=test[0], test_labels=test[1])
+    return path
 
 
 def smoke(only: str) -> int:
@@ -101,10 +103,10 @@ def smoke(only: str) -> int:
     first = {card.demo: card for card in reversed(cards.CARDS) if card.name.startswith(only)}
     lines, failed = [], 0
     with tempfile.TemporaryDirectory() as folder:
-        few = few_digits(Path(folder))
         for demo, card in sorted(first.items()):
             print(f"{demo} ...", flush=True)
-            result = run(card, f"--data {few} --epochs 1 --batch-size 50", Path(folder, demo))
+            images = few(card.flags.split()[1], Path(folder))
+            result = run(card, f"--data {images} --epochs 1 --batch-size 50", Path(folder, demo))
             failed += result is None
             lines += [[demo, *line[1:3], "", "", "" if np.isfinite(float(line[2])) else "not finite"]
                       for line in rows(cards.Card(demo, ""), result)] if result else [[demo, "", "", "", "", "failed"]]

@@ -26,7 +26,7 @@ def quality():
 def test_a_card_names_a_demo_and_flags_that_it_takes(card):
     assert "cards.write" in DEMOS[card.demo]
     flags = cli.flags(card.demo, "", shlex.split(card.flags))
-    assert flags.data in data.SOURCES
+    assert flags.data in data.SOURCES and card.flags.startswith(f"--data {flags.data}")
 
 
 def test_every_demo_that_writes_figures_has_a_card_and_every_card_a_name_of_its_own():
@@ -62,11 +62,11 @@ def test_the_page_of_results_is_what_the_result_files_say(quality):
     assert quality.PAGE.read_text() == quality.page(results)
     assert set(results) <= {card.name for card in cards.CARDS}
     for figure in re.findall(r"\| ([\d.e+-]+) \|", quality.PAGE.read_text()):
-        assert any(figure == f"{value:.4g}" for result in results.values() for value in result["figures"].values())
+        assert any(figure == f"{value:.5g}" for result in results.values() for value in result["figures"].values())
 
 
 def test_smoke_runs_a_demo_to_its_end_and_reports_one_that_fails(quality, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(quality, "few_digits", lambda folder: tmp_path / "few.npz")
+    monkeypatch.setattr(quality, "few", lambda name, folder: tmp_path / "few.npz")
     made = {"demo": "linear", "figures": {"a": 1.5}, "setting": {}, "machine": "", "seconds": 0}
     script = "import sys, json, pathlib; out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1]); "
     (tmp_path / "demos").mkdir()
