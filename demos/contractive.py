@@ -60,8 +60,9 @@ def run() -> None:
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
     plain, contractive = history[-2:]                                          # one row for each phase
+    before, after = (norms(net).mean() for net in nets.values())
     cards.write(out, flags, history, {
-        "Jacobian norm, plain": norms(nets["plain"]).mean(), "Jacobian norm": norms(nets["contractive"]).mean(),
+        "Jacobian norm, plain": before, "Jacobian norm": after, "Jacobian norm / that of the plain net": after / before,
         "nats per image, plain": plain["test_reconstruction"], "nats per image": contractive["test_reconstruction"]})
     cli.show(out)
 
