@@ -144,7 +144,7 @@ def test_help_shows_every_flag_with_its_default(folder, monkeypatch, capsys):
     said = " ".join(capsys.readouterr().out.split())
     for flag in cli.FLAGS:
         assert f"--{flag.name} {flag.metavar}" in said
-    for words in ("numbers in a code (default: 20)", "(default: 400)", "digits, creatures, fashion-mnist, mnist"):
+    for words in ("numbers in a code (default: 20)", "(default: 400)", "digits, creatures, moon, fashion-mnist, mnist"):
         assert words in said
 
 
