@@ -136,6 +136,26 @@ def test_the_latent_map_has_a_colour_and_a_name_for_each_class(tmp_path, figure,
     assert pixels_of_plot(tmp_path / "a.png") and pixels_of_plot(tmp_path / "b.png")
 
 
+def test_maps_of_many_classes_have_a_scale_and_stand_side_by_side(tmp_path, figure, rng):
+    codes = rng.standard_normal((60, 2))
+    plots.latent_maps({"one": codes, "other": -codes}, np.arange(60) % 28, tmp_path / "a.png")
+    one, other, scale = figure[0].axes
+    assert [axis.get_title() for axis in (one, other)] == ["one", "other"] and scale.get_ylabel() == "class"
+    np.testing.assert_allclose(one.collections[0].get_offsets(), -other.collections[0].get_offsets())
+    assert one.get_legend() is other.get_legend() is None and pixels_of_plot(tmp_path / "a.png")
+
+
+def test_lines_with_and_without_bars(tmp_path, figure):
+    plots.lines({"a": ([1, 10], [2.0, 3.0]), "b": ([1, 10], [2.0, 3.0], [0.5, 0.25])}, tmp_path / "a.png", title="t",
+                xlabel="x", ylabel="y", log=True)
+    (axis,) = figure[0].axes
+    assert axis.get_xscale() == "log" and [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b"]
+    bars = [segment[:, 1] for segment in axis.containers[1].lines[2][0].get_segments()]
+    np.testing.assert_allclose(bars, [[1.5, 2.5], [2.75, 3.25]])
+    assert axis.containers[0].lines[0].get_linestyle() != axis.containers[1].lines[0].get_linestyle()
+    assert pixels_of_plot(tmp_path / "a.png")
+
+
 def pixels_of_plot(path) -> bool:
     """The plot is a PNG and leaves its edge white: nothing is cut off."""
     with Image.open(path) as picture:
