@@ -1,0 +1,20 @@
+"""A function over a whole data set, batch by batch."""
+import numpy as np
+import pytest
+
+from tinyae import evaluate, ops
+from tinyae.tensor import Tensor
+
+
+@pytest.mark.parametrize("n", [1, 1000, 1001, 2500])
+def test_over_puts_all_batches_together_in_order(n):
+    images = np.random.default_rng(0).integers(0, 256, (n, 2, 3), dtype=np.uint8)
+    pixels = images.reshape(n, 6) / np.float32(255)
+    assert [len(x) for x in evaluate.batches(images)] == [1000] * (n // 1000) + [n % 1000] * (n % 1000 > 0)
+    np.testing.assert_allclose(evaluate.over(lambda x: x, images), pixels, rtol=1e-6)
+    np.testing.assert_allclose(evaluate.over(lambda x: ops.sum(Tensor(x), axis=1), images), pixels.sum(1), rtol=1e-5)
+
+
+def test_squared_error_is_summed_over_pixels_and_averaged_over_images():
+    images = np.full((1500, 2, 3), 255, np.uint8)
+    assert evaluate.squared_error(lambda x: x - np.float32(0.5), images) == pytest.approx(6 * 0.25)
