@@ -64,7 +64,7 @@ def run() -> None:
                              lambda z: ops.sigmoid(model.decode(to_device(z, flags.device))).numpy(), shape)
     mean, covariance = distance(codes)
     cards.write(out, flags, history, {
-        "nats per image": history[-3]["test_reconstruction"], "discriminator": history[-2]["test_discriminator"],
+        "nats per image": history[-3]["test_reconstruction"], "discrimination": history[-2]["test_discrimination"],
         "largest mean of a code": mean, "covariance of the codes from the identity": covariance})
     cli.show(out)
 

@@ -27,7 +27,7 @@ def noise():
 
 
 def test_the_discriminator_s_loss_has_no_gradient_for_the_encoder(model, batch):
-    loss = model.discriminator_loss(batch, noise())["discriminator"]
+    loss = model.discriminator_loss(batch, noise())["discrimination"]
     with pytest.raises(Refusal, match="does not depend on") as refusal:
         grad(loss, params(model.encoder))
     assert all(word in str(refusal.value) for word in ("expected:", "got:", "fix:"))
@@ -38,7 +38,8 @@ def test_the_discriminator_tells_codes_from_the_prior(model, batch):
     prior, code = noise().standard_normal((8, 3), dtype=f4), model.encode(batch).data
     judged = [bce_with_logits(model.discriminator(z), np.full((8, 1), label, f4)).data.mean()
               for z, label in ((prior, 1), (code, 0))]
-    np.testing.assert_allclose(model.discriminator_loss(batch, noise())["discriminator"].item(), sum(judged), rtol=1e-6)
+    loss = model.discriminator_loss(batch, noise())["discrimination"]
+    np.testing.assert_allclose(loss.item(), sum(judged), rtol=1e-6)
     with pytest.raises(BadType, match="prior is sampled"):
         model.discriminator_loss(batch, None)
 

@@ -49,7 +49,7 @@ class Adversarial:
                           fix="np.random.default_rng(0)")
         z = self.encode(batch).data                                         # a constant: the encoder is not on trial
         prior = normal(rng, like=z)
-        return {"discriminator": mean(softplus(-self.discriminator(prior)) + softplus(self.discriminator(z)))}
+        return {"discrimination": mean(softplus(-self.discriminator(prior)) + softplus(self.discriminator(z)))}
 
     def deception_loss(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
         """-log D(code), the non-saturating form: its gradient is largest where the discriminator is sure."""

@@ -27,19 +27,19 @@ SOURCES = {
 def wrong(self: Any, batch: Any, rng: Any) -> dict[str, Any]:
     z = self.encode(batch)
     prior = normal(rng, like=z)
-    return {"discriminator": mean(softplus(-self.discriminator(prior)) + softplus(self.discriminator(z)))}
+    return {"discrimination": mean(softplus(-self.discriminator(prior)) + softplus(self.discriminator(z)))}
 
 
 def right(self: Any, batch: Any, rng: Any) -> dict[str, Any]:
     z = self.encode(batch).data             # numbers without a past
     prior = normal(rng, like=z)
-    return {"discriminator": mean(softplus(-self.discriminator(prior)) + softplus(self.discriminator(z)))}
+    return {"discrimination": mean(softplus(-self.discriminator(prior)) + softplus(self.discriminator(z)))}
 
 
 def gradient(loss: Any) -> str:
     """That of the encoder's weights, or the refusal to give one."""
     model = Adversarial(6, (5,), 2, dtype=np.float64, rng=np.random.default_rng(0))
-    value = loss(model, np.linspace(0, 1, 24).reshape(4, 6), np.random.default_rng(0))["discriminator"]
+    value = loss(model, np.linspace(0, 1, 24).reshape(4, 6), np.random.default_rng(0))["discrimination"]
     try:
         return f"numbers up to {max(np.abs(g).max() for g in grad(value, params(model.encoder)).values()):.2f}"
     except Refusal as refusal:
