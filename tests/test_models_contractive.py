@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from tinyae import Tensor, grad, ops, params
+from tinyae.errors import BadValue
 from tinyae.models import Contractive
 from tinyae.models.contractive import closed_form, jacobian_norm
 from tinyae.optim import Adam
@@ -51,3 +52,5 @@ def test_the_penalty_contracts(rng):
             optimiser.step(grad(sum(model.losses(x).values()), params(model)))
         after[weight] = closed_form(model.encode(x), model.encoder[0].W).data.mean()
     assert after[100.0] < 0.05 * after[0.0]
+    with pytest.raises(BadValue, match="weight out of range"):
+        Contractive(7, (), 4, weight=-0.1, rng=np.random.default_rng(0))

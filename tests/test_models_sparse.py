@@ -60,3 +60,5 @@ def test_the_textbook_s_weights_are_per_pixel():
         np.testing.assert_allclose(model.losses(x)[penalty].item(), per_pixel * 784 * alone[penalty], rtol=1e-5)
     with pytest.raises(BadValue, match="unknown penalty"):
         Sparse(penalty="l2", rng=np.random.default_rng(0))
+    with pytest.raises(BadValue, match="weight out of range"):
+        Sparse(weight=-1.0, rng=np.random.default_rng(0))

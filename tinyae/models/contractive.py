@@ -10,6 +10,7 @@ from operator import add
 from typing import Any
 
 from ..backend import Array, normal
+from ..errors import BadValue
 from ..functions import bce_with_logits
 from ..layers import Dense, Sequential, Tied, dense_stack
 from ..ops import mean, sigmoid, square, sum
@@ -26,6 +27,8 @@ class Contractive:
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (), latent: int = 1000, weight: float = 0.1,
                  **settings: Any):
+        if not 0 <= weight < float("inf"):
+            raise BadValue("weight out of range", expected="weight >= 0, of the penalty", got=weight, fix="weight=0.1")
         self.encoder = dense_stack([n_in, *hidden, latent], "sigmoid", last="sigmoid", **settings)
         back: list[Dense] = self.encoder[::-1]
         self.decoder = Sequential(*[Tied(layer, activation="sigmoid") for layer in back[:-1]], Tied(back[-1]))

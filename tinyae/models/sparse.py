@@ -31,10 +31,12 @@ class Sparse:
         if penalty not in PER_PIXEL:
             raise BadValue("unknown penalty", expected=" or ".join(map(repr, PER_PIXEL)), got=repr(penalty),
                            fix='penalty="kl"')
+        weight = PER_PIXEL[penalty] * n_in if weight is None else weight
+        if not 0 <= weight < float("inf"):
+            raise BadValue("weight out of range", expected="weight >= 0, of the penalty", got=weight, fix="weight=None")
         self.encoder = dense_stack([n_in, *hidden, latent], activation, **settings)
         self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
-        self.penalty, self.target = penalty, target
-        self.weight = PER_PIXEL[penalty] * n_in if weight is None else weight
+        self.penalty, self.target, self.weight = penalty, target, weight
 
     def encode(self, x: Array) -> Tensor:
         return sigmoid(self.encoder(x))                                     # (n, latent)

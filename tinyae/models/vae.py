@@ -21,7 +21,7 @@ from ..tensor import Tensor, raw
 # log is finite where float32 rounds softplus to 0.
 SPREADS: dict[str, Callable] = {"log_var": lambda s: s, "sigma": lambda s: 2 * log(softplus(s) + 1e-6)}
 LIKELIHOODS = ("bernoulli", "gaussian")
-ACTIVE = 0.01       # of the variance of a latent's mean over images, where that of the prior is 1 (Burda et al. 2016)
+ACTIVE = 0.01       # a latent whose mean has a larger variance over images; the prior's is 1 (Burda et al. 2016)
 
 
 class VAE:
@@ -29,7 +29,8 @@ class VAE:
 
     likelihood="gaussian": p(x|z) = N(sigmoid(decode(z)), e^pixel_log_var), one learned variance for all pixels.
     (A fixed one would be a beta in disguise; learned, it becomes the mean squared error: Rybkin et al. 2021.) spread:
-    what the encoder's second head gives, "log_var" or "sigma". Keywords go to every Dense: rng (required), init, ...
+    what the encoder's second head gives, "log_var" or "sigma". Keywords go to every Dense: rng (required), init,
+    device, dtype.
     """
 
     pixel_log_var: Tensor | None = None     # Bernoulli pixels have none
