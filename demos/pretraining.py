@@ -2,8 +2,7 @@
 
 A denoising autoencoder looks at all training images, never at a label. Its encoder then starts a classifier that is
 given labels for 100, 300, 1 000, 10 000 of them; an equal classifier starts from random weights. Five draws of who gets
-a label show how much of the difference is luck. With few labels the encoder's look at the rest helps; with many, the
-labels say it all, and it helps no more. Both are in the picture.
+a label show how much of the difference is luck. The picture says where the look at the rest helps, and where it does not.
 
     python demos/pretraining.py                             drawn digits, needs no download, some minutes
     python demos/pretraining.py --data mnist
