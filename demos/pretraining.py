@@ -2,7 +2,7 @@
 
 A denoising autoencoder looks at all training images, never at a label. Its encoder then starts a classifier that is
 given labels for 100, 300, 1 000, 10 000 of them; an equal classifier starts from random weights. Five draws of who gets
-a label show how much of the difference is luck. The picture says where the look at the rest helps, and where it does not.
+a label show how much of the difference is luck: the picture says where the look at the rest helps, and where not.
 
     python demos/pretraining.py                             drawn digits, needs no download, some minutes
     python demos/pretraining.py --data mnist
