@@ -1,4 +1,5 @@
 """The README is run, not believed."""
+import ast
 import contextlib
 import io
 import re
@@ -32,3 +33,9 @@ def test_the_checks_of_a_change_are_the_readme_s_second_command():
 def test_every_link_and_picture_is_there():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+def test_every_demo_is_in_the_table_with_its_first_line():
+    for demo in (ROOT / "demos").glob("*.py"):
+        first = ast.get_docstring(ast.parse(demo.read_text())).splitlines()[0]
+        assert f"| [{demo.stem}](demos/{demo.name}) | {first} |" in README
