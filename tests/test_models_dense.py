@@ -171,3 +171,14 @@ def test_the_first_layer_stays_bit_identical_through_the_second_phase(rng):
     fit([second], (drawn[:30], drawn[30:]), epochs=3, batch_size=8, report=None)
     same = {name for name, p in params(model).items() if p.numpy().tobytes() == before[name]}
     assert same == set(first.params)                                        # and the second layer's have all moved
+
+
+# ---- on the GPU
+
+def test_components_take_codes_from_host_and_device(device, rng):
+    model = LinearAutoencoder(12, (), 3, rng=rng, device=device.name)
+    codes = model.encode(device.array(rng.random((20, 12)))).data
+    found = model.components(codes)
+    assert type(found) is np.ndarray and found.shape == (3, 12)
+    np.testing.assert_allclose(model.components(device.host(codes)), found)
+    np.testing.assert_allclose(found @ found.T, np.eye(3), atol=1e-6)

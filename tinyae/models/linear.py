@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, to_host
+from ..backend import Array, device_of, to_device, to_host
 from ..functions import squared_error
 from ..layers import dense_stack
 from ..ops import mean
@@ -48,8 +48,9 @@ class LinearAutoencoder:
         At the optimum, for codes (n, latent) of all training images, they are the principal components, each up to
         its sign. With codes = L e, e white, decoded images vary as e L.T D: its right singular vectors, in order.
         """
-        none = np.zeros((1, codes.shape[1]), codes.dtype, like=codes)
-        D = to_host(raw(self.decode(np.eye(codes.shape[1], dtype=codes.dtype, like=codes)) - self.decode(none)))
+        W = self.decoder[0].W.data                                          # (latent, ...)
+        each = to_device(np.eye(len(W), dtype=W.dtype), device_of(W))
+        D = to_host((self.decode(each) - self.decode(0 * each)).data)       # (latent, n_in), without the offset
         covariance = np.cov(to_host(codes).astype(np.float64).T).reshape(len(D), len(D))
         return np.linalg.svd(np.linalg.cholesky(covariance).T @ D, full_matrices=False)[2]
 
