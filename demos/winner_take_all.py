@@ -21,7 +21,7 @@ LABELLED = 10_000       # training images that the classifier is shown with thei
 
 
 def run() -> None:
-    flags = cli.flags("winner_take_all", __doc__, hidden=[], latent=500, batch_size=100)
+    flags = cli.flags("winner_take_all", __doc__, hidden=[], latent=500, batch_size=100, lr=5e-3)
     training, test = data.load(flags.data, flags.data_dir)
     out = cli.folder(flags)
 
