@@ -1,10 +1,11 @@
 """How a variational autoencoder stops saying anything, and what to do about it.
 
-The KL term is paid for every word of the code; the decoder has to learn first what a word means. If it learns slowly,
-as through three layers of sigmoids, the encoder falls silent before that: each latent is N(0, 1) whatever the image,
-the decoder draws the mean image, and neither can find the way back alone. The posterior has collapsed. A second net,
-with the same weights at the start and the same batches, gets its words for nothing at first and pays the full price
-only after five epochs (KL warm-up: Bowman et al. 2016).
+The KL term is paid for every word of the code; the decoder has to learn first what a word means. If words are dear from
+the start, the encoder falls silent before that: each latent is near N(0, 1) whatever the image, the decoder draws the
+mean image, and for many steps neither gains by the first word. The posterior has collapsed. Here the price is high
+(beta = 10) and the nets are deep. A second net, with the same weights at the start and the same batches, gets its words
+for nothing at first and pays the full price only after five epochs (KL warm-up: Bowman et al. 2016). It has learned
+what they are worth, and keeps them.
 
     python demos/collapse.py                                drawn digits, needs no download, some minutes
 """
@@ -19,16 +20,16 @@ from tinyae import cards, cli, data, diagnose, images, models, params, plots, su
 from tinyae.backend import Array, to_device, to_host
 from tinyae.optim import Adam
 
-WARM_UP = 5         # epochs until beta is 1
+BETA, WARM_UP = 10.0, 5         # nats paid for a nat of the code; epochs until that is the price
 
 
 def run() -> None:
-    flags = cli.flags("collapse", __doc__, hidden=[200, 200, 200], latent=20, batch_size=64)
+    flags = cli.flags("collapse", __doc__, hidden=[200, 200, 200, 200], latent=20, batch_size=500, epochs=7)
     training, test = data.load(flags.data, flags.data_dir)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
-    nets = {name: models.VAE(math.prod(shape), flags.hidden, flags.latent, "sigmoid", device=flags.device,
+    nets = {name: models.VAE(math.prod(shape), flags.hidden, flags.latent, beta=BETA, device=flags.device,
                              rng=np.random.default_rng(flags.seed)) for name in ("at once", "warm-up")}
     print(summary(nets["at once"], (math.prod(shape),)))
 
@@ -53,7 +54,7 @@ def run() -> None:
         return tuple(train.Phase(losses[name], own[name], optimisers[name], name) for name in nets)
 
     warm = min(WARM_UP, flags.epochs - 1)
-    schedule = [stage(epoch / warm) for epoch in range(warm)] + [stage(1.0)]
+    schedule = [stage(BETA * epoch / warm) for epoch in range(warm)] + [stage(BETA)]
     history = train.fit(schedule, (training, test), epochs=[1] * warm + [flags.epochs - warm], seed=flags.seed,
                         batch_size=flags.batch_size, out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
 
@@ -61,12 +62,12 @@ def run() -> None:
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
         latents = np.arange(1, flags.latent + 1)
-        plots.lines({name: (latents, kl, np.zeros(len(kl))) for name, kl in carried.items()}, out / "latents.png",
+        plots.lines({name: (latents, kl) for name, kl in carried.items()}, out / "latents.png",
                     xlabel="latents, in the order of their KL", ylabel="KL, nats",
                     title="what each latent says about an image")
-    figures = {}
+    figures = {"kl, at once / warm-up": carried["at once"].sum() / carried["warm-up"].sum()}
     for name, row in zip(nets, history[-2:], strict=True):
-        figures |= {f"nats per image, {name}": row["test_total"], f"kl, {name}": carried[name].sum(),
+        figures |= {f"-ELBO with beta, {name}": row["test_total"], f"kl, {name}": carried[name].sum(),
                     f"active units, {name}": nets[name].active_units(first(2000))}
     cards.write(out, flags, history, figures)
     cli.show(out)
