@@ -40,7 +40,8 @@ def run() -> None:
         """The epoch's pictures; -> how many latents each net has in use, for the epoch's lines."""
         for name, net in nets.items():
             images.save_reconstructions(out / f"reconstructions-{name.replace(' ', '-')}-{epoch:03d}.png",
-                                        to_host(first(20)), to_host(net.reconstruct(first(20))), shape)
+                                        to_host(first(20)), to_host(net.reconstruct(first(20))), shape,
+                                        title=f"{name} · upper rows: originals · lower rows: reconstructions")
         posteriors = {name: net.posterior(first(2000)) for name, net in nets.items()}
         return " · ".join(f"{name}: {diagnose.latents_in_use(mu.data, log_var.data)}"
                           for name, (mu, log_var) in posteriors.items())

@@ -45,7 +45,8 @@ def run() -> None:
         shown = first(40)
         for name, net in nets.items():
             images.save_reconstructions(out / f"reconstructions-{name}-{epoch:03d}.png", to_host(shown),
-                                        to_host(net.reconstruct(shown)), shape)
+                                        to_host(net.reconstruct(shown)), shape,
+                                        title=f"{name} · upper rows: originals · lower rows: reconstructions")
         return "Jacobian norm " + ", ".join(f"{norms(net).mean():.3f} {name}" for name, net in nets.items())
 
     own = {name: params({name: net}) for name, net in nets.items()}
