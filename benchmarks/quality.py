@@ -54,7 +54,7 @@ def rows(card: cards.Card, result: dict[str, Any]) -> list[list[str]]:
     for figure, value in result["figures"].items():
         target = targets.pop(figure, None)
         verdict = "" if target is None else "met" if target.met(value) else "missed"
-        lines.append([f"{card.demo} {card.flags}", figure, f"{value:.5g}", target.text if target else "",
+        lines.append([f"{card.demo} {card.flags}", figure, f"{value:.6g}", target.text if target else "",
                       target.source if target else "", verdict])
     lines += [[f"{card.demo} {card.flags}", figure, "none", target.text, target.source, "missed"]
               for figure, target in targets.items()]

@@ -62,7 +62,7 @@ def test_the_page_of_results_is_what_the_result_files_say(quality):
     assert quality.PAGE.read_text() == quality.page(results)
     assert set(results) <= {card.name for card in cards.CARDS}
     for figure in re.findall(r"\| ([\d.e+-]+) \|", quality.PAGE.read_text()):
-        assert any(figure == f"{value:.5g}" for result in results.values() for value in result["figures"].values())
+        assert any(figure == f"{value:.6g}" for result in results.values() for value in result["figures"].values())
 
 
 def test_smoke_runs_a_demo_to_its_end_and_reports_one_that_fails(quality, monkeypatch, tmp_path, capsys):
