@@ -25,8 +25,8 @@ from tinyae.data.creatures import FACTORS
 from tinyae.optim import Adam
 from tinyae.tensor import raw
 
-# With leaky_relu the shapes come and the colours do not: at 32x32, after 800 steps, the correlation of the colours (less
-# their grey) with the images' is 0.01, with elu 0.50, and the loss is less by 25 nats.
+# With leaky_relu the shapes come and the colours do not: at 32x32, after 800 steps, the correlation of the colours
+# (less their grey) with those of the images is 0.01, with elu 0.50, and the loss is less by 25 nats.
 ACTIVATION = "elu"
 TOGETHER = 50       # images at a time, where nothing is learnt: their activations are large
 
