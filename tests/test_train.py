@@ -241,3 +241,16 @@ def test_a_run_keeps_nothing_of_a_step():
 
 
 
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="resident memory is read from /proc")
+def test_memory_of_a_run_is_flat_over_ten_thousand_steps(tmp_path):
+    def resident(epoch):
+        with open("/proc/self/statm") as file:
+            seen[epoch] = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    seen: dict[int, int] = {}
+    images = np.random.default_rng(0).integers(0, 256, (400, 4, 4), np.uint8)
+    tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), data=(images, images[:8]), epochs=102, batch_size=4,
+                  out=tmp_path / "run", on_epoch=resident)
+    assert seen[102] - seen[2] < 2 * 2 ** 20, "bytes more after 10 000 steps"
