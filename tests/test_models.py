@@ -64,13 +64,19 @@ def test_the_loss_does_not_depend_on_the_batch_size(batch):
             np.testing.assert_allclose(twice.item(), once.item(), rtol=1e-6)
 
 
+# Of the loss at the start, above the images' entropy, what may be left after 300 steps on one batch: 0.6, except where
+OVERFITS_LESS = {"GSN": 0.9,            # salt and pepper hide pixels of the 12, which are lost
+                 "WinnerTakeAll": 0.75,  # each of 3 units speaks for one of the 8 images
+                 "ConvVAE": 0.75}       # the start is lower: its first decoder is nearly the mean image
+
+
 def test_a_model_overfits_a_batch(model, batch):
     floor, start, optimiser = 0, total(model, batch).item(), Adam(params(model), lr=1e-2)
     if gives_logits(model, batch):
         floor -= np.sum(batch * np.log(batch) + (1 - batch) * np.log(1 - batch), axis=1).mean()    # grey has entropy
     for step in range(300):
         optimiser.step(grad(total(model, batch, step), params(model)))
-    most = 0.9 if hasattr(model, "walk") else 0.75          # what salt and pepper hide of 12 pixels is lost
+    most = OVERFITS_LESS.get(type(model).__name__, 0.6)
     assert total(model, batch).item() - floor < most * (start - floor)
 
 
