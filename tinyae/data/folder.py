@@ -64,7 +64,7 @@ def _read(path: Path, size: tuple[int, int] | None) -> np.ndarray:
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             image = image.convert("RGBA")
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    pixels = np.asarray(image if size in (None, image.size) else image.resize(size, Image.Resampling.LANCZOS))
+    pixels = np.asarray(image if size is None or size == image.size else image.resize(size, Image.Resampling.LANCZOS))
     return pixels[..., 0] if (pixels == pixels[..., :1]).all() else pixels
 
 
