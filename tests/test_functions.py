@@ -121,3 +121,9 @@ def test_refusals_say_expected_got_fix(call, words):
         call(np.zeros((4, 3), f4))
     for word in ["expected:", "got:", "fix:", *words]:
         assert word in str(refusal.value)
+
+
+def test_sparsity_kl_refuses_what_is_no_batch():
+    for wrong in (np.zeros(3, f4), np.zeros((0, 3), f4)):
+        with pytest.raises(ValueError, match=r"batch of units[\s\S]*expected:[\s\S]*got:[\s\S]*fix:"):
+            functions.sparsity_kl(wrong, 0.1)

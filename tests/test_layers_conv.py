@@ -72,3 +72,8 @@ def test_summary_shows_every_size():
 def test_refusals(call, words):
     with refused(BadValue, *words):
         call()
+
+
+@pytest.mark.parametrize("layer", [MaxPool2D(2), MaxPool2D(3), Upsample(2), Upsample(3)])
+def test_pooling_and_upsampling_say_beforehand_what_they_make_of_a_size(layer):
+    assert layer(np.zeros((1, 7, 6, 2), np.float32)).shape == (1, *layer.size(7, 6), 2)

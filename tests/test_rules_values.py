@@ -244,3 +244,21 @@ def test_new_data_must_fit(device):
             p.data = wrong
     with refused(BadValue, "only a leaf"):
         (p * 2).data = p.data
+
+
+# ---- what enters a tape in other clothes
+
+def test_rows_of_a_tensor_come_one_by_one_and_have_gradients(device):
+    x = device.tensor([[1.0, 2.0], [3.0, 4.0]])
+    first, second = x
+    (g,) = grad(ops.sum(first * second), [x])
+    assert device.host(g).tolist() == [[3, 4], [1, 2]]
+
+
+def test_a_memory_map_is_a_constant_like_any_other(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([1, 2], np.float32))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    x = Tensor(mapped)
+    assert type(x.data) is np.ndarray
+    (g,) = grad(ops.sum(x * mapped), [x])
+    assert type(g) is np.ndarray and g.tolist() == [1, 2]
