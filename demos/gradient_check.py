@@ -8,7 +8,7 @@ of the function alone, in float64 and in float32, for steps from 1 down to 1e-16
     complex step    Im f(x + ih) / h           where f takes complex numbers (Squire & Trapp 1998)
 
     python demos/gradient_check.py                          the table, and gradient_check.png beside it
-    python demos/gradient_check.py --out /tmp/v.png         the picture elsewhere
+    python demos/gradient_check.py --out v.png              the picture elsewhere
 """
 from __future__ import annotations
 

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyae import Tensor, gradcheck, ops
+from tinyae import Tensor, conv, gradcheck, ops
 from tinyae.cases import CASES
 from tinyae.gradcheck import WrongGradient
 from tinyae.tensor import raw, tape
+
+ROWS = ops.ROWS | conv.ROWS
 
 KINDS: dict[str, Callable[[Callable], Callable]] = {
     "times 1.001": lambda vjp: lambda g, z, *args, **params: 1.001 * vjp(g, z, *args, **params),
@@ -39,8 +41,8 @@ class Mutant(NamedTuple):
 
 
 def mutants(row: str) -> list[Mutant]:
-    vjps = ops.ROWS[row].vjps
-    arguments = [i for i, vjp in enumerate(vjps) if vjp is not None] if ops.ROWS[row].each is None else [None]
+    vjps = ROWS[row].vjps
+    arguments = [i for i, vjp in enumerate(vjps) if vjp is not None] if ROWS[row].each is None else [None]
     return [Mutant(row, i, kind) for i in arguments for kind in KINDS]
 
 
@@ -62,7 +64,7 @@ def _is_wrong(case: Any) -> bool:
 
 def _depends_on_more_than_g(mutant: Mutant) -> bool:
     """Whether, in any case of the row, the tape of the traced vjp's result leads to z or to an argument."""
-    row = ops.ROWS[mutant.row]
+    row = ROWS[mutant.row]
     for case in CASES[mutant.row]:
         y = case.f(*map(Tensor, case.args(np.random.default_rng(0))))
         for t in tape(y):
@@ -78,7 +80,7 @@ def _depends_on_more_than_g(mutant: Mutant) -> bool:
 
 @contextmanager
 def _in_the_library(mutant: Mutant) -> Iterator[None]:
-    row, broken = ops.ROWS[mutant.row], KINDS[mutant.kind]
+    row, broken = ROWS[mutant.row], KINDS[mutant.kind]
     vjps, each = row.vjps, row.each
     try:
         if mutant.argument is None:

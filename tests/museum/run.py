@@ -18,7 +18,6 @@ from tqdm import tqdm  # noqa: E402
 from museum import mutants, pages  # noqa: E402
 from museum.catalogue import exhibits  # noqa: E402
 from museum.visit import catching_test  # noqa: E402
-from tinyae.ops import ROWS  # noqa: E402
 
 
 def show_exhibits() -> int:
@@ -34,12 +33,12 @@ def show_exhibits() -> int:
 
 def show_mutants() -> int:
     """Prints what became of every broken vjp; -> how many survived."""
-    every = [mutant for row in ROWS for mutant in mutants.mutants(row)]
+    every = [mutant for row in mutants.ROWS for mutant in mutants.mutants(row)]
     groups: dict[str, list[mutants.Mutant]] = {"caught": [], "equivalent": [], "survived": []}
     for mutant in progress(every, "mutants"):
         groups[mutants.fate(mutant)].append(mutant)
     ways = len(mutants.KINDS)
-    print(f"{len(every)} mutants ({len(every) // ways} vjps of {len(ROWS)} rows, broken in {ways} ways): "
+    print(f"{len(every)} mutants ({len(every) // ways} vjps of {len(mutants.ROWS)} rows, broken in {ways} ways): "
           + ", ".join(f"{len(group)} {fate}" for fate, group in groups.items()))
     print("equivalent, as the vjp depends on g alone: " + ", ".join(mutant.vjp for mutant in groups["equivalent"]))
     for mutant in groups["survived"]:

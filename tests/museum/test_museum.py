@@ -6,7 +6,6 @@ import pytest
 
 from tinyae import ops
 from tinyae.cases import CASES, Case
-from tinyae.ops import ROWS
 
 from . import mutants, pages
 from .catalogue import FOLDER, ROOMS, Exhibit, exhibits
@@ -19,7 +18,7 @@ def test_with_the_mistake_in_the_library_a_test_fails(exhibit: Exhibit) -> None:
     assert catching_test(exhibit), f"{exhibit.title}: its tests pass with the mistake in the library"
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", mutants.ROWS)
 def test_no_broken_vjp_survives_the_gradient_check(row: str) -> None:
     survivors = [mutant for mutant in mutants.mutants(row) if mutants.fate(mutant) == "survived"]
     assert not survivors, ", ".join(map(str, survivors))
