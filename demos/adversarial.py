@@ -10,11 +10,12 @@ fails. Then a random code is as good as any, and decodes to an image. Printed: h
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
 from tinyae import cards, cli, data, evaluate, images, models, ops, plots, summary, train
-from tinyae.backend import Array, generator, to_device, to_host
+from tinyae.backend import generator, to_device, to_host
 from tinyae.optim import Adam
 
 
@@ -28,8 +29,7 @@ def run() -> None:
                                device=flags.device)
     print(summary(model, (math.prod(shape),)))
 
-    def first(n: int) -> Array:
-        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+    first = partial(evaluate.first, test.images, flags.device)
 
     def distance(codes: np.ndarray) -> tuple[float, float]:
         """How far the codes' mean and covariance are from 0 and from the identity: the largest entries."""

@@ -4,7 +4,7 @@
 pixels. Nobody says what the 20 numbers mean: they are whatever makes the drawing come closest. Beside it stands what
 20 numbers can do without hidden layers: principal component analysis, the best of all linear codes.
 
-    python demos/autoencoder.py                                 drawn digits, needs no download, about a minute
+    python demos/autoencoder.py                                 drawn digits, needs no download, a minute or two
     python demos/autoencoder.py --data fashion-mnist --latent 10
     python demos/autoencoder.py --latent 2                      adds maps of both kinds of codes
     python demos/autoencoder.py --data mnist --hidden 1000,500,250 --latent 30 --epochs 30       Hinton's, of 2006
@@ -12,11 +12,12 @@ pixels. Nobody says what the 20 numbers mean: they are whatever makes the drawin
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
 from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
-from tinyae.backend import Array, to_device, to_host
+from tinyae.backend import to_host
 from tinyae.models.linear import PCA
 from tinyae.optim import Adam
 
@@ -31,8 +32,7 @@ def run() -> None:
                                device=flags.device)
     print(summary(model, (math.prod(shape),)))
 
-    def first(n: int) -> Array:
-        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+    first = partial(evaluate.first, test.images, flags.device)
 
     def draw(epoch: int) -> None:
         shown = first(40)

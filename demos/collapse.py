@@ -16,8 +16,8 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, diagnose, images, models, params, plots, summary, train
-from tinyae.backend import Array, to_device, to_host
+from tinyae import cards, cli, data, diagnose, evaluate, images, models, params, plots, summary, train
+from tinyae.backend import to_host
 from tinyae.optim import Adam
 
 BETA, WARM_UP = 10.0, 5         # nats paid for a nat of the code; epochs until that is the price
@@ -33,8 +33,7 @@ def run() -> None:
                              rng=np.random.default_rng(flags.seed)) for name in ("at once", "warm-up")}
     print(summary(nets["at once"], (math.prod(shape),)))
 
-    def first(n: int) -> Array:
-        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+    first = partial(evaluate.first, test.images, flags.device)
 
     def draw(epoch: int) -> str:
         """The epoch's pictures; -> how many latents each net has in use, for the epoch's lines."""

@@ -10,11 +10,12 @@ and drawn: how far each code moves (the norm of its Jacobian), and what the unit
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, images, models, params, plots, summary, train
-from tinyae.backend import Array, to_device, to_host
+from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae.backend import to_host
 from tinyae.models.contractive import closed_form, jacobian_norm
 from tinyae.optim import Adam
 from tinyae.tensor import Tensor
@@ -31,8 +32,7 @@ def run() -> None:
             for name, weight in (("plain", 0.0), ("contractive", 1.0))}
     print(summary(nets["contractive"], (math.prod(shape),)))
 
-    def first(n: int) -> Array:
-        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+    first = partial(evaluate.first, test.images, flags.device)
 
     def norms(net: models.Contractive) -> np.ndarray:
         """||dh/dx||_F of 1000 test images."""

@@ -11,11 +11,12 @@ for. Printed: the squared error next to that of a dense autoencoder with as wide
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
 from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
-from tinyae.backend import Array, to_device, to_host
+from tinyae.backend import to_host
 from tinyae.layers import Conv2D
 from tinyae.optim import Adam
 
@@ -33,8 +34,7 @@ def run() -> None:
     dense = models.Autoencoder(math.prod(shape), DENSE, flags.latent, **settings)
     print(summary(model, (math.prod(shape),)))
 
-    def first(n: int) -> Array:
-        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+    first = partial(evaluate.first, test.images, flags.device)
 
     def draw(epoch: int) -> None:
         shown = first(40)

@@ -10,12 +10,13 @@ Drawn: the walk from a test image, step by step. Printed: how many classes it co
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import islice
 
 import numpy as np
 
 from tinyae import cards, cli, data, evaluate, images, models, params, plots, probe, summary, train
-from tinyae.backend import Array, generator, to_device, to_host
+from tinyae.backend import generator, to_host
 from tinyae.optim import Adam
 
 STEPS = 1000
@@ -32,8 +33,7 @@ def run() -> None:
                        device=flags.device)
     print(summary(model, (math.prod(shape),)))
 
-    def first(n: int) -> Array:
-        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+    first = partial(evaluate.first, test.images, flags.device)
 
     def walk(steps: int) -> np.ndarray:
         """The walk from the first test image: (steps, pixels)."""

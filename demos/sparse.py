@@ -10,11 +10,12 @@ something. The run's folder gets what they stand for, and how often they are on.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, images, models, params, plots, summary, train
-from tinyae.backend import Array, to_device, to_host
+from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae.backend import to_device, to_host
 from tinyae.optim import Adam
 
 
@@ -28,8 +29,7 @@ def run() -> None:
                           device=flags.device)
     print(summary(model, (math.prod(shape),)))
 
-    def first(n: int) -> Array:
-        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+    first = partial(evaluate.first, test.images, flags.device)
 
     def draw(epoch: int) -> str:
         """The epoch's pictures; -> how active the code is, for the epoch's line."""

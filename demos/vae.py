@@ -3,18 +3,19 @@
 It is shown 60 000 images and told only to describe each in a few numbers, so that it can draw it again. After every
 epoch the run's folder gets two pictures: test images with their reconstructions, and digits that nobody ever wrote.
 
-    python demos/vae.py                                     drawn digits, needs no download, about a minute
+    python demos/vae.py                                     drawn digits, needs no download, a minute or two
     python demos/vae.py --data fashion-mnist --epochs 20
     python demos/vae.py --latent 2                          adds a map of the codes and a picture of the code's plane
 """
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, diagnose, images, models, ops, params, plots, summary, train
-from tinyae.backend import Array, generator, to_device, to_host
+from tinyae import cards, cli, data, diagnose, evaluate, images, models, ops, params, plots, summary, train
+from tinyae.backend import generator, to_device, to_host
 from tinyae.optim import Adam
 
 SAMPLES = 200       # for each image, to estimate its likelihood
@@ -30,8 +31,7 @@ def run() -> None:
                        device=flags.device)
     print(summary(model, (math.prod(shape),)))
 
-    def first(n: int) -> Array:
-        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+    first = partial(evaluate.first, test.images, flags.device)
 
     def draw(epoch: int) -> str:
         """The epoch's pictures; -> how many latents are in use, for the epoch's line."""

@@ -10,11 +10,12 @@ image. Printed: how many test digits a linear classifier gets right from the cod
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
 from tinyae import cards, cli, data, evaluate, images, models, ops, params, plots, probe, summary, train
-from tinyae.backend import Array, to_device, to_host
+from tinyae.backend import to_device, to_host
 from tinyae.optim import Adam
 
 LABELLED = 10_000       # training images that the classifier is shown with their labels
@@ -30,8 +31,7 @@ def run() -> None:
                                  device=flags.device)
     print(summary(model, (math.prod(shape),)))
 
-    def first(n: int) -> Array:
-        return to_device(data.batch(test.images, np.arange(min(n, len(test.images)))), flags.device)
+    first = partial(evaluate.first, test.images, flags.device)
 
     def draw(epoch: int) -> None:
         """The epoch's picture: what a unit adds to the image that the decoder draws of nothing."""

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from tinyae import evaluate, ops
+from tinyae import data, evaluate, ops
 from tinyae.tensor import Tensor
 
 
@@ -18,3 +18,9 @@ def test_over_puts_all_batches_together_in_order(n):
 def test_squared_error_is_summed_over_pixels_and_averaged_over_images():
     images = np.full((1500, 2, 3), 255, np.uint8)
     assert evaluate.squared_error(lambda x: x - np.float32(0.5), images) == pytest.approx(6 * 0.25)
+
+
+def test_the_first_images_are_as_many_as_there_are():
+    images = np.arange(3 * 4, dtype=np.uint8).reshape(3, 2, 2)
+    assert evaluate.first(images, "cpu", 2).tolist() == data.batch(images, np.arange(2)).tolist()
+    assert evaluate.first(images, "cpu", 9).shape == (3, 4)

@@ -14,6 +14,11 @@ from .tensor import raw
 ROWS = 1000     # images at a time
 
 
+def first(images: Any, device: str, n: int) -> Array:
+    """The first n images, or all if there are fewer, as a model takes them: (n, pixels) float32 in [0, 1]."""
+    return to_device(batch(images, np.arange(min(n, len(images)))), device)
+
+
 def batches(images: Any, device: str = "cpu") -> Iterator[Array]:
     """All images in order, ROWS at a time, as a model takes them: (k, pixels) float32 in [0, 1]."""
     for first in range(0, len(images), ROWS):
