@@ -2,12 +2,14 @@
 
 784 pixels become 256, 128 and then 20 numbers, the code; a mirror image of that network turns the code into 784
 pixels. Nobody says what the 20 numbers mean: they are whatever makes the drawing come closest. Beside it stands what
-20 numbers can do without hidden layers: principal component analysis, the best of all linear codes.
+20 numbers can do without hidden layers: a linear autoencoder, shown the same batches, and principal component
+analysis, the best of all linear codes.
 
     python demos/autoencoder.py                                 drawn digits, needs no download, a minute or two
     python demos/autoencoder.py --data fashion-mnist --latent 10
     python demos/autoencoder.py --latent 2                      adds maps of both kinds of codes
     python demos/autoencoder.py --data mnist --hidden 1000,500,250 --latent 30 --epochs 30       Hinton's, of 2006
+    python demos/autoencoder.py --hidden 512,256 --latent 128 --betas 0.5,0.999     a wide code, Adam of short memory
 """
 from __future__ import annotations
 
@@ -23,13 +25,15 @@ from tinyae.optim import Adam
 
 
 def run() -> None:
-    flags = cli.flags("autoencoder", __doc__, hidden=[256, 128], latent=20)
+    flags = cli.flags("autoencoder", __doc__, hidden=[256, 128], latent=20, activation="relu", betas=[0.9, 0.999])
     training, test = data.load(flags.data, flags.data_dir)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
-    model = models.Autoencoder(math.prod(shape), flags.hidden, flags.latent, rng=np.random.default_rng(flags.seed),
+    rng = np.random.default_rng(flags.seed)
+    model = models.Autoencoder(math.prod(shape), flags.hidden, flags.latent, flags.activation, rng=rng,
                                device=flags.device)
+    linear = models.LinearAutoencoder(math.prod(shape), (), flags.latent, rng=rng, device=flags.device)
     print(summary(model, (math.prod(shape),)))
 
     first = partial(evaluate.first, test.images, flags.device)
@@ -39,25 +43,32 @@ def run() -> None:
         images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
                                     to_host(model.reconstruct(shown)), shape)
 
-    phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
-    history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+    nets = {"linear": (linear, params({"linear": linear})), "deep": (model, params(model))}
+    phases = tuple(train.Phase(net.losses, own, Adam(own, lr=flags.lr, betas=flags.betas), name)
+                   for name, (net, own) in nets.items())
+    history = train.fit([phases], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
                         out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
 
     pca = PCA(evaluate.batches(training.images), flags.latent)
-    error = evaluate.squared_error(model.reconstruct, test.images, flags.device)
-    best_linear = evaluate.squared_error(lambda x: pca.decode(pca.encode(x)), test.images)
+    ways = {"PCA": lambda x: pca.decode(pca.encode(x)),
+            "linear autoencoder": lambda x: linear.decode(linear.encode(x)).data,
+            "deep autoencoder": model.reconstruct}
+    errors = {way: evaluate.squared_error(f, test.images, flags.device) for way, f in ways.items()}
     shown = first(10)
-    rows = [to_host(shown), pca.decode(pca.encode(shown)), to_host(model.reconstruct(shown))]
-    images.save_grid(out / "compared.png", np.concatenate(rows), shape, columns=len(shown), title="originals · by PCA, "
-                     f"squared error {best_linear:.2f} · by the deep autoencoder, {error:.2f}")
+    rows = [to_host(row) for row in (shown, *(f(shown) for f in ways.values()))]
+    images.save_grid(out / "compared.png", np.concatenate(rows), shape, columns=len(shown), title="originals, then "
+                     f"their squared error from {flags.latent} numbers: " +
+                     " · ".join(f"{way} {error:.2f}" for way, error in errors.items()))
     if plots.available():
-        plots.learning_curves(history, out / "curves.png")
+        plots.learning_curves([row for row in history if row["phase"] == "deep"], out / "curves.png")
         if flags.latent == 2:
             x = first(10_000)
             plots.latent_maps({"PCA": pca.encode(x), "deep autoencoder": model.encode(x).numpy()},
                               None if test.labels is None else test.labels[:len(x)], out / "latents.png")
-    cards.write(out, flags, history, {"nats per image": history[-1]["test_reconstruction"], "squared error": error,
-                                      "squared error of PCA": best_linear, "error / PCA's": error / best_linear})
+    cards.write(out, flags, history, {
+        "nats per image": history[-1]["test_reconstruction"], "squared error": errors["deep autoencoder"],
+        "squared error, linear": errors["linear autoencoder"], "squared error of PCA": errors["PCA"],
+        "error / PCA's": errors["deep autoencoder"] / errors["PCA"]})
     cli.show(out)
 
 

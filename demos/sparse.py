@@ -20,13 +20,13 @@ from tinyae.optim import Adam
 
 
 def run() -> None:
-    flags = cli.flags("sparse", __doc__, hidden=[], latent=1000)
+    flags = cli.flags("sparse", __doc__, hidden=[], latent=1000, penalty="kl")
     training, test = data.load(flags.data, flags.data_dir)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
-    model = models.Sparse(math.prod(shape), flags.hidden, flags.latent, rng=np.random.default_rng(flags.seed),
-                          device=flags.device)
+    model = models.Sparse(math.prod(shape), flags.hidden, flags.latent, penalty=flags.penalty, device=flags.device,
+                          rng=np.random.default_rng(flags.seed))
     print(summary(model, (math.prod(shape),)))
 
     first = partial(evaluate.first, test.images, flags.device)
@@ -51,10 +51,11 @@ def run() -> None:
                      title="what a unit adds to the image (white) or takes away (black): the 100 busiest")
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
-        plots.histogram(activations.mean(axis=0), out / "activations.png", mark=model.target,
-                        title="how often a unit is on", xlabel="mean activation over the test images", ylabel="units")
+        plots.histogram(activations.mean(axis=0), out / "activations.png", title="how often a unit is on",
+                        xlabel="mean activation over the test images", ylabel="units",
+                        mark=model.target if flags.penalty == "kl" else None)
     cards.write(out, flags, history, {
-        "nats per image": history[-1]["test_reconstruction"], "penalty": history[-1]["test_kl"],
+        "nats per image": history[-1]["test_reconstruction"], "penalty": history[-1][f"test_{flags.penalty}"],
         "mean activation": activations.mean(), "smallest mean of a unit": activations.mean(axis=0).min(),
         "largest mean of a unit": activations.mean(axis=0).max()})
     cli.show(out)

@@ -6,6 +6,8 @@ epoch the run's folder gets two pictures: test images with their reconstructions
     python demos/vae.py                                     drawn digits, needs no download, a minute or two
     python demos/vae.py --data fashion-mnist --epochs 20
     python demos/vae.py --latent 2                          adds a map of the codes and a picture of the code's plane
+    python demos/vae.py --hidden 500,500 --activation elu --likelihood gaussian
+    python demos/vae.py --samples 5000                      a closer look at the likelihood: some minutes more
 """
 from __future__ import annotations
 
@@ -18,17 +20,16 @@ from tinyae import cards, cli, data, diagnose, evaluate, images, models, ops, pa
 from tinyae.backend import generator, to_device, to_host
 from tinyae.optim import Adam
 
-SAMPLES = 200       # for each image, to estimate its likelihood
-
 
 def run() -> None:
-    flags = cli.flags("vae", __doc__, hidden=[400], latent=20)
+    flags = cli.flags("vae", __doc__, hidden=[400], latent=20, activation="relu", beta=1.0, likelihood="bernoulli",
+                      spread="log_var", samples=200)
     training, test = data.load(flags.data, flags.data_dir)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
-    model = models.VAE(math.prod(shape), flags.hidden, flags.latent, rng=np.random.default_rng(flags.seed),
-                       device=flags.device)
+    model = models.VAE(math.prod(shape), flags.hidden, flags.latent, flags.activation, flags.beta, flags.likelihood,
+                       flags.spread, rng=np.random.default_rng(flags.seed), device=flags.device)
     print(summary(model, (math.prod(shape),)))
 
     first = partial(evaluate.first, test.images, flags.device)
@@ -49,10 +50,14 @@ def run() -> None:
                         out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
 
     carried = to_host(model.kl_per_latent(first(2000)))
+    counts = [k for k in (1, 10, 100, 1000) if k < flags.samples] + [flags.samples]
+    bounds = [float(model.nll(first(100), generator(flags.seed, flags.device), k).mean()) for k in counts]
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
         plots.bars(np.sort(carried)[::-1], out / "latents-kl.png", title="what each latent says about an image",
                    xlabel="latents, in the order of their KL", ylabel="KL, nats")
+        plots.lines({"100 test images": (counts, bounds)}, out / "likelihood.png", xlabel="codes drawn for an image",
+                    ylabel="nats per image", title="-log p(x) is at most this", log=True)
         if flags.latent == 2:
             codes = model.encode(first(10_000)).numpy()
             plots.latent_map(codes, None if test.labels is None else test.labels[:len(codes)], out / "latents.png")
@@ -64,10 +69,10 @@ def run() -> None:
     between = np.concatenate([one + t * (other - one) for t in np.linspace(0, 1, 10, dtype=np.float32)])
     images.save_grid(out / "interpolation.png", ops.sigmoid(model.decode(between)).numpy(), shape,
                      title="from one test image (top) to another (bottom), by the straight line between their codes")
-    last, rng = history[-1], generator(flags.seed, flags.device)
+    last = history[-1]
     cards.write(out, flags, history, {
         "nats per image": last["test_total"], "reconstruction": last["test_reconstruction"], "kl": last["test_kl"],
-        f"-log p(x), {SAMPLES} samples": float(model.nll(first(200), rng, SAMPLES).mean()),
+        **{f"-log p(x) <=, {k} samples": nats for k, nats in zip(counts, bounds, strict=True)},
         "active units": model.active_units(first(2000)), "largest KL of a latent": carried.max()})
     cli.show(out)
 

@@ -66,6 +66,11 @@ FLAGS = {
     "--batch-size": ["0", "-1", "abc", "55"],
     "--seed": ["-1", "abc", "0.5", str(2**70)],
     "--device": ["gpu", ""],
+    "--activation": ["Relu", "relu,elu", ""],
+    "--beta": ["0", "-1", "nan", "abc"],
+    "--likelihood": ["poisson", ""],
+    "--spread": ["variance", ""],
+    "--samples": ["0", "1.5", "abc"],
     "--data": ["nonsense", "missing.npy", "one.npy", "flat.npy", "integers.npy", "large.npy", "nan.npy", "objects.npy",
                "labels.npz", "named.npz", "empty.npy", "text.npy", "text.txt", "empty", "text", ""],
     "--out": ["occupied", "text.txt", "text.txt/below", "text.txt/far/below"],
@@ -84,6 +89,30 @@ def test_nonsense_is_refused(line, folder, monkeypatch, capsys):
     assert everything(folder) == before
 
 
+@pytest.mark.parametrize("name, flag, values", [
+    ("autoencoder", "--betas", ["0.9", "0.9,1", "-0.1,0.9", "0.9,nan", "abc,0.9", "0.9,0.99,0.999", ""]),
+    ("autoencoder", "--beta", ["4"]), ("sparse", "--penalty", ["l2", ""]), ("linear", "--activation", ["relu"])])
+def test_a_demo_s_own_flags_are_read_as_strictly_and_no_other_demo_takes_them(name, flag, values, folder, monkeypatch,
+                                                                              capsys):
+    before = everything(folder)
+    for value in values:
+        assert demo(name, f"{SMALL} {flag} {value}", monkeypatch) == 2
+        assert flag in capsys.readouterr().err and everything(folder) == before
+
+
+@pytest.mark.parametrize("name, line, key, value, other", [
+    ("autoencoder", "--betas 0.5,0.99", "betas", [0.5, 0.99], "--betas 0.9,0.99"),
+    ("sparse", "--penalty l1", "penalty", "l1", "--penalty kl"),
+    ("vae", "--activation elu --likelihood gaussian --spread sigma --beta 4 --samples 20", "beta", 4.0, "--beta 5")])
+def test_a_demo_s_own_flags_are_kept_with_the_run(name, line, key, value, other, folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert demo(name, f"{SMALL} --out run {line}", monkeypatch) == 0
+    assert json.loads(Path("run/config.json").read_text())[key] == value
+    assert demo(name, "--resume run --epochs 3", monkeypatch) == 0
+    assert demo(name, f"--resume run {other}", monkeypatch) == 2
+    assert capsys.readouterr().err.startswith(f"{other.split()[0]} conflicts with ")
+
+
 def test_there_are_enough_cases():
     assert len(LINES) >= 60
 
@@ -93,7 +122,7 @@ def test_a_demo_trains_draws_and_says_where(name, folder, monkeypatch, capsys):
     assert demo(name, SMALL, monkeypatch) == 0
     assert demo(name, SMALL, monkeypatch) == 0
     said = capsys.readouterr().out
-    assert said.count("\nepoch ") == 4
+    assert re.findall(r"\nepoch ([12]/2) · (?!linear)", said) == ["1/2", "2/2"] * 2
     for file in ("curves.png", "latents.png", "reconstructions-002.png", "history.csv", "weights.npz"):
         assert f"\n  runs/{name}-2/{file}\n" in said
     for path in re.findall(r"\n  (runs/\S+)", said):
@@ -142,7 +171,7 @@ def test_a_reader_who_leaves_ends_the_run_without_a_traceback(folder):
 def test_help_shows_every_flag_with_its_default(folder, monkeypatch, capsys):
     assert demo("vae", "--help", monkeypatch) == 0
     said = " ".join(capsys.readouterr().out.split())
-    for flag in cli.FLAGS:
+    for flag in [*cli.FLAGS, *(flag for flag in cli.SPECIAL if flag.key not in ("betas", "penalty"))]:
         assert f"--{flag.name} {flag.metavar}" in said
     for words in ("numbers in a code (default: 20)", "(default: 400)", "digits, creatures, moon, fashion-mnist, mnist"):
         assert words in said

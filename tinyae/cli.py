@@ -1,4 +1,4 @@
-"""cli: the flags that the demos share, checked before anything is done.
+"""cli: a demo's command line, checked before anything is done.
 
 A demo asks for its settings with flags(...) and for the run's folder with folder(...), and is started by main(run):
 whatever a person can mend comes as three lines on stderr and exit status 2, never as a traceback.
@@ -7,90 +7,31 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shlex
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from . import files
-from .backend import device
-from .data import SOURCES
 from .errors import BadFile, BadValue, Refusal
+from .flags import FLAGS, SPECIAL, Flag
 from .interrupt import Interrupted
-
-
-class Flag(NamedTuple):
-    """A flag: its value read from text (a ValueError refuses it), what is allowed, and what --help says."""
-
-    name: str
-    read: Callable[[str], Any]
-    allowed: str
-    default: Any
-    metavar: str
-    help: str
-
-    @property
-    def key(self) -> str:
-        return self.name.replace("-", "_")
-
-
-def _whole(text: str, least: int, most: int) -> int:
-    value = int(text)
-    if not least <= value <= most:
-        raise ValueError
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise ValueError
-    return value
-
-
-def _width(text: str) -> int:
-    return _whole(text, 1, 100_000)     # more is a slip of the keyboard: 300 MB of weights for 784 pixels
-
-
-def _widths(text: str) -> list[int]:
-    if text == "none":
-        return []
-    widths = [_width(width) for width in text.replace(",", " ").split()]
-    if not 1 <= len(widths) <= 16:
-        raise ValueError
-    return widths
-
-
-FLAGS = [
-    Flag("data", str, "", "digits", "NAME|PATH", f"{', '.join(SOURCES)}, or a folder of images, a .npy or a .npz"),
-    Flag("data-dir", str, "", None, "FOLDER", "where the files of published data sets lie"),
-    Flag("epochs", lambda text: _whole(text, 1, 10**6), "a whole number, 1 to 1000000", 10, "N",
-         "times that every training image is seen"),
-    Flag("batch-size", lambda text: _whole(text, 1, 10**6), "a whole number, 1 to 1000000", 128, "IMAGES",
-         "images in each step"),
-    Flag("lr", _positive, "a number above 0", 1e-3, "RATE", "Adam's learning rate, about a weight's change in a step"),
-    Flag("latent", _width, "a whole number, 1 to 100000", 20, "UNITS", "numbers in a code"),
-    Flag("hidden", _widths, "1 to 16 whole numbers, 1 to 100000 each, or none", [400], "UNITS,UNITS",
-         "widths of the encoder's hidden layers, which the decoder mirrors, or none"),
-    Flag("device", device, "", "cpu", "NAME", "cpu, cuda, or auto: cuda if there is a GPU"),
-    Flag("seed", lambda text: _whole(text, 0, 2**63), "a whole number, 0 to 2^63", 0, "N",
-         "of all random numbers: the same seed gives the same run"),
-]
 
 
 def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: Any) -> argparse.Namespace:
     """The demo's settings by flag (`batch_size` for --batch-size), with out (None: not chosen) and resume (bool).
 
-    doc: the demo's docstring, shown by --help. defaults: those that differ from FLAGS.
+    doc: the demo's docstring, shown by --help. defaults: those that differ from FLAGS, and those of the SPECIAL flags
+    that the demo takes.
     """
-    usual = {flag.key: defaults.get(flag.key, flag.default) for flag in FLAGS}
-    texts = vars(_parser(doc, usual).parse_args(argv))
+    mine = FLAGS + [flag for flag in SPECIAL if flag.key in defaults]
+    usual = {flag.key: flag.default for flag in mine} | defaults
+    texts = vars(_parser(doc, mine, usual).parse_args(argv))
     out, run = texts.pop("out"), texts.pop("resume")
-    given = {flag.key: _value(flag, texts[flag.key]) for flag in FLAGS if texts[flag.key] is not None}
+    given = {flag.key: _value(flag, texts[flag.key]) for flag in mine if texts[flag.key] is not None}
     if run is None:
         if out is not None:
             files.claim(Path(out))
@@ -98,7 +39,7 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
     if out is not None:
         raise BadValue("--out conflicts with --resume", expected="one of them", got=f"--out {out} --resume {run}",
                        fix=f"leave out --out: the run goes on in {run}")
-    saved = _saved(Path(run), demo)
+    saved = _saved(Path(run), demo, mine)
     for key, value in given.items():
         longer, moved = key == "epochs" and value >= saved[key], key == "data_dir"
         if value != saved[key] and not (longer or moved):
@@ -151,9 +92,9 @@ class _Parser(argparse.ArgumentParser):
                        fix=f"{self.prog} --help")
 
 
-def _parser(doc: str, usual: dict[str, Any]) -> argparse.ArgumentParser:
+def _parser(doc: str, mine: list[Flag], usual: dict[str, Any]) -> argparse.ArgumentParser:
     parser = _Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    for flag in FLAGS:
+    for flag in mine:
         default = "" if usual[flag.key] is None else f" (default: {_text(usual[flag.key])})"
         parser.add_argument(f"--{flag.name}", metavar=flag.metavar, help=flag.help + default)
     parser.add_argument("--out", metavar="FOLDER", help="of this run, new or empty (default: runs/NAME-1, -2, ...)")
@@ -175,7 +116,7 @@ def _text(value: Any) -> str:
     return ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
-def _saved(run: Path, demo: str) -> dict[str, Any]:
+def _saved(run: Path, demo: str, mine: list[Flag]) -> dict[str, Any]:
     """The settings of the run in this folder, read as strictly as flags are."""
     def refuse(got: object) -> BadFile:
         return BadFile(f"cannot go on with {run}", expected=f"the folder of a run of {demo}, with its config.json",
@@ -188,7 +129,7 @@ def _saved(run: Path, demo: str) -> dict[str, Any]:
         raise refuse(f"a config.json that is no JSON: {error}") from error
     if not isinstance(config, dict) or config.get("demo") != demo:
         raise refuse(f"a run of {config.get('demo') if isinstance(config, dict) else 'something else'}")
-    if missing := [flag.key for flag in FLAGS if flag.key not in config]:
+    if missing := [flag.key for flag in mine if flag.key not in config]:
         raise refuse(f"a config.json without {', '.join(missing)}")
     return {flag.key: None if config[flag.key] is None is flag.default else _value(flag, _text(config[flag.key]))
-            for flag in FLAGS}
+            for flag in mine}
