@@ -51,8 +51,27 @@ def test_the_sprite_vae():
         + 2 * 256 * 1000 + 2 * 1000 + 1000 * 256 + 256)                     # mu, log_var and back
 
 
+def test_dense_layers_between_convolutions_and_code():
+    model = ConvVAE(784, (2, 3), 2, hidden=(16, 5), rng=rng())
+    dense = [p.shape for name, p in params(model).items() if p.ndim == 2 and not name.startswith(("mu", "log_var"))]
+    assert dense == [(147, 16), (16, 5), (2, 5), (5, 16), (16, 147)] and model.mu.W.shape == (5, 2)
+
+
+def test_the_conv_vae_has_the_likelihoods_and_spreads_of_the_vae():
+    x = rng().random((3, 12)).astype(f4)
+    gaussian, sigma = (ConvVAE(12, (2,), 2, rng=rng(), **what) for what in ({"likelihood": "gaussian"},
+                                                                            {"spread": "sigma"}))
+    z = gaussian.encode(x).data
+    error = np.square(x - gaussian.reconstruct(x)).sum(axis=1)
+    nll = 6 * np.log(2 * np.pi * 0.2 ** 2) + error / (2 * 0.2 ** 2)             # 12 pixels of standard deviation 0.2
+    np.testing.assert_allclose(gaussian.reconstruction_loss(z, x).data, nll, rtol=1e-4)
+    sigma.log_var.W.data, sigma.log_var.b.data = np.zeros((2, 2), f4), np.full(2, np.log(np.e - 1), f4)
+    np.testing.assert_allclose(sigma.posterior(x)[1].data, 0, atol=1e-5)        # softplus(log(e - 1)) = 1
+
+
 def test_refusals():
     with refused(BadValue, "channels"):
         ConvAutoencoder(784, (), 3, rng=rng())
-    with refused(BadValue, "beta"):
-        ConvVAE(784, (4,), 3, beta=-1, rng=rng())
+    for wrong in ({"beta": -1}, {"likelihood": "laplace"}, {"spread": "variance"}):
+        with refused(BadValue, next(iter(wrong))):
+            ConvVAE(784, (4,), 3, rng=rng(), **wrong)

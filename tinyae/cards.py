@@ -107,6 +107,8 @@ CARDS: list[Card] = [
         at_most("kl, at once / warm-up", 0.5, "our aim; 0 is a full collapse"),
         at_least("kl, warm-up", 1, "our aim; the classes alone are 2.3 nats"))),
     Card("conv_autoencoder", "--data mnist"),
+    Card("conv_vae", "--data mnist --epochs 30", (
+        at_most("nats per image, in training", 146.95, "Keras' example, 30 epochs: 140.15 + 6.80, in training"),)),
     Card("sprites", "--data creatures"),
 ]
 

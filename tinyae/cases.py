@@ -289,7 +289,8 @@ CASES: dict[str, list[Case]] = {
             for p, s in (("bernoulli", "log_var"), ("bernoulli", "sigma"), ("gaussian", "log_var"))],
     "conv_autoencoder": [model(models.ConvAutoencoder, (2, 15), shape=(5, 3), channels=(2, 3), latent=2,
                                activation="tanh")],
-    "conv_vae": [model(models.ConvVAE, (2, 12), shape=12, channels=(3,), latent=2, activation="elu", beta=0.7)],
+    "conv_vae": [model(models.ConvVAE, (2, 12), shape=12, channels=(3,), latent=2, activation="elu", beta=0.7,
+                       hidden=hidden, likelihood=p) for hidden, p in (((), "bernoulli"), ((4,), "gaussian"))],
 }
 
 

@@ -10,7 +10,7 @@ from math import isqrt, prod
 from typing import Any
 
 from ..errors import BadValue
-from ..layers import Conv2D, ConvTranspose2D, Dense, Flatten, Reshape, Sequential
+from ..layers import Conv2D, ConvTranspose2D, Dense, Flatten, Reshape, Sequential, dense_stack
 from .autoencoder import Autoencoder
 
 KERNEL, STRIDE = 3, 2
@@ -31,7 +31,7 @@ class ConvAutoencoder(Autoencoder):
         shapes = shapes_of(image_shape(shape), channels)
         self.encoder = Sequential(*conv_encoder(shapes, activation, **settings),
                                   Dense(prod(shapes[-1]), latent, **settings))
-        self.decoder = conv_decoder(shapes, latent, activation, output_padding, **settings)
+        self.decoder = conv_decoder(shapes, [latent], activation, output_padding, **settings)
 
 
 def image_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -64,10 +64,14 @@ def conv_encoder(shapes: Sequence[tuple[int, ...]], activation: str | Callable, 
                         for above, below in pairwise(shapes)], Flatten())
 
 
-def conv_decoder(shapes: Sequence[tuple[int, ...]], latent: int, activation: str | Callable,
+def conv_decoder(shapes: Sequence[tuple[int, ...]], widths: Sequence[int], activation: str | Callable,
                  output_padding: int | None = None, **settings: Any) -> Sequential:
-    """z (n, latent) -> logits (n, h * w * c): the mirror image of conv_encoder, refused where sizes do not meet."""
-    layers: list[Callable] = [Dense(latent, prod(shapes[-1]), activation=activation, **settings), Reshape(shapes[-1])]
+    """z (n, widths[0]) -> logits (n, h * w * c): Dense layers, and the mirror image of conv_encoder.
+
+    Refused where the sizes do not meet.
+    """
+    layers: list[Callable] = [*dense_stack([*widths, prod(shapes[-1])], activation, last=activation, **settings),
+                              Reshape(shapes[-1])]
     for below, above in pairwise(reversed(shapes)):
         last = above is shapes[0]
         rest = _rest(below, above)

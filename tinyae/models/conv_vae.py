@@ -8,25 +8,27 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from ..layers import Dense
+from ..layers import Sequential, dense_stack
 from .conv_autoencoder import conv_decoder, conv_encoder, image_shape, shapes_of
-from .vae import VAE, checked_beta
+from .vae import VAE
 
 
 class ConvVAE(VAE):
     """q(z|x) = N(mu(x), e^log_var(x)), p(z) = N(0, 1), p(x|z) = Bernoulli(sigmoid(decode(z))).
 
-    Convolutions 3x3 with stride 2 to each of `channels`, mu and log_var linear in what they give; the decoder is their
-    mirror image. By default 28x28x1, 14x14x32, 7x7x64 and 2 latents; for sprites ((128, 128, 3), (32, 64, 64, 64, 64,
-    64), 1000). shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours.
-    Keywords go to every layer: rng (required), init, device, dtype.
+    Convolutions 3x3 with stride 2 to each of `channels`, Dense layers of `hidden` units, mu and log_var linear in what
+    they give; the decoder is the mirror image. By default 28x28x1, 14x14x32, 7x7x64 and 2 latents; for sprites
+    ((128, 128, 3), (32, 64, 64, 64, 64, 64), 1000).
+    shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours. likelihood, spread: as for
+    VAE. Keywords go to every layer: rng (required), init, device, dtype.
     """
 
     def __init__(self, shape: int | Sequence[int] = 784, channels: Sequence[int] = (32, 64), latent: int = 2,
-                 activation: str | Callable = "leaky_relu", beta: float = 1.0, **settings: Any):
+                 activation: str | Callable = "leaky_relu", beta: float = 1.0, likelihood: str = "bernoulli",
+                 spread: str = "log_var", hidden: Sequence[int] = (), **settings: Any):
         shapes = shapes_of(image_shape(shape), channels)
-        self.body = conv_encoder(shapes, activation, **settings)
-        self.mu = Dense(prod(shapes[-1]), latent, **settings)
-        self.log_var = Dense(prod(shapes[-1]), latent, **settings)
-        self.decoder = conv_decoder(shapes, latent, activation, **settings)
-        self.likelihood, self.latent, self.beta = "bernoulli", latent, checked_beta(beta)
+        widths = [prod(shapes[-1]), *hidden]
+        self.body = Sequential(*conv_encoder(shapes, activation, **settings),
+                               *dense_stack(widths, activation, last=activation, **settings))
+        self._between(widths[-1], latent, beta, likelihood, spread, **settings)
+        self.decoder = conv_decoder(shapes, [latent, *reversed(hidden)], activation, **settings)

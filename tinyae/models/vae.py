@@ -40,13 +40,17 @@ class VAE:
                  spread: str = "log_var", **settings: Any):
         if not hidden:
             raise BadValue("no hidden layer", expected="hidden, at least one width", got=hidden, fix="hidden=(400,)")
+        self.body = dense_stack([n_in, *hidden], activation, last=activation, **settings)
+        self._between(hidden[-1], latent, beta, likelihood, spread, **settings)
+        self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
+
+    def _between(self, features: int, latent: int, beta: float, likelihood: str, spread: str, **settings: Any) -> None:
+        """What stands between the body and the decoder, whatever those are: the two heads, and the loss's numbers."""
         if likelihood not in LIKELIHOODS or spread not in SPREADS:
             raise BadValue("unknown likelihood or spread", expected=f"{LIKELIHOODS} and {tuple(SPREADS)}",
                            got=f"{likelihood!r} and {spread!r}", fix='likelihood="bernoulli", spread="log_var"')
-        self.body = dense_stack([n_in, *hidden], activation, last=activation, **settings)
-        self.mu = Dense(hidden[-1], latent, **settings)
-        self.log_var = Dense(hidden[-1], latent, activation=SPREADS[spread], **settings)
-        self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
+        self.mu = Dense(features, latent, **settings)
+        self.log_var = Dense(features, latent, activation=SPREADS[spread], **settings)
         if likelihood == "gaussian":
             self.pixel_log_var = Tensor(np.full_like(self.mu.b.data[:1], number_log(0.2 ** 2)))        # (1,)
         self.latent, self.beta = latent, checked_beta(beta)

@@ -1,0 +1,73 @@
+"""A convolutional variational autoencoder lays all digits out on a plane.
+
+Two numbers have to say everything about an image. Convolutions read it, transposed convolutions draw it again, and the
+prior asks the codes to fill the plane around 0 without gaps. So the plane can be looked at, from end to end: each of
+its points is a picture. Drawn after every epoch: that plane, and test images with their reconstructions; at the end,
+where the test images lie in it.
+
+    python demos/conv_vae.py                                drawn digits, needs no download, some minutes
+    python demos/conv_vae.py --data fashion-mnist --epochs 30
+    python demos/conv_vae.py --latent 10                    better pictures, but a space that nobody can see
+"""
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+
+from tinyae import cards, cli, data, diagnose, evaluate, images, models, ops, params, plots, summary, train
+from tinyae.backend import generator, to_device, to_host
+from tinyae.optim import Adam
+
+DENSE = (16,)       # hidden units between the convolutions and the two numbers
+
+
+def run() -> None:
+    flags = cli.flags("conv_vae", __doc__, hidden=[32, 64], latent=2)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    model = models.ConvVAE(shape, flags.hidden, flags.latent, hidden=DENSE, rng=np.random.default_rng(flags.seed),
+                           device=flags.device)
+    print(summary(model, (math.prod(shape),)))
+
+    first = partial(evaluate.first, test.images, flags.device)
+
+    def decoded(z: np.ndarray) -> np.ndarray:
+        return ops.sigmoid(model.decode(to_device(z, flags.device))).numpy()
+
+    def draw(epoch: int) -> str:
+        """The epoch's pictures; -> how many latents are in use, for the epoch's line."""
+        shown = first(40)
+        images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
+                                    to_host(model.reconstruct(shown)), shape)
+        if flags.latent == 2:
+            images.save_manifold(out / f"manifold-{epoch:03d}.png", decoded, shape)
+        samples = model.sample(generator(flags.seed, flags.device), 100)       # the same codes after every epoch
+        images.save_grid(out / f"samples-{epoch:03d}.png", to_host(samples), shape,
+                         title=f"decoded from random codes, after epoch {epoch}")
+        mu, log_var = model.posterior(first(1000))
+        return diagnose.latents_in_use(mu.data, log_var.data)
+
+    phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
+    history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+
+    if plots.available():
+        plots.learning_curves(history, out / "curves.png")
+        if flags.latent == 2:
+            codes = evaluate.over(model.encode, test.images, flags.device)
+            plots.latent_map(codes, test.labels, out / "latents.png")
+    last = history[-1]
+    cards.write(out, flags, history, {
+        "nats per image": last["test_total"], "reconstruction": last["test_reconstruction"], "kl": last["test_kl"],
+        "nats per image, in training": last["train_total"],
+        "error of reconstructions": evaluate.squared_error(model.reconstruct, test.images, flags.device),
+        "parameters": sum(p.size for p in params(model).values())})
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)
