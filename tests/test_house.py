@@ -11,8 +11,8 @@ import tinyae
 from tinyae.ops import ROWS
 
 PACKAGE = Path(tinyae.__file__).parent
-ORDER = ["errors", "backend", "refusals", "constants", "tensor", "ops", "conv", "functions", "differences", "gradcheck",
-         "layers", "optim", "models"]
+ORDER = ["errors", "backend", "kernels", "refusals", "constants", "tensor", "ops", "conv", "functions", "differences",
+         "gradcheck", "layers", "optim", "models"]
 AIMS = {"backend": 80, "tensor": 120, "ops": 200, "conv": 200, "functions": 150, "gradcheck": 120, "layers": 150,
         "optim": 80}
 FILES = [PACKAGE / f"{name}.py" for name in ORDER if (PACKAGE / f"{name}.py").exists()]

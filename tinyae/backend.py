@@ -32,7 +32,7 @@ def device(name: str) -> str:
     if name == "cpu":
         return "cpu"
     try:
-        _cupy()
+        gpu()
     except BadValue as missing:
         if name == "cuda":
             raise
@@ -41,7 +41,7 @@ def device(name: str) -> str:
     return "cuda"
 
 
-def _cupy() -> Any:
+def gpu() -> Any:
     """CuPy, imported at the first call (0.4 s) and only where a GPU is asked for."""
     wanted = 'CuPy and a GPU for device="cuda"'
     try:
@@ -69,7 +69,7 @@ def to_device(x: Array, device: str) -> Array:
     """x as an array on "cpu" or "cuda"; itself if it is there already."""
     if device == "cpu":
         return to_host(x)
-    return x if device_of(x) == "cuda" else _cupy().asarray(x)
+    return x if device_of(x) == "cuda" else gpu().asarray(x)
 
 
 def to_host(x: Array) -> np.ndarray:
@@ -80,7 +80,7 @@ def to_host(x: Array) -> np.ndarray:
 def synchronize(device: str) -> None:
     """Wait until the device has done all that was asked of it. A timer that does not wait measures the asking."""
     if device == "cuda":
-        _cupy().cuda.Device().synchronize()
+        gpu().cuda.Device().synchronize()
 
 
 def generator(seed: Any, device: str = "cpu") -> Any:
@@ -88,7 +88,7 @@ def generator(seed: Any, device: str = "cpu") -> Any:
     if device == "cpu":
         return np.random.default_rng(seed)
     words = np.random.SeedSequence(seed).generate_state(2)      # CuPy takes one integer, NumPy also lists of them
-    return _cupy().random.default_rng(int(words[0]) << 32 | int(words[1]))
+    return gpu().random.default_rng(int(words[0]) << 32 | int(words[1]))
 
 
 def normal(rng: Any, like: Any) -> Array:
@@ -116,7 +116,7 @@ def _draw(rng: Any, method: str, like: Any) -> Array:
 def add_at(z: Array, key: Any, g: Array) -> None:
     """z[key] += g, in place; where the integers in key name a place twice, both count."""
     # np.add.at does not dispatch on a key that is a list or a tuple; CuPy's own takes any.
-    (np if device_of(z) == "cpu" else _cupy()).add.at(z, key, g)
+    (np if device_of(z) == "cpu" else gpu()).add.at(z, key, g)
 
 
 def windows(x: Array, size: tuple[int, int], stride: int) -> Array:
@@ -129,7 +129,7 @@ def windows(x: Array, size: tuple[int, int], stride: int) -> Array:
     images, rows, columns, channels = x.strides
     strides = (images, rows * stride, columns * stride, rows, columns, channels)
     # as_strided does not dispatch, and CuPy's knows no read-only views.
-    as_strided = (np if device_of(x) == "cpu" else _cupy()).lib.stride_tricks.as_strided
+    as_strided = (np if device_of(x) == "cpu" else gpu()).lib.stride_tricks.as_strided
     return freeze(as_strided(x, shape, strides))
 
 

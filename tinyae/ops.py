@@ -15,6 +15,7 @@ import numpy as np
 
 from .backend import Array, add_at, device_of, is_array
 from .errors import BadType, BadValue
+from .kernels import fuse
 from .refusals import describe
 from .tensor import Tensor, add, broadcast_to, op, raw, sum_to  # noqa: F401  (all rows stand in this module)
 
@@ -22,7 +23,6 @@ from .tensor import Tensor, add, broadcast_to, op, raw, sum_to  # noqa: F401  (a
 
 def _power(x: Array, y: Array) -> Array: return x ** y                    # np.power(x, 2) is 5 times slower
 def _relu(x: Array) -> Array: return np.maximum(x, 0)
-def _leaky_relu(x: Array, slope: float = 0.01) -> Array: return (np.maximum if slope <= 1 else np.minimum)(x, slope * x)
 def _clip(x: Array, low: float, high: float) -> Array: return np.clip(x, low, high)
 def _sum(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.sum(x, axis, keepdims=keepdims)
 def _mean(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.mean(x, axis, keepdims=keepdims)
@@ -32,6 +32,11 @@ def _reshape(x: Array, shape: tuple[int, ...]) -> Array: return np.reshape(x, sh
 def _transpose(x: Array, axes: tuple[int, ...] | None = None) -> Array: return np.transpose(x, axes)
 def _swapaxes(x: Array, axis1: int, axis2: int) -> Array: return np.swapaxes(x, axis1, axis2)
 def _pad(x: Array, width: tuple[tuple[int, int], ...]) -> Array: return np.pad(x, width)
+
+
+@fuse
+def _leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    return (np.maximum if slope <= 1 else np.minimum)(x, slope * x)
 
 
 def _matmul(x: Array, y: Array) -> Array:
@@ -53,6 +58,7 @@ def _where(mask: Array, x: Array, y: Array) -> Array:
     return np.where(mask, x, y)
 
 
+@fuse
 def _sigmoid(x: Array) -> Array:
     e = np.abs(x, out=np.empty_like(x))            # in place, and with out=: NumPy makes scalars of 0-d results
     np.negative(e, out=e)
@@ -62,6 +68,7 @@ def _sigmoid(x: Array) -> Array:
     return z / e
 
 
+@fuse
 def _softplus(x: Array) -> Array:
     z = np.abs(x, out=np.empty_like(x))
     np.negative(z, out=z)
@@ -71,6 +78,7 @@ def _softplus(x: Array) -> Array:
     return z
 
 
+@fuse
 def _elu(x: Array, alpha: float = 1.0) -> Array:
     z = np.minimum(x, 0, out=np.empty_like(x))
     np.expm1(z, out=z)
@@ -79,10 +87,16 @@ def _elu(x: Array, alpha: float = 1.0) -> Array:
     return z
 
 
-def _bce(logits: Array, x: Array) -> Array:
-    """-log p(x | logits), summed over all axes but the first; plain twin: sum(softplus(logits) - logits * x)."""
+@fuse
+def _bce_of_pixels(logits: Array, x: Array) -> Array:
     z = _softplus(logits)
     z -= logits * x
+    return z
+
+
+def _bce(logits: Array, x: Array) -> Array:
+    """-log p(x | logits), summed over all axes but the first; plain twin: sum(softplus(logits) - logits * x)."""
+    z = _bce_of_pixels(logits, x)
     return z.sum(tuple(range(1, z.ndim)))
 
 
@@ -181,6 +195,11 @@ def _per_image(g: Any, x: Any) -> Any:
     return reshape(g, shape=g.shape + (1,) * (x.ndim - 1))
 
 
+@fuse
+def _bce_slope(g: Any, x: Any, y: Any) -> Any:
+    return g * (sigmoid(x) - y)
+
+
 def _part(i: int, g: Any, xs: tuple, axis: int) -> Any:
     """The piece of g that belongs to the i-th of the concatenated xs."""
     start = 0
@@ -209,7 +228,7 @@ matmul   = op(_matmul,     lambda g, z, x, y: g @ y.mT,            lambda g, z, 
 where    = op(_where, None, lambda g, z, mask, x, y: g * mask,      lambda g, z, mask, x, y: g * ~mask)
 affine   = op(_affine,     lambda g, z, x, W, b: g @ W.mT,         lambda g, z, x, W, b: x.mT @ g,
                            lambda g, z, x, W, b: g)
-bce      = op(_bce,        lambda g, z, x, y: _per_image(g, x) * (sigmoid(x) - y),
+bce      = op(_bce,        lambda g, z, x, y: _bce_slope(_per_image(g, x), x, y),
                            lambda g, z, x, y: _per_image(g, x) * -x)
 
 # ---- z = f(x)            dL/dx
@@ -266,3 +285,8 @@ Tensor.mT = property(lambda x: swapaxes(x, axis1=-1, axis2=-2))
 ROWS = {name: row for name, row in globals().items() if hasattr(row, "vjps")}      # every row, by name
 for _name, _row in ROWS.items():
     _row.__name__ = _row.__qualname__ = _name
+
+# The vjps of an elementwise row are elementwise. (Where they are one operation, they are one kernel already.)
+for _row in (div, power, maximum, minimum, where, abs, sqrt, square, expm1, log1p, sin, cos, tanh, sigmoid, softplus,
+             relu, leaky_relu, elu, clip):
+    _row.kernels = [vjp and fuse(vjp, f"{_row.__name__}_vjp") for vjp in _row.vjps]

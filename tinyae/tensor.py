@@ -204,6 +204,7 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
 
     row.__name__ = row.__qualname__ = getattr(forward, "__name__", "op").replace("<lambda>", "op")
     row.forward, row.vjps, row.each = forward, vjps, each           # type: ignore[attr-defined]
+    row.kernels = vjps          # type: ignore[attr-defined]        # the same for a GPU's arrays: see kernels.py
     return row
 
 
@@ -223,6 +224,7 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
         if not live.isdisjoint(t.parents):
             live.add(t)
     one = freeze(np.ones_like(y._data))
+    kernels = not create_graph and device_of(one) == "cuda"
     grads: dict[Tensor, Any] = {y: Tensor(one) if create_graph else one}
     for t in reversed(past):                                    # 3. newest first: whoever used t has paid in.
         if t.op is None or t not in grads or t not in live:
@@ -232,7 +234,8 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
         z, args = (t, t.args) if create_graph else (t._data, [raw(a) for a in t.args])
         for i, a in enumerate(t.args):
             if type(a) is Tensor and a in live:
-                vjp = t.op.vjps[i] if t.op.each is None else partial(t.op.each, i)
+                vjps = t.op.kernels if kernels else t.op.vjps
+                vjp = vjps[i] if t.op.each is None else partial(t.op.each, i)
                 ga = vjp(g, z, *args, **t.params)
                 if getattr(ga, "shape", None) != a._data.shape:
                     ga = _unbroadcast(t, i, ga)                 # a was broadcast: add up its copies

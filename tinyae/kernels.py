@@ -1,0 +1,79 @@
+"""1 of 9 · kernels: what is elementwise becomes one kernel on a GPU.
+
+There, NumPy's way of one pass over the arrays for each operation costs a kernel's start and a journey of all numbers
+through memory each time: sigmoid would be six. cupy.fuse writes one kernel for all operations of a function, which
+it learns by calling that function once. The body stays NumPy's own, and is what runs on the CPU.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from .backend import device_of, gpu
+
+
+def fuse(f: Callable, name: str = "") -> Callable:
+    """f(*arrays, **settings), on a GPU one kernel, called tinyae_`name`: one start, each array read or written once.
+
+    f is made of operators and NumPy's ufuncs, in place too, of where, clip and astype; it asks for no shape, so that
+    one entry of each array, as broadcast, decides about one entry of what f returns. A Python number among the arrays
+    takes their dtype; settings, numbers as well, are compiled in. On NumPy arrays and on Tensors f itself is called.
+    """
+    compiled: dict[Any, Callable] = {}
+
+    @wraps(f)
+    def fused(*args: Any, **settings: Any) -> Any:
+        if type(args[0]) is np.ndarray:
+            return f(*args, **settings)
+        arrays = [x for x in args if device_of(x) == "cuda"]
+        numbers = [x for x in (*args, *settings.values()) if isinstance(x, int | float)]
+        if not arrays or len(arrays) + len(numbers) < len(args) + len(settings):
+            return f(*args, **settings)
+        key = (type(arrays[0]), *settings.items())
+        if key not in compiled:
+            compiled[key] = gpu().fuse(kernel_name=f"tinyae_{(name or f.__name__).strip('<_>')}")(
+                lambda *variables: _variable(f(*map(_Entry, variables), **settings)))
+        # As np.float32(2): cupy.fuse takes 1 - 0.5 of two Python numbers for a float16.
+        dtype = next((x.dtype for x in arrays if x.dtype.kind == "f"), arrays[0].dtype)
+        return compiled[key](*[dtype.type(x) if isinstance(x, int | float) else x for x in args])
+
+    return fused
+
+
+class _Entry(np.lib.mixins.NDArrayOperatorsMixin):
+    """One entry of an array: what f is called with while cupy.fuse looks on.
+
+    cupy.fuse's own variables know cupy.exp but not np.exp, nor abs(x). Here all of them become CuPy's ufuncs.
+    """
+
+    def __init__(self, variable: Any):
+        self.variable = variable
+
+    dtype = property(lambda self: self.variable.dtype)
+    itemsize = property(lambda self: self.variable.dtype.itemsize)
+
+    def __bool__(self) -> bool:
+        return bool(self.variable)                      # which is refused: entries differ
+
+    def astype(self, dtype: Any) -> _Entry:
+        return _Entry(self.variable.astype(dtype))
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, out: tuple = (None,)) -> Any:
+        return self._call(ufunc, *args, out=out[0]) if method == "__call__" else NotImplemented
+
+    def __array_function__(self, function: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
+        if function is np.empty_like:
+            return None         # for out=: a kernel's intermediate results have no memory that could be chosen
+        return self._call(function, *args, **kwargs) if function in (np.where, np.clip) else NotImplemented
+
+    def _call(self, function: Callable, *args: Any, **kwargs: Any) -> _Entry:
+        kwargs = {name: _variable(value) for name, value in kwargs.items()}
+        return _Entry(getattr(gpu(), function.__name__)(*map(_variable, args), **kwargs))
+
+
+def _variable(x: Any) -> Any:
+    """What stands behind an _Entry, or each of a tuple of them; anything else as it is."""
+    return tuple(map(_variable, x)) if isinstance(x, tuple) else getattr(x, "variable", x)
