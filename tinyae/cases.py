@@ -298,7 +298,7 @@ def subjects() -> dict[str, str]:
     """name -> "row", "function", "layer" or "model", of everything in the library that has a gradient."""
     def public(module: Any, is_one: Callable) -> list[str]:
         return [name for name, obj in vars(module).items()
-                if is_one(obj) and obj.__module__ == module.__name__ and not name.startswith("_")]
+                if is_one(obj) and obj.__module__.startswith(module.__name__) and not name.startswith("_")]
 
     return {**dict.fromkeys(ops.ROWS | conv.ROWS, "row"),
             **dict.fromkeys(public(functions, inspect.isfunction), "function"),

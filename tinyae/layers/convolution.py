@@ -1,0 +1,123 @@
+"""7 of 9 · layers · convolution: the same weights at every place of an image (n, height, width, channels)."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..conv import conv2d, conv_size, conv_transpose2d, conv_transpose_size, max_pool2d, upsample2d
+from ..errors import BadValue
+from ..functions import Value
+from ..refusals import describe
+from ..tensor import Tensor
+from .dense import ACTIVATIONS, INITIALISERS, check_width, named
+from .parameters import parameter
+
+
+class Conv2D:
+    """x (n, h, w, c) -> f(conv2d(x, W) + b) (n, u, v, k), with c = c_in, k = c_out and W (kernel, kernel, c, k).
+
+    u = floor((h + 2 padding - kernel) / stride) + 1, and v of w likewise. By default padding = kernel // 2, so that an
+    odd kernel keeps the size at stride 1, and halves it, rounded up, at stride 2. init: as for Dense, with
+    kernel^2 c_in as fan-in and c_out as fan-out.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel: int = 3, *, rng: np.random.Generator, stride: int = 1,
+                 padding: int | None = None, activation: str | Callable = "linear",
+                 init: str | Callable = "he_normal", device: str = "cpu", dtype: Any = np.float32):
+        self.walk = _steps(c_in, c_out, kernel, stride, padding)
+        self.activation = named("activation", activation, ACTIVATIONS)
+        W = named("init", init, INITIALISERS)(kernel * kernel * c_in, c_out, rng)
+        self.W = parameter(W.reshape(kernel, kernel, c_in, c_out), device, dtype)
+        self.b = parameter(np.zeros(c_out), device, dtype)         # (k,)
+
+    def size(self, h: int, w: int) -> tuple[int, int]:
+        """(u, v) of images (h, w)."""
+        return conv_size(h, len(self.W), **self.walk), conv_size(w, len(self.W), **self.walk)
+
+    def __call__(self, x: Value, rng: Any = None) -> Tensor:
+        _check_image(self, x, self.W.shape[2])
+        return self.activation(conv2d(x, self.W, **self.walk) + self.b)
+
+
+class ConvTranspose2D:
+    """y (n, u, v, k) -> f(conv_transpose2d(y, W) + b) (n, h, w, c), k = c_in, c = c_out, W (kernel, kernel, c, k).
+
+    h = (u - 1) stride + kernel - 2 padding + output_padding, and w of v likewise: the way back from a Conv2D, whose
+    rounding is undone by output_padding, one number or a pair, below stride. A pixel is met by 1 / stride^2 of the
+    taps: the weights are those of init times stride, which keeps the variance.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel: int = 3, *, rng: np.random.Generator, stride: int = 1,
+                 padding: int | None = None, output_padding: int | tuple[int, int] = 0,
+                 activation: str | Callable = "linear", init: str | Callable = "he_normal", device: str = "cpu",
+                 dtype: Any = np.float32):
+        self.walk = _steps(c_in, c_out, kernel, stride, padding)
+        pair = output_padding if isinstance(output_padding, tuple) else (output_padding, output_padding)
+        if not all(n in range(stride) for n in pair):
+            raise BadValue("output_padding out of range", got=output_padding, fix="output_padding=0",
+                           expected=f"one whole number or a pair, 0 to {stride - 1}, below stride")
+        self.output_padding = pair
+        self.activation = named("activation", activation, ACTIVATIONS)
+        W = named("init", init, INITIALISERS)(kernel * kernel * c_in, c_out, rng) * stride
+        W = W.reshape(kernel, kernel, c_in, c_out).swapaxes(2, 3)
+        self.W = parameter(W, device, dtype)
+        self.b = parameter(np.zeros(c_out), device, dtype)         # (c,)
+
+    def size(self, u: int, v: int) -> tuple[int, int]:
+        """(h, w) made of (u, v)."""
+        p, q = self.output_padding
+        return (conv_transpose_size(u, len(self.W), **self.walk, output_padding=p),
+                conv_transpose_size(v, len(self.W), **self.walk, output_padding=q))
+
+    def __call__(self, y: Value, rng: Any = None) -> Tensor:
+        _check_image(self, y, self.W.shape[3])
+        return self.activation(conv_transpose2d(y, self.W, size=self.size(*y.shape[1:3]), **self.walk) + self.b)
+
+
+class MaxPool2D:
+    """x (n, h, w, c) -> the largest number of each cell of size x size pixels, (n, h // size, w // size, c)."""
+
+    def __init__(self, size: int = 2):
+        check_width("size", size)
+        self.cell = size
+
+    def size(self, h: int, w: int) -> tuple[int, int]:
+        return h // self.cell, w // self.cell
+
+    def __call__(self, x: Value, rng: Any = None) -> Tensor:
+        return max_pool2d(x, size=self.cell)
+
+
+class Upsample:
+    """x (n, h, w, c) -> every pixel a cell of size x size pixels, (n, h * size, w * size, c)."""
+
+    def __init__(self, size: int = 2):
+        check_width("size", size)
+        self.cell = size
+
+    def size(self, h: int, w: int) -> tuple[int, int]:
+        return h * self.cell, w * self.cell
+
+    def __call__(self, x: Value, rng: Any = None) -> Tensor:
+        return upsample2d(x, size=self.cell)
+
+
+def _steps(c_in: int, c_out: int, kernel: int, stride: int, padding: int | None) -> dict[str, int]:
+    """The settings of conv2d, checked."""
+    for name, n in {"c_in": c_in, "c_out": c_out, "kernel": kernel, "stride": stride}.items():
+        check_width(name, n)
+    padding = kernel // 2 if padding is None else padding
+    if not isinstance(padding, int | np.integer) or padding < 0:
+        raise BadValue("padding is no width", expected="a whole number >= 0", got=repr(padding), fix="padding=1")
+    return {"stride": stride, "padding": padding}
+
+
+def _check_image(layer: Any, x: Value, c_in: int) -> None:
+    if x.ndim != 4 or x.shape[3] != c_in:
+        first = x.ndim == 4 and x.shape[1] == c_in
+        raise BadValue(f"{type(layer).__name__} of {c_in} channels cannot take this input", got=describe(x),
+                       expected=f"(n, height, width, {c_in}), channels last",
+                       fix="np.moveaxis(x, 1, -1): these have their channels first" if first else
+                       f"Reshape((height, width, {c_in})) before it, or c_in={x.shape[-1] if x.ndim else 1}")
