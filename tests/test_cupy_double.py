@@ -233,6 +233,10 @@ COUNTS = {      # launches, syncs, uploads
     "x.__setitem__(mask, 0.0)": (1, 1, 0),
     "xp.nonzero(mask)": (1, 1, 0),
     "xp.where(mask, x, 0.0)": (1, 0, 0),
+    "xp.concatenate([x] * 8)": (8, 0, 0),           # copied one by one
+    "xp.concatenate([x] * 9)": (1, 0, 1),           # by one kernel, told where they are,
+    "xp.concatenate([x, x[:1]] * 5)": (1, 0, 3),    # how large they are, and where they go
+    "np.stack([z] * 20)": (1, 0, 1),
     "float(x.sum())": (1, 1, 0),
     "xp.asarray(n)": (0, 0, 1),
     "xp.asarray(x)": (0, 0, 0),

@@ -15,6 +15,7 @@ from .gates import API, NUMBERS, Operand, bind, check, host, operands, unsupport
 UPLOADING = {"array", "asarray", "asanyarray"}          # the only functions that take host arrays
 BOOLEAN = {"allclose", "array_equal", "array_equiv"}    # NumPy answers True, CuPy a device array
 COMPARISONS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
+JOINING = {"concatenate", "stack", "hstack", "vstack"}  # several kernels, or one and some small uploads
 FUSIBLE = {"where", "clip"}                             # beside the ufuncs
 
 
@@ -40,10 +41,25 @@ def function(path: str) -> Callable:
         if path in ("empty", "empty_like"):
             result.fill(np.nan if result.dtype.kind == "f" else 1)      # device memory holds what was there before
             return DeviceArray(result)
+        if name in JOINING:
+            _join(sources)
         return finish(np.asarray(result) if path in BOOLEAN else result, sources, kwargs.get("out"))
 
     call.__name__ = name
     return call
+
+
+def _join(sources: list[Operand]) -> None:
+    """Up to 8 arrays, or large ones, are copied one by one. Else one kernel does it, from a table of addresses and, if
+    the arrays differ in shape, one of strides and one of places."""
+    sizes = [x._host.nbytes for x in sources]
+    if len(sources) <= 8 or sum(sizes) >= len(sources) << 21 or len({x._host.dtype for x in sources}) > 1:
+        for _ in sources[1:]:
+            count("launch")                     # finish counts the first
+    else:
+        alike = len(set(sizes)) == 1 and all(x._host.flags.c_contiguous for x in sources)
+        for _ in range(1 if alike else 3):
+            count("upload")
 
 
 def _upload(name: str, x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -137,8 +153,8 @@ DeviceArray.__matmul__, DeviceArray.__rmatmul__ = (_operator(function("matmul"),
 class Fused:
     """cupy.fuse(f): one launch per call, whatever the number of operations in f."""
 
-    def __init__(self, f: Callable):
-        self.f, self.__name__ = f, f.__name__
+    def __init__(self, f: Callable, name: str | None = None):
+        self.f, self.__name__ = f, name or f.__name__
 
     def __call__(self, *args: Any) -> Any:
         if not any(isinstance(x, DeviceArray) for x in args):
@@ -161,4 +177,4 @@ def _leave(z: Traced | None) -> DeviceArray | None:
 
 
 def fuse(f: Callable | None = None, kernel_name: str | None = None) -> Any:
-    return Fused if f is None else Fused(f)
+    return functools.partial(Fused, name=kernel_name) if f is None else Fused(f, kernel_name)
