@@ -1,0 +1,72 @@
+"""tinyae as its users have it: a model, its losses, grad, Adam."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import workloads
+
+from tinyae import Tensor, grad, models, params
+from tinyae.backend import freeze, generator, to_device
+from tinyae.functions import squared_error
+from tinyae.layers import dense_stack, load_params
+from tinyae.ops import mean
+from tinyae.optim import Adam
+
+IMPORT = "tinyae"
+SKIP: dict[str, str] = {}
+
+
+class Net:
+    """W8: x (n, 2) -> y (n, 1) by layers of one's own, and a loss."""
+
+    def __init__(self, widths: tuple[int, ...], target: Any, **settings: Any):
+        self.layers, self.target = dense_stack(widths, "relu", **settings), (target,)      # a tuple: no parameter
+
+    def losses(self, x: Any, rng: Any = None) -> dict[str, Tensor]:
+        return {"error": mean(squared_error(self.layers(x), self.target[0]))}
+
+
+def model(w: workloads.Workload, target: Any, **settings: Any) -> Any:
+    n_in, hidden = w.encoder[0], w.encoder[1:-1]
+    if w.kind == "conv_vae":
+        return models.ConvVAE((n_in, n_in, w.encoder[1]), w.encoder[2:], w.latent, **settings)
+    if w.kind == "vae":
+        return models.VAE(n_in, w.encoder[1:], w.latent, w.activation, **settings)
+    if w.kind == "tied":
+        return models.Stacked(n_in, hidden, w.encoder[-1], w.activation, l2=w.l2, **settings)
+    if w.sparsity:
+        return models.Sparse(n_in, hidden, w.encoder[-1], target=w.sparsity, **settings)
+    if not w.decoder:
+        return Net(w.encoder, target, **settings)
+    kind = models.Denoising if w.loss == "squared" else models.Autoencoder      # without an rng: no noise
+    return kind(n_in, hidden, w.encoder[-1], w.activation, **settings)
+
+
+def build(w: workloads.Workload, device: str = "cpu") -> Callable[[], Tensor]:
+    x, target = (to_device(freeze(a.reshape(w.batch, -1)), device) for a in workloads.batch(w))
+    net = model(w, target, rng=np.random.default_rng(0), device=device)
+    own = params(net)
+    load_params(net, dict(zip(own, workloads.weights(w).values(), strict=True)))
+    optimiser = Adam(own, lr=w.lr, betas=w.betas, eps=w.eps)
+    rng = generator(workloads.SEED + 2, device) if w.latent else None
+
+    def step() -> Tensor:
+        loss = reduce(add, net.losses(x, rng).values())
+        optimiser.step(grad(loss, own))
+        return loss
+    return step
+
+
+def chain(n: int) -> Callable[[], Any]:
+    x, one = Tensor([1.0]), freeze(np.ones(1, np.float32))
+
+    def run() -> Any:
+        y = x
+        for _ in range(n):
+            y = y + one
+        return grad(y, [x])
+    return run

@@ -1,0 +1,169 @@
+"""How long does a training step take? tinyae beside whatever else is installed, all training the same models.
+
+    python benchmarks/step.py                   every workload, every library: half an hour
+    python benchmarks/step.py --quick           a few rounds of the small workloads: two minutes
+    python benchmarks/step.py --only W1,W6 --libraries torch,jax
+
+Beside other libraries run `hand`, the same step in NumPy without autograd: what an engine could reach; and `products`,
+the step's matrix products alone: what no code on this BLAS can be faster than. A library that is not installed is
+named and left out. The tables are printed; FOLDER/step.json keeps them.
+"""
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import libraries
+import timing
+import workloads
+from workloads import WORKLOADS
+
+QUICK, SLOW = ["W2", "W4", "W8"], {"torch_compile"}        # SLOW: half a minute to start, and so not for --quick
+OURS, SIDES = "tinyae", ("hand", "torch", "products")       # what every library is compared with
+AGREE = 1e-3                # losses after a few steps; rounding alone makes them differ by 1e-6, and by more in time
+OPERATIONS = 100
+
+
+def chain(name: str) -> timing.Step:
+    """OPERATIONS additions of one number, both passes."""
+    run = importlib.import_module(f"libraries.{name}").chain(OPERATIONS)
+
+    def step() -> float:
+        run()
+        return 0.0
+    return step
+
+
+def compare(name: str, chosen: Sequence[str], rounds: int, seconds: float, threads: int) -> dict[str, Any]:
+    """One workload; -> figures by library, or why there are none."""
+    print(f"\n{name} ...", flush=True)
+    makers, skipped = {}, {}
+    for library in chosen:
+        why = importlib.import_module(f"libraries.{library}").SKIP.get(name)
+        if why:
+            skipped[library] = why
+        else:
+            makers[library] = partial(libraries.step, library, name)
+    figures = timing.race(makers, rounds=rounds, seconds=seconds, threads=threads)
+    skipped |= {library: "failed" for library in makers if library not in figures}
+    return {"libraries": figures, "skipped": skipped}
+
+
+def small_costs(chosen: Sequence[str], rounds: int, seconds: float) -> dict[str, Any]:
+    """What a library costs before it computes anything: its import, and one operation on one number."""
+    print("\nimports and small operations ...", flush=True)
+    modules = {library: importlib.import_module(f"libraries.{library}") for library in chosen}
+    imports = timing.import_ms(list({module.IMPORT for module in modules.values()} - {"numpy"}), rounds)
+    makers = {library: partial(chain, library) for library, module in modules.items() if hasattr(module, "chain")}
+    chains = timing.race(makers, rounds=rounds, seconds=seconds)
+    return {library: {"import_ms": imports[modules[library].IMPORT],
+                      "operation_us": round(1e3 * timing.quartiles(figures)[1] / OPERATIONS, 2)}
+            for library, figures in chains.items()}
+
+
+# ---- tables
+
+def title(name: str) -> str:
+    w = WORKLOADS[name]
+    return f"{name} {w.title}, batch {w.batch}"
+
+
+def of(figures: dict[str, Any], library: str, side: str) -> str:
+    return f"{timing.ratio(figures[library], figures[side]):.2f}" if side in figures and library != side else ""
+
+
+def details(name: str, result: dict[str, Any]) -> str:
+    """A workload's table: the fastest first."""
+    figures = result["libraries"]
+    head = ["library", "ms a step", "quartiles", *(f"/ {side}" for side in SIDES), "page faults", "peak MB",
+            f"loss after {workloads.LATER}"]
+    rows = []
+    for library in sorted(figures, key=lambda library: timing.quartiles(figures[library])[1]):
+        mine = figures[library]
+        low, middle, high = map(timing.number, timing.quartiles(mine))
+        loss = mine["losses"][workloads.LATER]
+        rows.append([library, middle, f"{low} to {high}", *(of(figures, library, side) for side in SIDES),
+                     f"{mine['faults']:,}", f"{mine['peak_MB']:.0f}", "" if loss != loss else f"{loss:.6g}"])
+    left = "".join(f"\n{library}: {why}." for library, why in result["skipped"].items())
+    return timing.table(head, rows) + ("\n" + left if left else "")
+
+
+def overview(steps: dict[str, Any]) -> str:
+    """tinyae's milliseconds, and its time over everybody else's."""
+    others = [library for library in libraries.NAMES if library != OURS
+              and any(library in result["libraries"] for result in steps.values())]
+    rows = []
+    for name, result in steps.items():
+        figures = result["libraries"]
+        rows.append([title(name), timing.number(timing.quartiles(figures[OURS])[1]),
+                     *(of(figures, OURS, other) for other in others)])
+    return timing.table(["workload", "ms a step", *(f"/ {other}" for other in others)], rows)
+
+
+def costs_table(costs: dict[str, Any]) -> str:
+    rows = [[library, timing.number(cost["import_ms"]), timing.number(cost["operation_us"])]
+            for library, cost in sorted(costs.items(), key=lambda item: item[1]["operation_us"])]
+    return timing.table(["library", "import, ms over NumPy's", "one addition, both passes, us"], rows)
+
+
+def disagreeing(steps: dict[str, Any]) -> list[str]:
+    """Libraries whose loss is not that of hand (or of tinyae): they train another model; their time says nothing."""
+    found = []
+    for name, result in steps.items():
+        figures = result["libraries"]
+        losses = {library: mine["losses"][workloads.LATER] for library, mine in figures.items()}
+        right = losses.get("hand", losses.get(OURS))
+        found += [f"{name}: {library}'s loss is {loss:.6g}, not {right:.6g}" for library, loss in losses.items()
+                  if right is not None and abs(loss - right) > AGREE * abs(right)]
+    return found
+
+
+def others(steps: dict[str, Any]) -> float:
+    return median(mine["others"] for result in steps.values() for mine in result["libraries"].values())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help=f"fewer rounds of {', '.join(QUICK)}")
+    parser.add_argument("--only", metavar="W1,W2", help=f"workloads, of {', '.join(WORKLOADS)}")
+    parser.add_argument("--libraries", metavar="A,B", help=f"beside tinyae, hand and products; of "
+                        f"{', '.join(libraries.NAMES)}")
+    parser.add_argument("--rounds", type=int, help="turns of each library (15; quick: 5)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="of a turn (0.3)")
+    parser.add_argument("--threads", type=int, default=1, help="of each library (1)")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
+                        help="where step.json goes (runs/benchmarks)")
+    asked = parser.parse_args(arguments)
+    names = asked.only.split(",") if asked.only else QUICK if asked.quick else list(WORKLOADS)
+    wanted = [OURS, "hand", "products", *asked.libraries.split(",")] if asked.libraries else [
+        library for library in libraries.NAMES if not (asked.quick and library in SLOW)]
+    for kind, given, known in (("workload", names, list(WORKLOADS)), ("library", wanted, libraries.NAMES)):
+        if unknown := set(given) - set(known):
+            parser.error(f"unknown {kind} {', '.join(unknown)}; there are {', '.join(known)}")
+    with timing.environment(asked.threads):
+        absent = {library: module for library in dict.fromkeys(wanted) if (module := libraries.missing(library))}
+    chosen = [library for library in dict.fromkeys(wanted) if library not in absent]
+    for library, module in absent.items():
+        print(f"{library} is left out: {module} is not installed")
+    rounds = asked.rounds or (5 if asked.quick else 15)
+    steps = {name: compare(name, chosen, rounds, asked.seconds, asked.threads) for name in names}
+    result = timing.machine() | {"threads": asked.threads, "absent": absent, "workloads": steps,
+                                 "costs": small_costs(chosen, rounds, asked.seconds)}
+    for name, found in steps.items():
+        print(f"\n{title(name)}\n\n{details(name, found)}")
+    print(f"\n{costs_table(result['costs'])}\n\ntinyae's time over that of the others:\n\n{overview(steps)}\n")
+    print(timing.write(asked.out, "step", result))
+    for trouble in [timing.busy(others(steps)), *disagreeing(steps)]:
+        if trouble:
+            print(trouble, file=sys.stderr)
+    return bool(disagreeing(steps))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""The benchmarks: every library trains the same model, figures are what they are called, commands run to their end."""
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import partial
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyae import Tensor, conv, ops
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+sys.path.insert(0, str(FOLDER))
+
+import libraries  # noqa: E402
+import losses  # noqa: E402
+import step  # noqa: E402
+import timing  # noqa: E402
+import workloads  # noqa: E402
+from libraries import hand, tinyae  # noqa: E402
+from workloads import WORKLOADS  # noqa: E402
+
+
+def small(name: str) -> workloads.Workload:
+    """A few images only, and a small sprite."""
+    w = WORKLOADS[name].sized(8)
+    return workloads.Workload(**{**vars(w), "encoder": (16, 3, 4, 6), "latent": 5}) if w.kind == "conv_vae" else w
+
+
+class Rows(losses.Ops):
+    """The losses on tinyae's own rows; forms without a row are losses.Ops'."""
+
+    exp, log, log1p, abs, tanh, sum, matmul = map(staticmethod, (
+        ops.exp, ops.log, ops.log1p, ops.abs, ops.tanh, ops.sum, ops.matmul))
+
+    def maximum(self, x):
+        return ops.maximum(x, 0)
+
+    def mean(self, x):
+        return ops.mean(x, axis=0)
+
+    def reshape(self, x, shape):
+        return ops.reshape(x, shape=shape)
+
+    def conv(self, x, W, b):
+        return conv.conv2d(x, W, stride=2, padding=1) + b
+
+    def conv_transpose(self, x, W, b):
+        size = tuple(2 * n for n in x.shape[1:3])
+        return conv.conv_transpose2d(x, W, size=size, stride=2, padding=1) + b
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_model_s_first_loss_is_the_one_that_the_other_libraries_are_given(name):
+    w = small(name)
+    p = {name: Tensor(a) for name, a in workloads.weights(w).items()}
+    x, target = workloads.batch(w)
+    expected = losses.loss(w, Rows(), p, x, target, next(workloads.noise(w)))
+    assert float(tinyae.build(w)()) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in WORKLOADS if name not in hand.SKIP])
+def test_by_hand_the_losses_fall_as_tinyae_s_do(name):
+    w = small(name)
+    ours, theirs = tinyae.build(w), hand.build(w)
+    found, expected = ([float(side()) for _ in range(timing.WARM)] for side in (ours, theirs))
+    assert found == pytest.approx(expected, rel=1e-4) and len(set(found)) == len(found)
+
+
+def test_products_are_those_of_every_layer_but_the_first_input_s_gradient():
+    assert workloads.products(WORKLOADS["W8"]) == [(1, 2, 16), (2, 1, 16), (1, 16, 16), (16, 1, 16), (1, 16, 16),
+                                                   (1, 16, 1), (16, 1, 1), (1, 1, 16)]
+    w = small("W7")             # forward: patches times kernel, both ways, and the dense layers between
+    forward = workloads.products(w)[0::3][:1] + workloads.products(w)[2::3]
+    assert sum(map(prod, forward)) == 8 * (64 * 27 * 4 + 16 * 36 * 6 + 2 * 96 * 5 + 5 * 96 + 16 * 54 * 4 + 64 * 36 * 3)
+
+
+def test_programs_that_are_timed_do_not_import_tinyae():
+    """Its memory settings would make every library faster."""
+    code = "import sys, step, libraries.hand; print('tinyae' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=FOLDER)
+    assert ran.stdout == "False\n"
+
+
+def test_a_race_gives_figures_and_leaves_out_what_fails():
+    said: list[str] = []
+    makers = {name: partial(libraries.step, name, "W8") for name in ("hand", "products", "nobody")}
+    figures = timing.race(makers, rounds=2, seconds=0.01, say=said.append)
+    assert set(figures) == {"hand", "products"} and "nobody failed: ModuleNotFoundError" in said[0]
+    mine = figures["hand"]
+    assert len(mine["rounds_ms"]) == 2 and min(mine["rounds_ms"]) > 0 and mine["steps"] >= 2
+    assert mine["losses"] == pytest.approx([float(hand.build(WORKLOADS["W8"])())] * 6, rel=0.2)
+    assert timing.ratio(mine, mine) == 1 and timing.ratio(mine, figures["products"]) > 1
+
+
+def test_step_runs_to_its_end(tmp_path, capsys):
+    assert step.main(["--only", "W8", "--libraries", "hand", "--rounds", "1", "--seconds", "0.01", "--out",
+                      str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "step.json").read_text())
+    assert set(result["workloads"]["W8"]["libraries"]) == {"tinyae", "hand", "products"}
+    assert result["costs"]["tinyae"]["operation_us"] > 0 and result["threads"] == 1 and "NumPy" in result["machine"]
+    assert "| tinyae" in capsys.readouterr().out
+
+
+def test_step_says_what_it_does_not_know(capsys):
+    with pytest.raises(SystemExit):
+        step.main(["--only", "W9"])
+    assert "there are W1, W2" in capsys.readouterr().err
+
+
+def test_another_model_is_told_by_its_loss():
+    def figures(loss):
+        return {"losses": [loss] * timing.WARM}
+    steps = {"W1": {"libraries": {"hand": figures(2.0), "tinyae": figures(2.0001), "torch": figures(2.1)}}}
+    assert step.disagreeing(steps) == ["W1: torch's loss is 2.1, not 2"]
+
+
+def test_numbers_have_three_figures_and_tables_are_markdown():
+    found = [timing.number(x) for x in (0.012345, 1.2345, 123.45, 12345.6, 0)]
+    assert found == ["0.0123", "1.23", "123", "12,346", "0"]
+    lines = timing.table(["a", "ms"], [["long name", "1"]]).splitlines()
+    assert lines == ["| a         | ms |", "| --------- | -: |", "| long name |  1 |"]
+
+
+def test_a_busy_machine_is_said():
+    assert timing.busy(0.0) == "" and "1.5 of" in timing.busy(1.5)
+    assert np.isfinite(timing.others_now(0.01))
