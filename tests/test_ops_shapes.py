@@ -49,7 +49,7 @@ def calls(draw, name):
         some = [st.sampled_from([*axes, *(-1 - a for a in axes)]), st.permutations(axes).map(lambda p: tuple(p[1:]))]
         axis, keepdims = draw(st.one_of(st.none(), st.just(()), *(some if shape else []))), draw(st.booleans())
         return lambda x: row(x, axis=axis, keepdims=keepdims), [shape]
-    if name == "bce":
+    if name in ("sse", "bce"):
         return row, [draw(full_shapes)] * 2
     if name == "matmul":
         batch = draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=2, min_side=0, max_side=3)).input_shapes

@@ -27,6 +27,8 @@ TWINS = {
     "log1p": (lambda x: ops.log1p(x * x), lambda x: ops.log(1 + x * x)),
     "mean": (lambda x: ops.mean(x, axis=1), lambda x: ops.sum(x, axis=1) / 101),
     "var": (lambda x: functions.var(x, axis=1), lambda x: ops.mean(x * x, axis=1) - ops.mean(x, axis=1) ** 2),
+    "elu, steep": (lambda x: ops.elu(x, alpha=1.7), lambda x: ops.where(x > 0, x, 1.7 * (ops.exp(x) - 1))),
+    "sse": (lambda x: ops.sse(x, T), lambda x: ops.sum(ops.square(x - T), axis=1)),
     "bce": (lambda x: ops.bce(x, T),
             lambda x: -ops.sum(T * ops.log(ops.sigmoid(x)) + (1 - T) * ops.log(ops.sigmoid(-x)), axis=1)),
     "logsumexp": (functions.logsumexp, lambda x: ops.log(ops.sum(ops.exp(x), axis=-1))),

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from tinyae import Tensor
+from tinyae import Tensor, optim
 from tinyae.optim import SGD, Adam
 
 
@@ -165,3 +165,22 @@ def test_refusals_say_expected_got_fix(call, words):
         call(Tensor(np.zeros(3)))
     for word in ["expected:", "got:", "fix:", *words]:
         assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize("optimiser", [lambda ps: Adam(ps, lr=0.1, l2=0.2), lambda ps: SGD(ps, lr=0.1, momentum=0.9)])
+def test_cuts_into_blocks_change_nothing(optimiser, monkeypatch):
+    """Seven tensors of 0 to 12 numbers, cut after every 5, must move as each of their numbers alone would."""
+    shapes, rng = [(3,), (2, 4), (), (12,), (0, 3), (1,), (5, 2)], np.random.default_rng(0)
+    starts, gs = ([[rng.standard_normal(s) for s in shapes] for _ in range(n)] for n in (1, 4))
+    ends = []
+    for block in (1 << 16, 5, 1):
+        monkeypatch.setattr(optim, "BLOCK", block)
+        ps = [Tensor(start) for start in starts[0]]
+        step = optimiser(ps).step
+        for g in gs:
+            step(g)
+        ends.append(np.concatenate([p.data.ravel() for p in ps]))
+        assert [p.shape for p in ps] == shapes
+    assert np.isfinite(ends[0]).all() and not (ends[0] == np.concatenate([s.ravel() for s in starts[0]])).any()
+    np.testing.assert_array_equal(ends[1], ends[0])
+    np.testing.assert_array_equal(ends[2], ends[0])

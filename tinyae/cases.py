@@ -195,6 +195,7 @@ CASES: dict[str, list[Case]] = {
     "matmul": [case(ops.matmul, *shapes, core=2) for shapes in FACTORS],
     "where": [case(lambda x, y: ops.where(here(MASK, x), x, y), *shapes) for shapes in PARTS],
     "affine": [case(ops.affine, (3, 4), (4, 2), (2,), core=1), case(ops.affine, (2, 3, 4), (4, 2), (2,), core=1)],
+    "sse": alike(ops.sse),
     "bce": alike(ops.bce, draw=(normal, fraction)),
     # rows of one argument
     "neg": unary(ops.neg),

@@ -13,7 +13,7 @@ import numpy as np
 
 from .backend import Array, device_of, is_array, normal, uniform
 from .errors import BadType, BadValue
-from .ops import bce, exp, expm1, index, log, mean, softplus, square, sum
+from .ops import bce, exp, expm1, index, log, mean, softplus, square, sse, sum
 from .refusals import describe
 from .tensor import Tensor, raw
 
@@ -52,8 +52,7 @@ def var(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
 def squared_error(y: Value, x: Value) -> Value:
     """sum_i (y_i - x_i)^2 per image: (n, ...), (n, ...) -> (n,). Divided by the pixels it is the textbooks' MSE."""
     _same_shape("squared_error", y, x)
-    z = square(y - x)
-    return sum(z, axis=tuple(range(1, z.ndim)))
+    return sse(y, x)
 
 
 def bce_with_logits(logits: Value, x: Value) -> Value:

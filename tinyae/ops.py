@@ -58,33 +58,35 @@ def _where(mask: Array, x: Array, y: Array) -> Array:
     return np.where(mask, x, y)
 
 
+# In place, and with out=: fresh arrays would cost as much as the arithmetic, and NumPy makes scalars of 0-d results.
+
+def _exp_below_top(x: Array) -> Array:
+    """e^min(x, 40): up there e^x / (1 + e^x) is 1, log(1 + e^x) is x, to the last bit. float16 ends at e^11."""
+    z = np.clip(x, -np.inf, 40 if x.dtype != np.float16 else 11, out=np.empty_like(x))  # np.minimum takes twice as long
+    return np.exp(z, out=z)
+
+
 @fuse
 def _sigmoid(x: Array) -> Array:
-    e = np.abs(x, out=np.empty_like(x))            # in place, and with out=: NumPy makes scalars of 0-d results
-    np.negative(e, out=e)
-    np.exp(e, out=e)                               # e^-|x|, in (0, 1]: nothing overflows, and both tails,
-    z = np.maximum(e, x >= 0)                      # e/(1 + e) and 1/(1 + e), keep their relative precision
-    e += 1
-    return z / e
+    z = _exp_below_top(x)
+    z /= 1 + z                                     # both tails, e^x and 1, keep their relative precision
+    return z
 
 
 @fuse
 def _softplus(x: Array) -> Array:
-    z = np.abs(x, out=np.empty_like(x))
-    np.negative(z, out=z)
-    np.exp(z, out=z)
-    np.log1p(z, out=z)                             # log(1 + e^-|x|), and max(x, 0) for the rest
-    z += np.maximum(x, 0)
-    return z
+    z = _exp_below_top(x)
+    np.log1p(z, out=z)
+    return np.maximum(z, x, out=z)
 
 
 @fuse
 def _elu(x: Array, alpha: float = 1.0) -> Array:
-    z = np.minimum(x, 0, out=np.empty_like(x))
+    z = np.clip(x, -np.inf, 0, out=np.empty_like(x))
     np.expm1(z, out=z)
-    z *= alpha
-    z += np.maximum(x, 0)
-    return z
+    if alpha != 1:
+        z *= alpha
+    return np.maximum(z, x, out=z) if alpha <= 1 else np.add(z, np.maximum(x, 0), out=z)
 
 
 @fuse
@@ -92,6 +94,19 @@ def _bce_of_pixels(logits: Array, x: Array) -> Array:
     z = _softplus(logits)
     z -= logits * x
     return z
+
+
+@fuse
+def _squared_difference(y: Array, x: Array) -> Array:
+    z = np.subtract(y, x)
+    z *= z
+    return z
+
+
+def _sse(y: Array, x: Array) -> Array:
+    """|y - x|^2, summed over all axes but the first; plain twin: sum(square(y - x))."""
+    z = _squared_difference(y, x)
+    return z.sum(tuple(range(1, z.ndim)))
 
 
 def _bce(logits: Array, x: Array) -> Array:
@@ -228,6 +243,8 @@ matmul   = op(_matmul,     lambda g, z, x, y: g @ y.mT,            lambda g, z, 
 where    = op(_where, None, lambda g, z, mask, x, y: g * mask,      lambda g, z, mask, x, y: g * ~mask)
 affine   = op(_affine,     lambda g, z, x, W, b: g @ W.mT,         lambda g, z, x, W, b: x.mT @ g,
                            lambda g, z, x, W, b: g)
+sse      = op(_sse,        lambda g, z, x, y: _per_image(2 * g, x) * (x - y),
+                           lambda g, z, x, y: _per_image(2 * g, x) * (y - x))
 bce      = op(_bce,        lambda g, z, x, y: _bce_slope(_per_image(g, x), x, y),
                            lambda g, z, x, y: _per_image(g, x) * -x)
 

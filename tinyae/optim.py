@@ -3,13 +3,14 @@
     optimiser = Adam(params(model), lr=1e-3)
     optimiser.step(grad(loss, params(model)))
 
-Gradients come in the order (or under the names) of the parameters. A step joins all parameters end to end in one array,
-so that it is a dozen passes over one array however many parameters there are, and gives each its piece of a new one:
-a parameter's old data keeps its values.
+Gradients come in the order (or under the names) of the parameters. All parameters are joined end to end in one array,
+so that a step is a dozen passes over blocks of one array however many parameters there are. It makes a new array and
+gives each parameter its piece: a parameter's old data keeps its values.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import is_not
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ import numpy as np
 from .backend import Array, device_of, freeze, to_device, to_host
 from .errors import BadValue
 from .refusals import describe
-from .tensor import Tensor
+from .tensor import Tensor, renew
+
+BLOCK = 1 << 16     # numbers: a block of Adam's five arrays stays in a core's cache through a dozen passes over it
 
 Params = Sequence[Tensor] | dict[str, Tensor]
 Grads = Sequence[Array] | dict[str, Array]
@@ -28,13 +31,34 @@ class _Joined:
 
     def __init__(self, params: Params):
         self.tensors = _leaves(params)
+        self.places, self.kinds, start = [], [], 0          # where each one's numbers lie in flat, and what they are
+        for p in self.tensors.values():
+            self.places.append(slice(start, start := start + p.size))
+            self.kinds.append((p.shape, p.dtype))
         self.pieces: list[Array] = []
         self.flat: Array = None
+        self.blocks = list(self._blocks(start, BLOCK if device_of(p.data) == "cpu" else start))
+
+    def _blocks(self, size: int, block: int) -> Iterator[tuple[slice, list[tuple[int, slice]]]]:
+        """Cuts of the flat array, each with the parts of the tensors that lie in it."""
+        for start in range(0, size, block):
+            stop = min(start + block, size)
+            yield slice(start, stop), [(i, slice(max(start, at.start) - at.start, min(stop, at.stop) - at.start))
+                                       for i, at in enumerate(self.places) if at.start < stop and start < at.stop]
+
+    def update(self, rule: Callable[..., None], grads: Grads, *moments: Array) -> None:
+        """rule(g, p, *moments, out=new), block by block: g is a copy, moments are written in place."""
+        flat, p = [g.reshape(-1) for g in self.gradients(grads)], self.data()
+        new = np.empty_like(p)
+        for block, parts in self.blocks:
+            g = np.concatenate([flat[i][part] for i, part in parts])
+            rule(g, p[block], *[m[block] for m in moments], out=new[block])
+        self.give(new)
 
     def data(self) -> Array:
         """The parameters' data, joined: as `give` left it, unless somebody has changed a parameter since."""
         now = [p.data for p in self.tensors.values()]
-        if len(self.pieces) != len(now) or any(a is not b for a, b in zip(now, self.pieces, strict=True)):
+        if not self.pieces or any(map(is_not, now, self.pieces)):
             self.give(self.join(now))
         return self.flat
 
@@ -43,35 +67,29 @@ class _Joined:
         self.flat = freeze(flat)
         self.pieces = self.split(self.flat)
         for p, piece in zip(self.tensors.values(), self.pieces, strict=True):
-            p.data = piece
+            renew(p, piece)
 
     def zeros(self) -> Array:
         return np.zeros_like(self.join([p.data for p in self.tensors.values()]))
 
-    def join(self, arrays: Iterable[Array]) -> Array:
+    def join(self, arrays: Sequence[Array]) -> Array:
         return np.concatenate([a.reshape(-1) for a in arrays])
 
     def split(self, flat: Array) -> list[Array]:
         """Views of flat in the parameters' shapes."""
-        views, start = [], 0
-        for p in self.tensors.values():
-            views.append(flat[start:start + p.size].reshape(p.shape))
-            start += p.size
-        return views
+        return [flat[place].reshape(shape) for place, (shape, _) in zip(self.places, self.kinds, strict=True)]
 
-    def gradients(self, grads: Grads) -> Array:
-        """The gradients, joined into a new array: a dict is matched by name, a list by position."""
-        names, tensors = list(self.tensors), list(self.tensors.values())
+    def gradients(self, grads: Grads) -> Sequence[Array]:
+        """The gradients in the parameters' order: a dict is matched by name, a list by position."""
         if isinstance(grads, dict) and grads.keys() == self.tensors.keys():
-            grads = [grads[name] for name in names]
-        if isinstance(grads, dict) or len(grads) != len(tensors) or any(
-                (getattr(g, "shape", None), getattr(g, "dtype", None)) != (p.shape, p.dtype)
-                for g, p in zip(grads, tensors, strict=True)):
+            grads = [grads[name] for name in self.tensors]
+        if isinstance(grads, dict) or [(getattr(g, "shape", None), getattr(g, "dtype", None))
+                                       for g in grads] != self.kinds:
             raise BadValue("gradients do not match the parameters",
                            expected=", ".join(f"{name} {describe(p)}" for name, p in self.tensors.items()),
                            got=", ".join(grads) if isinstance(grads, dict) else ", ".join(map(describe, grads)),
                            fix="grad(loss, the params that the optimiser was given)")
-        return self.join(grads)
+        return grads
 
 
 class SGD:
@@ -89,12 +107,14 @@ class SGD:
         self.v = self.joined.split(self.velocity)           # the same numbers, seen parameter by parameter
 
     def step(self, grads: Grads) -> None:
-        g, p, v = self.joined.gradients(grads), self.joined.data(), self.velocity
+        self.joined.update(self._rule, grads, self.velocity)
+
+    def _rule(self, g: Array, p: Array, v: Array, out: Array) -> None:
         if self.l2:
             g += self.l2 * p
         v *= self.momentum
         v += g
-        self.joined.give(p - np.multiply(v, self.lr, out=g))
+        np.subtract(p, np.multiply(v, self.lr, out=g), out=out)
 
     def state(self) -> dict[str, Any]:
         """Copies of all that the next step depends on, beside the parameters: name -> array on the host."""
@@ -128,25 +148,26 @@ class Adam:
         self.m, self.v = self.joined.split(self.mean), self.joined.split(self.square)      # parameter by parameter
 
     def step(self, grads: Grads) -> None:
-        g, p, m, v, (b1, b2) = self.joined.gradients(grads), self.joined.data(), self.mean, self.square, self.betas
         self.t += 1
+        self.joined.update(self._rule, grads, self.mean, self.square)
+
+    def _rule(self, g: Array, p: Array, m: Array, v: Array, out: Array) -> None:
+        b1, b2 = self.betas
         c1, c2 = 1 - b1 ** self.t, (1 - b2 ** self.t) ** 0.5
         if self.l2:
             g += self.l2 * p
-        # In place where nobody looks: g and s are this step's own. s becomes the step, with numerator and
-        # denominator multiplied by c2: (lr c2 / c1) * m / (sqrt(v) + eps c2).
-        s = (1 - b1) * g
         m *= b1
-        m += s
+        m += np.multiply(g, 1 - b1, out=out)       # until it takes the result, out is room to work in
         np.multiply(g, g, out=g)
         g *= 1 - b2
         v *= b2
         v += g
-        np.sqrt(v, out=s)
+        # s becomes the step, with numerator and denominator multiplied by c2: (lr c2 / c1) * m / (sqrt(v) + eps c2).
+        s = np.sqrt(v, out=g)
         s += self.eps * c2
         np.divide(m, s, out=s)
         s *= self.lr * c2 / c1
-        self.joined.give(p * (1 - self.lr * self.weight_decay) - s if self.weight_decay else p - s)
+        np.subtract(p * (1 - self.lr * self.weight_decay) if self.weight_decay else p, s, out=out)
 
     def state(self) -> dict[str, Any]:
         """Copies of all that the next step depends on, beside the parameters: name -> array on the host."""

@@ -77,7 +77,7 @@ class Tensor:
             raise refusals.not_a_leaf(self, "given new data")
         if not is_array(new) or (new.shape, new.dtype, device_of(new)) != (old.shape, old.dtype, device_of(old)):
             raise refusals.misfit(new, old)
-        self._data, self.born = frozen(new), now()
+        renew(self, frozen(new))
 
     shape = property(lambda self: self._data.shape)
     ndim = property(lambda self: self._data.ndim)
@@ -198,8 +198,9 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
         if type(z) is not kind:
             z = np.asarray(z)                       # NumPy turns 0-d results into scalars
         t = _new(Tensor)
-        t._data, t.op, t.args, t.params, t.parents = freeze(z), row, args, params, parents
-        t.born, t.grad = now(), None
+        if kind is np.ndarray:
+            z.flags.writeable = False
+        t._data, t.op, t.args, t.params, t.parents, t.born, t.grad = z, row, args, params, parents, now(), None
         return t
 
     row.__name__ = row.__qualname__ = getattr(forward, "__name__", "op").replace("<lambda>", "op")
@@ -231,10 +232,10 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
             continue
         g = grads[t] if t in wanted else grads.pop(t)
         # The same vjps run on Tensors, to be differentiated again, or on bare arrays.
-        z, args = (t, t.args) if create_graph else (t._data, [raw(a) for a in t.args])
+        z, args = (t, t.args) if create_graph else (t._data, [a._data if type(a) is Tensor else a for a in t.args])
+        vjps = t.op.kernels if kernels else t.op.vjps
         for i, a in enumerate(t.args):
             if type(a) is Tensor and a in live:
-                vjps = t.op.kernels if kernels else t.op.vjps
                 vjp = vjps[i] if t.op.each is None else partial(t.op.each, i)
                 ga = vjp(g, z, *args, **t.params)
                 if getattr(ga, "shape", None) != a._data.shape:
@@ -248,6 +249,11 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
     if create_graph:
         return [g if type(g) is Tensor else Tensor(freeze(g)) for g in found]
     return [freeze(g if is_array(g) else np.asarray(g)) for g in found]      # NumPy makes scalars of 0-d results
+
+
+def renew(leaf: Tensor, new: Array) -> None:
+    """leaf.data = new, for a read-only array that is known to fit."""
+    leaf._data, leaf.born = new, now()
 
 
 def tape(y: Tensor) -> list[Tensor]:
@@ -305,6 +311,8 @@ def _array_sum_to(x: Array, shape: tuple[int, ...]) -> Array:
     new = x.ndim - len(shape)
     if new < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[new:], strict=True)):
         raise ValueError(f"{x.shape} is no broadcast of {shape}")
+    if x.ndim == 2 and shape == x.shape[1:] and isinstance(x, np.ndarray):
+        return np.ones(len(x), x.dtype) @ x         # a bias: the product is 1.5 times as fast as the sum
     axes = tuple(range(new)) + tuple(new + i for i, n in enumerate(shape) if n == 1)
     return x.sum(axes, keepdims=True).reshape(shape)
 
