@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from tinyae import data
+from tinyae import backend, data
 from tinyae.data import __main__ as command_line
-from tinyae.data import cache, digits
+from tinyae.data import cache, dataset, digits
 from tinyae.errors import BadFile, BadType, BadValue
 
 GREY = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
@@ -64,6 +64,43 @@ def test_batch_names_the_image_that_is_wrong(value):
 def test_batch_of_integers_is_refused():
     with pytest.raises(BadType, match="uint8"):
         data.batch(GREY.astype(int), np.arange(2))
+
+
+# on the GPU
+
+@pytest.mark.parametrize("there", [True, False], ids=["kept there", "too large for it"])
+@pytest.mark.parametrize("images", [GREY, GREY / 255, (GREY / 255).astype(np.float32)], ids=lambda x: str(x.dtype))
+def test_batches_on_the_gpu_are_those_of_the_cpu(gpu, monkeypatch, images, there):
+    free = 2 * images.nbytes - (not there)
+    monkeypatch.setattr(dataset, "free_memory", lambda: free)
+    monkeypatch.setattr(dataset, "UPLOAD_BYTES", 3 * images[0].nbytes)      # which does not divide the set
+    settled, index = data.settle(images, "cuda"), np.array([3, 0, 1])
+    assert backend.device_of(settled) == ("cuda" if there else "cpu")
+    x = data.batch(settled, backend.to_device(index, "cuda") if there else index, "cuda")
+    assert backend.device_of(x) == "cuda"
+    np.testing.assert_allclose(gpu.host(x), data.batch(images, index), rtol=1e-7, strict=True)
+
+
+def test_batches_of_a_set_on_the_gpu_upload_and_wait_for_nothing(double):
+    settled, index = data.settle(GREY, "cuda"), backend.to_device(np.array([3, 0]), "cuda")
+    with double.counting() as n:
+        data.batch(settled, index, "cuda")
+    assert (n.launches, n.uploads, n.syncs) == (2, 0, 0)
+    with double.counting() as n:
+        data.batch(GREY, np.array([3, 0]), "cuda")
+    assert (n.launches, n.uploads, n.syncs) == (1, 1, 0)            # of bytes, a quarter of what they become
+
+
+def test_floats_are_checked_on_their_way_to_the_gpu(double, monkeypatch):
+    images = GREY / 255
+    images[2, 1, 3] = 1.5
+    monkeypatch.setattr(dataset, "UPLOAD_BYTES", 1)
+    with pytest.raises(BadValue, match=r"image 2 (.|\n)*at pixel 11"):
+        data.settle(images, "cuda")
+
+
+def test_images_for_the_cpu_stay_themselves():
+    assert data.settle(GREY, "cpu") is GREY
 
 
 # names

@@ -77,6 +77,11 @@ def to_host(x: Array) -> np.ndarray:
     return x.get() if device_of(x) == "cuda" else np.asarray(x)
 
 
+def free_memory() -> int:
+    """Bytes of the GPU's memory that nobody has taken."""
+    return gpu().cuda.Device().mem_info[0]
+
+
 def synchronize(device: str) -> None:
     """Wait until the device has done all that was asked of it. A timer that does not wait measures the asking."""
     if device == "cuda":

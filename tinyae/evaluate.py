@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import functions
-from .backend import Array, to_device, to_host
+from .backend import Array, to_host
 from .data import batch
 from .tensor import raw
 
@@ -16,13 +16,13 @@ ROWS = 1000     # images at a time
 
 def first(images: Any, device: str, n: int) -> Array:
     """The first n images, or all if there are fewer, as a model takes them: (n, pixels) float32 in [0, 1]."""
-    return to_device(batch(images, np.arange(min(n, len(images)))), device)
+    return batch(images, np.arange(min(n, len(images))), device)
 
 
 def batches(images: Any, device: str = "cpu") -> Iterator[Array]:
     """All images in order, ROWS at a time, as a model takes them: (k, pixels) float32 in [0, 1]."""
     for first in range(0, len(images), ROWS):
-        yield to_device(batch(images, np.arange(first, min(first + ROWS, len(images)))), device)
+        yield batch(images, np.arange(first, min(first + ROWS, len(images))), device)
 
 
 def over(f: Callable[[Array], Any], images: Any, device: str = "cpu") -> np.ndarray:

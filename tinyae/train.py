@@ -24,6 +24,7 @@ from tqdm import tqdm
 from . import __version__, checkpoint, diagnose, files, history
 from .backend import Array, device_of, freeze, generator, to_device, to_host
 from .data import batch as rows_of
+from .data import settle
 from .errors import BadValue
 from .interrupt import Interrupt, Interrupted
 from .ledger import Ledger, losses_of
@@ -91,6 +92,7 @@ class _Run:
         self.steps = math.ceil(len(self.train) / batch_size)
         self.facts = {"seed": seed, "batch_size": batch_size, "training images": _fingerprint(self.train),
                       "test images": _fingerprint(self.test), "epochs of the earlier stages": self.ends[:-1]}
+        self.train, self.test = settle(self.train, self.device), settle(self.test, self.device)
         self.at, self.ledger, self.asked = Progress(), Ledger({}), Interrupt()
         self.read_at = self.saved_at = perf_counter()
 
@@ -148,7 +150,7 @@ class _Run:
 
     # Within an epoch.
 
-    def step(self, order: np.ndarray, noise: Any, look: bool = False) -> str | None:
+    def step(self, order: Array, noise: Any, look: bool = False) -> str | None:
         """One batch through every phase of the stage. look: examine it first; -> what is not finite, in words."""
         index = order[self.at.step * self.batch_size:(self.at.step + 1) * self.batch_size]
         batch = self.batch(self.train, index)
@@ -228,8 +230,9 @@ class _Run:
     def stage(self) -> Stage:
         return self.stages[min(bisect(self.ends, self.at.epoch), len(self.stages) - 1)]
 
-    def order(self) -> np.ndarray:
-        return np.random.default_rng([self.seed, SHUFFLE, self.at.epoch]).permutation(len(self.train))
+    def order(self) -> Array:
+        order = np.random.default_rng([self.seed, SHUFFLE, self.at.epoch]).permutation(len(self.train))
+        return to_device(order, device_of(self.train))
 
     def noise(self) -> Any:
         # On CUDA, where a state cannot be put back, the rest of an epoch draws from a stream of its own.
@@ -238,8 +241,8 @@ class _Run:
             rng.bit_generator.state = self.at.noise
         return rng
 
-    def batch(self, images: Any, index: np.ndarray) -> Array:
-        return to_device(freeze(rows_of(images, index).astype(self.dtype, copy=False)), self.device)
+    def batch(self, images: Any, index: Array) -> Array:
+        return freeze(rows_of(images, index, self.device).astype(self.dtype, copy=False))
 
     def save(self, noise: Any, is_best: bool = False) -> None:
         """Keep all of the run in memory (for a replay) and in last.npz (for another day), unless it is not finite."""

@@ -1,5 +1,5 @@
-"""Images: `load` brings them in by name or path, `batch` gives a model what it takes."""
-from tinyae.data.dataset import Dataset, batch
+"""Images: `load` brings them in by name or path, `settle` to the GPU, `batch` gives a model what it takes."""
+from tinyae.data.dataset import Dataset, batch, settle
 from tinyae.data.sources import SOURCES, load
 
-__all__ = ["SOURCES", "Dataset", "batch", "load"]
+__all__ = ["SOURCES", "Dataset", "batch", "load", "settle"]

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..backend import Array, device_of, free_memory, freeze, gpu, to_device
 from ..errors import BadType, BadValue
 
 MAX_BYTES = 4 << 30       # the most that a reader puts into memory; larger sets belong in a .npy, which is mapped
 CHECK_BYTES = 64 << 20    # float images up to this size are checked when loaded, larger ones batch by batch
+UPLOAD_BYTES = 64 << 20   # of a set that goes to the GPU, at a time: CuPy copies each part to locked memory first
 
 
 class Dataset(NamedTuple):
@@ -23,20 +25,37 @@ class Dataset(NamedTuple):
     factors: np.ndarray | None = None
 
 
-def batch(images: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """images (n, h, w[, c]), index (k,) integers -> float32 (k, h * w * c) in [0, 1], read-only.
+def batch(images: Array, index: Array, device: str = "cpu") -> Array:
+    """images (n, h, w[, c]), index (k,) integers -> float32 (k, h * w * c) in [0, 1] on the device, read-only.
 
     uint8 is divided by 255. Floats are cast; one outside [0, 1], NaN included, is a BadValue that names its image.
-    Only the images asked for are read: of a mapped file, the rest stays on disk.
+    Only the images asked for are read: of a mapped file, the rest stays on disk. Bytes go to the GPU as bytes.
     """
-    x = np.asarray(images[index]).reshape(len(index), math.prod(images.shape[1:]))
-    if x.dtype == np.uint8:
-        x = np.multiply(x, np.float32(1 / 255), dtype=np.float32)
-    else:
-        _check_floats(x, index)
-        x = x.astype(np.float32)
-    x.flags.writeable = False
-    return x
+    x = images[to_device(index, device_of(images))].reshape(len(index), math.prod(images.shape[1:]))
+    if device_of(images) == "cpu":
+        x = np.asarray(x)           # of a mapped file
+        if x.dtype != np.uint8:
+            _check_floats(x, index)
+    x = to_device(x, device)
+    grey = np.multiply(x, np.float32(1 / 255), dtype=np.float32) if x.dtype == np.uint8 else x.astype(np.float32)
+    return freeze(grey)
+
+
+def settle(images: np.ndarray, device: str) -> Array:
+    """The images where their batches are best made: on the GPU, if they take at most half of what is free there.
+
+    Then a batch waits for nothing and uploads nothing. Floats are checked now, while they are on the host.
+    """
+    if device == "cpu" or images.nbytes > free_memory() // 2:
+        return images
+    kept = gpu().empty(images.shape, images.dtype)
+    step = max(1, UPLOAD_BYTES // max(1, images[0].nbytes))
+    for start in range(0, len(images), step):
+        part = np.asarray(images[start:start + step])
+        if part.dtype != np.uint8:
+            _check_floats(part.reshape(len(part), -1), np.arange(start, start + len(part)))
+        kept[start:start + step] = to_device(part, device)
+    return kept
 
 
 def _check_floats(x: np.ndarray, index: np.ndarray) -> None:
