@@ -205,7 +205,7 @@ def _to_winners(g: Any, z: Any, x: Any, axis: Any) -> Any:
     return _spread(g, x, axis) * (won / won.sum(axis, keepdims=True))
 
 
-def _product_like(W: Any, x: Any, g: Any) -> Any:
+def _turned(W: Any, x: Any, g: Any) -> Any:
     """x.mT @ g, in memory as W lies: the gradients of a tied W, seen as W and as W.T, add up twice as fast."""
     rows, columns = raw(W).strides[-2:]
     return x.mT @ g if rows >= columns else (g.mT @ x).mT
@@ -247,7 +247,7 @@ maximum  = op(np.maximum,  lambda g, z, x, y: g * _step(x, y, z),  lambda g, z, 
 minimum  = op(np.minimum,  lambda g, z, x, y: g * _step(y, x, z),  lambda g, z, x, y: g * _step(x, y, z))
 matmul   = op(_matmul,     lambda g, z, x, y: g @ y.mT,            lambda g, z, x, y: x.mT @ g)
 where    = op(_where, None, lambda g, z, mask, x, y: g * mask,      lambda g, z, mask, x, y: g * ~mask)
-affine   = op(_affine,     lambda g, z, x, W, b: g @ W.mT,         lambda g, z, x, W, b: _product_like(W, x, g),
+affine   = op(_affine,     lambda g, z, x, W, b: g @ W.mT,         lambda g, z, x, W, b: _turned(W, x, g),
                            lambda g, z, x, W, b: g)
 sse      = op(_sse,        lambda g, z, x, y: _per_image(2 * g, x) * (x - y),
                            lambda g, z, x, y: _per_image(2 * g, x) * (y - x))
