@@ -30,6 +30,8 @@ def constant(name: str, i: int, a: Any, like: Array, cast: bool) -> Any:
 
     Numbers stay Python numbers, which adapt to any dtype. An argument without a gradient, such as a mask, is not cast.
     """
+    if type(a) is type(like) and a.dtype == like.dtype and a.ndim:
+        return frozen(a)                                    # a batch: most constants are
     if isinstance(a, np.bool_) and not cast:
         a = to_device(np.asarray(a), device_of(like))       # a mask of one: NumPy compares 0-d arrays to a scalar
     if isinstance(a, bool | float | int | np.bool_ | np.integer | np.floating):

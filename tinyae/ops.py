@@ -196,7 +196,9 @@ def _kept(x: Any, axis: Any) -> tuple[int, ...]:
 
 def _spread(g: Any, x: Any, axis: Any) -> Any:
     """g, one number per group of x along axis, handed to every member of its group."""
-    return broadcast_to(reshape(g, shape=_kept(x, axis)), shape=x.shape)
+    kept = _kept(x, axis)
+    g = g if g.shape == kept else reshape(g, shape=kept)
+    return g if kept == x.shape else broadcast_to(g, shape=x.shape)
 
 
 def _to_winners(g: Any, z: Any, x: Any, axis: Any) -> Any:
