@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+HEADERS = ("complex.cuh", "carray.cuh", "atomics.cuh", "math_constants.h", "float16.cuh")      # CuPy's, as it has them
 CTYPES = {"e": "float16", "f": "float", "d": "double", "?": "bool"}
 
 PLAIN_CPP = r"""
@@ -22,6 +23,7 @@ PLAIN_CPP = r"""
 #include <cmath>
 #define __global__
 #define __device__
+#define CUDART_INF INFINITY
 #define CUPY_FOR(i, n) for (long i = 0; i < n; ++i)
 using namespace std;
 template <typename T, int, bool, bool> struct CArray { T* data; T& operator[](long i) const { return data[i]; } };
@@ -75,7 +77,7 @@ def in_one_file(kernels: list[Kernel]) -> str:
 def compile_with_nvrtc(cupy: Any, kernels: list[Kernel], arch: str = "sm_90") -> bytes:
     """The machine code for a GPU of that architecture, with the headers and options that CuPy compiles with."""
     nvrtc = cupy.cuda.nvrtc
-    headers = "".join(f"#include <cupy/{name}>\n" for name in ("complex.cuh", "carray.cuh", "float16.cuh"))
+    headers = "".join(f"#include <cupy/{name}>\n" for name in HEADERS)
     options = (f"-arch={arch}", *cupy._core.core.assemble_cupy_compiler_options(("-ftz=true",)))
     if not any((Path(option[2:]) / "cuda_fp16.h").exists() for option in options):
         pytest.skip("no headers of CUDA")

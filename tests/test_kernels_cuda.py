@@ -17,9 +17,10 @@ from cuda_source import Kernel, compile_with_nvrtc, run_with_cpp
 from cupy_double.calls import Fused
 from cupy_double.gates import host
 
-from tinyae import Tensor, grad, kernels, ops
+from tinyae import Tensor, grad, kernels, ops, optim
 from tinyae.backend import to_device
 from tinyae.cases import CASES
+from tinyae.optim import SGD, Adam
 
 
 class Call:
@@ -66,6 +67,10 @@ def calls() -> list[Call]:
         patch.setattr(Fused, "__call__", noting)
         for case in (case for cases in CASES.values() for case in cases):
             derive(case)
+        p = {"p": Tensor(to_device(np.linspace(-1, 1, 5, dtype=np.float32), "cuda"))}
+        for optimiser in (SGD(p, momentum=0.5, l2=0.1), Adam(p), Adam(p, weight_decay=0.1, l2=0.1)):
+            for _ in range(2):          # calls of one signature: the first is kept, of a first step
+                optimiser.step({"p": p["p"].data})
     return list(found.values())
 
 
@@ -92,8 +97,9 @@ def written(cupy: Any, calls: list[Call]) -> list[Kernel]:
 
 def test_every_kernel_is_here(calls):
     rows = {f"tinyae_{name}_vjp" for name, row in ops.ROWS.items() if row.kernels is not row.vjps}
-    forwards = {f"tinyae_{f.__name__.strip('_')}" for f in vars(ops).values() if hasattr(f, "__wrapped__")}
-    assert rows | forwards == {call.name for call in calls}
+    others = {f"tinyae_{f.__name__.strip('_')}" for module in (ops, optim) for f in vars(module).values()
+              if hasattr(f, "__wrapped__")}
+    assert rows | others == {call.name for call in calls}
 
 
 def test_it_compiles_for_a_gpu(cupy, written):

@@ -17,6 +17,7 @@ import numpy as np
 
 from .backend import Array, device_of, freeze, to_device, to_host
 from .errors import BadValue
+from .kernels import fuse
 from .refusals import describe
 from .tensor import Tensor, renew
 
@@ -46,13 +47,14 @@ class _Joined:
             yield slice(start, stop), [(i, slice(max(start, at.start) - at.start, min(stop, at.stop) - at.start))
                                        for i, at in enumerate(self.places) if at.start < stop and start < at.stop]
 
-    def update(self, rule: Callable[..., None], grads: Grads, *moments: Array) -> None:
-        """rule(g, p, *moments, out=new), block by block: g is a copy, moments are written in place."""
+    def update(self, rule: Callable[..., None], grads: Grads, moments: Sequence[Array], *numbers: float,
+               **settings: float) -> None:
+        """rule(g, p, *moments, new, *numbers, **settings), block by block; g is a copy, moments are written in place."""
         flat, p = [g.reshape(-1) for g in self.gradients(grads)], self.data()
         new = np.empty_like(p)
         for block, parts in self.blocks:
             g = np.concatenate([flat[i][part] for i, part in parts])
-            rule(g, p[block], *[m[block] for m in moments], out=new[block])
+            rule(g, p[block], *[m[block] for m in moments], new[block], *numbers, **settings)
         self.give(new)
 
     def data(self) -> Array:
@@ -107,14 +109,7 @@ class SGD:
         self.v = self.joined.split(self.velocity)           # the same numbers, seen parameter by parameter
 
     def step(self, grads: Grads) -> None:
-        self.joined.update(self._rule, grads, self.velocity)
-
-    def _rule(self, g: Array, p: Array, v: Array, out: Array) -> None:
-        if self.l2:
-            g += self.l2 * p
-        v *= self.momentum
-        v += g
-        np.subtract(p, np.multiply(v, self.lr, out=g), out=out)
+        self.joined.update(_sgd, grads, [self.velocity], self.lr, momentum=self.momentum, l2=self.l2)
 
     def state(self) -> dict[str, Any]:
         """Copies of all that the next step depends on, beside the parameters: name -> array on the host."""
@@ -149,25 +144,11 @@ class Adam:
 
     def step(self, grads: Grads) -> None:
         self.t += 1
-        self.joined.update(self._rule, grads, self.mean, self.square)
-
-    def _rule(self, g: Array, p: Array, m: Array, v: Array, out: Array) -> None:
         b1, b2 = self.betas
         c1, c2 = 1 - b1 ** self.t, (1 - b2 ** self.t) ** 0.5
-        if self.l2:
-            g += self.l2 * p
-        m *= b1
-        m += np.multiply(g, 1 - b1, out=out)       # until it takes the result, out is room to work in
-        np.multiply(g, g, out=g)
-        g *= 1 - b2
-        v *= b2
-        v += g
-        # s becomes the step, with numerator and denominator multiplied by c2: (lr c2 / c1) * m / (sqrt(v) + eps c2).
-        s = np.sqrt(v, out=g)
-        s += self.eps * c2
-        np.divide(m, s, out=s)
-        s *= self.lr * c2 / c1
-        np.subtract(p * (1 - self.lr * self.weight_decay) if self.weight_decay else p, s, out=out)
+        # Numerator and denominator of the step are multiplied by c2: (lr c2 / c1) * m / (sqrt(v) + eps c2).
+        self.joined.update(_adam, grads, [self.mean, self.square], self.lr * c2 / c1, self.eps * c2,
+                           1 - self.lr * self.weight_decay, decays=self.weight_decay > 0, b1=b1, b2=b2, l2=self.l2)
 
     def state(self) -> dict[str, Any]:
         """Copies of all that the next step depends on, beside the parameters: name -> array on the host."""
@@ -179,6 +160,33 @@ class Adam:
             raise BadValue("not a state of Adam", expected="a number of steps t", got=sorted(state), fix="Adam.state()")
         _load({name: a for name, a in state.items() if name != "t"}, m=self.m, v=self.v)
         self.t = int(state["t"])
+
+
+@fuse
+def _sgd(g: Array, p: Array, v: Array, new: Array, lr: float, *, momentum: float, l2: float) -> None:
+    if l2:
+        g += l2 * p
+    v *= momentum
+    v += g
+    np.subtract(p, np.multiply(v, lr, out=g), out=new)
+
+
+@fuse
+def _adam(g: Array, p: Array, m: Array, v: Array, new: Array, rate: float, eps: float, shrink: float, *,
+          decays: bool, b1: float, b2: float, l2: float) -> None:
+    if l2:
+        g += l2 * p
+    m *= b1
+    m += np.multiply(g, 1 - b1, out=new)            # until it takes the result, new is room to work in
+    np.multiply(g, g, out=g)
+    g *= 1 - b2
+    v *= b2
+    v += g
+    s = np.sqrt(v, out=g)
+    s += eps
+    np.divide(m, s, out=s)
+    s *= rate
+    np.subtract(p * shrink if decays else p, s, out=new)
 
 
 def _copies(**moments: list[Array]) -> dict[str, np.ndarray]:
