@@ -2,6 +2,7 @@
 
     python benchmarks/quality.py                    all runs of tinyae/cards.py: hours on two cores
     python benchmarks/quality.py --only linear      those whose name begins so; the others' results stay
+    python benchmarks/quality.py --missing          those that have no result yet
     python benchmarks/quality.py --report           no run: docs/results.md again, from the result files
     python benchmarks/quality.py --smoke            each demo once, an epoch on few images: does it run to its end?
 
@@ -114,9 +115,10 @@ def smoke(only: str) -> int:
     return failed + sum(line[-1] == "not finite" for line in lines)
 
 
-def full(only: str, report: bool) -> int:
+def full(only: str, missing: bool, report: bool) -> int:
     """Run the cards (unless it is for the report alone), keep their results, draw the page; -> how many missed."""
-    chosen = [card for card in cards.CARDS if card.name.startswith(only)]
+    chosen = [card for card in cards.CARDS if card.name.startswith(only)
+              and not (missing and (RESULTS / f"{card.name}.json").exists())]
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         for card in [] if report else chosen:
@@ -137,6 +139,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="each demo once, on few images")
     parser.add_argument("--only", default="", metavar="NAME", help="the runs whose name begins so")
+    parser.add_argument("--missing", action="store_true", help="the runs that have no result yet")
     parser.add_argument("--report", action="store_true", help="draw docs/results.md from the result files")
     asked = parser.parse_args()
-    sys.exit(bool(smoke(asked.only) if asked.smoke else full(asked.only, asked.report)))
+    sys.exit(bool(smoke(asked.only) if asked.smoke else full(asked.only, asked.missing, asked.report)))

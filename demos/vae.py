@@ -57,7 +57,7 @@ def run() -> None:
         plots.bars(np.sort(carried)[::-1], out / "latents-kl.png", title="what each latent says about an image",
                    xlabel="latents, in the order of their KL", ylabel="KL, nats")
         plots.lines({"100 test images": (counts, bounds)}, out / "likelihood.png", xlabel="codes drawn for an image",
-                    ylabel="nats per image", title="-log p(x) is at most this", log=True)
+                    ylabel="nats per image", title="-log p(x) is at most about this", log=True)
         if flags.latent == 2:
             codes = model.encode(first(10_000)).numpy()
             plots.latent_map(codes, None if test.labels is None else test.labels[:len(codes)], out / "latents.png")
@@ -72,7 +72,7 @@ def run() -> None:
     last = history[-1]
     cards.write(out, flags, history, {
         "nats per image": last["test_total"], "reconstruction": last["test_reconstruction"], "kl": last["test_kl"],
-        **{f"-log p(x) <=, {k} samples": nats for k, nats in zip(counts, bounds, strict=True)},
+        **{f"-log p(x) of 100 images, {k} codes": nats for k, nats in zip(counts, bounds, strict=True)},
         "active units": model.active_units(first(2000)), "largest KL of a latent": carried.max()})
     cli.show(out)
 

@@ -111,10 +111,13 @@ def _terms(rows: Sequence[Row], phase: str) -> list[str]:
 
 
 def _figure(panels: int) -> tuple[Any, Any]:
+    """A figure and its panels, three in a row at most."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.5 * panels if panels > 1 else 6.5, 4 if panels > 1 else 5), layout="constrained")
-    return figure, figure.subplots(1, panels, squeeze=False)[0]
+    columns, rows = min(panels, 3), -(-panels // 3)
+    size = (4.5 * columns, 4 * rows) if panels > 1 else (6.5, 5)
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(panels)]
 
 
 def _save(figure: Any, path: str | Path) -> None:
