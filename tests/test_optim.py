@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from tinyae import Tensor, optim
+from tinyae import Tensor, joined
 from tinyae.optim import SGD, Adam
 
 
@@ -174,7 +174,7 @@ def test_cuts_into_blocks_change_nothing(optimiser, monkeypatch):
     starts, gs = ([[rng.standard_normal(s) for s in shapes] for _ in range(n)] for n in (1, 4))
     ends = []
     for block in (1 << 16, 5, 1):
-        monkeypatch.setattr(optim, "BLOCK", block)
+        monkeypatch.setattr(joined, "BLOCK", block)
         ps = [Tensor(start) for start in starts[0]]
         step = optimiser(ps).step
         for g in gs:

@@ -3,95 +3,20 @@
     optimiser = Adam(params(model), lr=1e-3)
     optimiser.step(grad(loss, params(model)))
 
-Gradients come in the order (or under the names) of the parameters. All parameters are joined end to end in one array,
-so that a step is a dozen passes over blocks of one array however many parameters there are. It makes a new array and
-gives each parameter its piece: a parameter's old data keeps its values.
+Gradients come in the order (or under the names) of the parameters, and are left alone. A rule is written once, in
+place: NumPy runs it block by block, a GPU as one kernel.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from operator import is_not
 from typing import Any
 
 import numpy as np
 
-from .backend import Array, device_of, freeze, to_device, to_host
+from .backend import Array, device_of, to_device, to_host
 from .errors import BadValue
+from .joined import Grads, Joined, Params
 from .kernels import fuse
 from .refusals import describe
-from .tensor import Tensor, renew
-
-BLOCK = 1 << 16     # numbers: a block of Adam's five arrays stays in a core's cache through a dozen passes over it
-
-Params = Sequence[Tensor] | dict[str, Tensor]
-Grads = Sequence[Array] | dict[str, Array]
-
-
-class _Joined:
-    """Leaf Tensors as one flat array, and back."""
-
-    def __init__(self, params: Params):
-        self.tensors = _leaves(params)
-        self.places, self.kinds, start = [], [], 0          # where each one's numbers lie in flat, and what they are
-        for p in self.tensors.values():
-            self.places.append(slice(start, start := start + p.size))
-            self.kinds.append((p.shape, p.dtype))
-        self.pieces: list[Array] = []
-        self.flat: Array = None
-        self.blocks = list(self._blocks(start, BLOCK if device_of(p.data) == "cpu" else start))
-
-    def _blocks(self, size: int, block: int) -> Iterator[tuple[slice, list[tuple[int, slice]]]]:
-        """Cuts of the flat array, each with the parts of the tensors that lie in it."""
-        for start in range(0, size, block):
-            stop = min(start + block, size)
-            yield slice(start, stop), [(i, slice(max(start, at.start) - at.start, min(stop, at.stop) - at.start))
-                                       for i, at in enumerate(self.places) if at.start < stop and start < at.stop]
-
-    def update(self, rule: Callable[..., None], grads: Grads, moments: Sequence[Array], *numbers: float,
-               **settings: float) -> None:
-        """rule(g, p, *moments, new, *numbers, **settings), block by block; g is a copy, moments are written in place."""
-        flat, p = [g.reshape(-1) for g in self.gradients(grads)], self.data()
-        new = np.empty_like(p)
-        for block, parts in self.blocks:
-            g = np.concatenate([flat[i][part] for i, part in parts])
-            rule(g, p[block], *[m[block] for m in moments], new[block], *numbers, **settings)
-        self.give(new)
-
-    def data(self) -> Array:
-        """The parameters' data, joined: as `give` left it, unless somebody has changed a parameter since."""
-        now = [p.data for p in self.tensors.values()]
-        if not self.pieces or any(map(is_not, now, self.pieces)):
-            self.give(self.join(now))
-        return self.flat
-
-    def give(self, flat: Array) -> None:
-        """Each parameter gets its piece of flat, a new array that belongs to nobody else."""
-        self.flat = freeze(flat)
-        self.pieces = self.split(self.flat)
-        for p, piece in zip(self.tensors.values(), self.pieces, strict=True):
-            renew(p, piece)
-
-    def zeros(self) -> Array:
-        return np.zeros_like(self.join([p.data for p in self.tensors.values()]))
-
-    def join(self, arrays: Sequence[Array]) -> Array:
-        return np.concatenate([a.reshape(-1) for a in arrays])
-
-    def split(self, flat: Array) -> list[Array]:
-        """Views of flat in the parameters' shapes."""
-        return [flat[place].reshape(shape) for place, (shape, _) in zip(self.places, self.kinds, strict=True)]
-
-    def gradients(self, grads: Grads) -> Sequence[Array]:
-        """The gradients in the parameters' order: a dict is matched by name, a list by position."""
-        if isinstance(grads, dict) and grads.keys() == self.tensors.keys():
-            grads = [grads[name] for name in self.tensors]
-        if isinstance(grads, dict) or [(getattr(g, "shape", None), getattr(g, "dtype", None))
-                                       for g in grads] != self.kinds:
-            raise BadValue("gradients do not match the parameters",
-                           expected=", ".join(f"{name} {describe(p)}" for name, p in self.tensors.items()),
-                           got=", ".join(grads) if isinstance(grads, dict) else ", ".join(map(describe, grads)),
-                           fix="grad(loss, the params that the optimiser was given)")
-        return grads
 
 
 class SGD:
@@ -104,7 +29,7 @@ class SGD:
         _check_positive(lr=lr)
         _check_not_negative(l2=l2)
         _check_fraction(momentum=momentum)
-        self.joined, self.lr, self.momentum, self.l2 = _Joined(params), lr, momentum, l2
+        self.joined, self.lr, self.momentum, self.l2 = Joined(params), lr, momentum, l2
         self.params, self.velocity = self.joined.tensors, self.joined.zeros()
         self.v = self.joined.split(self.velocity)           # the same numbers, seen parameter by parameter
 
@@ -137,7 +62,7 @@ class Adam:
         _check_positive(lr=lr, eps=eps)
         _check_not_negative(weight_decay=weight_decay, l2=l2)
         _check_fraction(beta1=betas[0], beta2=betas[1])
-        self.joined, self.lr, self.betas, self.eps = _Joined(params), lr, betas, eps
+        self.joined, self.lr, self.betas, self.eps = Joined(params), lr, betas, eps
         self.weight_decay, self.l2, self.t = weight_decay, l2, 0
         self.params, self.mean, self.square = self.joined.tensors, self.joined.zeros(), self.joined.zeros()
         self.m, self.v = self.joined.split(self.mean), self.joined.split(self.square)      # parameter by parameter
@@ -204,22 +129,6 @@ def _load(state: dict[str, Any], **moments: list[Array]) -> None:
                            fix="the state() of one with the same parameters")
     for name, a in places.items():
         a[...] = to_device(state[name], device_of(a))
-
-
-def _leaves(params: Params) -> dict[str, Tensor]:
-    named = dict(params) if isinstance(params, dict) else {str(i): p for i, p in enumerate(params)}
-    if not named or not all(isinstance(p, Tensor) and p.op is None for p in named.values()):
-        raise BadValue("an optimiser needs parameters", expected="leaf Tensors, at least one", got=repr(params)[:200],
-                       fix="params(model)")
-    if len(set(named.values())) < len(named):
-        raise BadValue("a parameter stands in the list twice", expected="each Tensor once",
-                       got=f"{len(named)} entries, {len(set(named.values()))} Tensors",
-                       fix="params(obj) lists a shared (tied) weight once")
-    if len({(p.dtype, device_of(p.data)) for p in named.values()}) > 1:
-        raise BadValue("parameters of two kinds", expected="one dtype, one device",
-                       got=", ".join(f"{name} {describe(p)}" for name, p in named.items())[:200],
-                       fix="an optimiser for each kind")
-    return named
 
 
 def _check_positive(**settings: float) -> None:
