@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 from support import refused
 
-from tinyae import conv, params, summary
+from tinyae import Tensor, conv, grad, ops, params, summary
 from tinyae.errors import BadValue
-from tinyae.layers import Conv2D, ConvTranspose2D, Dense, Flatten, MaxPool2D, Reshape, Sequential, Upsample
+from tinyae.functions import squared_error
+from tinyae.layers import Conv2D, ConvTranspose2D, Dense, Flatten, MaxPool2D, Reshape, Sequential, TiedConv2D, Upsample
 
 f4 = np.float32
 
@@ -33,6 +34,32 @@ def test_a_transposed_layer_leads_back_to_every_size(kernel, stride):
         back = ConvTranspose2D(2, 1, kernel, stride=stride, output_padding=(h - plain[0], w - plain[1]), rng=rng())
         assert back.size(u, v) == (h, w)
         assert back(np.ones((1, u, v, 2), f4)).shape == (1, h, w, 1)
+
+
+def test_a_tied_layer_is_the_transpose_of_its_convolution():
+    """<conv(x), y> == <x, tied(y)>, whatever size the convolution has rounded; and W is listed once."""
+    for h, w in ((8, 7), (9, 10)):
+        forth = Conv2D(2, 3, stride=2, dtype=np.float64, rng=rng())
+        back = TiedConv2D(forth, (h, w))
+        x = rng().standard_normal((2, h, w, 2))
+        y = rng().standard_normal((2, *forth.size(h, w), 3))
+        np.testing.assert_allclose((forth(x).data * y).sum(), (x * back(y).data).sum(), rtol=1e-12)
+        assert list(params([forth, back])) == ["0.W", "0.b", "1.b"]
+    with refused(BadValue, "TiedConv2D of 3 channels"):
+        back(x)
+    with refused(BadValue, "sizes do not meet"):
+        TiedConv2D(forth, (12, 12))(y)
+
+
+def test_a_tied_kernel_s_gradient_is_the_sum_of_both_uses():
+    x = rng().random((2, 5, 4, 2))
+    forth = Conv2D(2, 3, stride=2, activation="tanh", dtype=np.float64, rng=rng())
+    back, V = TiedConv2D(forth, (5, 4), activation="elu"), Tensor(forth.W.data.copy())
+    (g,) = grad(ops.mean(squared_error(back(forth(x)), x)), [forth.W])
+    y = ops.elu(conv.conv_transpose2d(forth(x), V, size=(5, 4), stride=2, padding=1) + back.b)
+    gW, gV = grad(ops.mean(squared_error(y, x)), [forth.W, V])
+    assert gW.any() and gV.any()
+    np.testing.assert_allclose(g, gW + gV, rtol=1e-12)
 
 
 def test_both_keep_the_variance_behind_a_rectifier():

@@ -3,10 +3,11 @@ import numpy as np
 import pytest
 from support import refused
 
-from tinyae import params, summary
+from tinyae import grad, params, summary
 from tinyae.errors import BadValue
-from tinyae.models import ConvAutoencoder, ConvVAE
+from tinyae.models import ConvAutoencoder, ConvDenoising, ConvStacked, ConvVAE
 from tinyae.models.conv_autoencoder import image_shape
+from tinyae.models.conv_stacked import conv_pair
 
 f4 = np.float32
 
@@ -69,9 +70,68 @@ def test_the_conv_vae_has_the_likelihoods_and_spreads_of_the_vae():
     np.testing.assert_allclose(sigma.posterior(x)[1].data, 0, atol=1e-5)        # softplus(log(e - 1)) = 1
 
 
+# ---- denoising
+
+def test_the_denoiser_has_no_dense_layer_and_a_code_of_maps():
+    model = ConvDenoising(784, rng=rng())
+    assert sum(p.size for p in params(model).values()) == 2 * 9 * (32 + 32 * 32) + 3 * 32 + 1
+    assert model.encode(np.ones((2, 784), f4)).shape == (2, 7, 7, 32)
+
+
+def test_the_denoiser_cleans_a_shifted_image_as_it_cleans_the_image():
+    """Away from the edge: a shift by two strides, 4 pixels, shifts code and pixels."""
+    model, x = ConvDenoising((24, 24), (3,), 2, dtype=np.float64, rng=rng()), np.zeros((1, 24, 24))
+    x[:, 8:12, 8:12] = rng().random((4, 4))
+    shifted = np.roll(x, 4, axis=(1, 2))
+    y, z = (model.decode(model.encode(image.reshape(1, -1))).data.reshape(24, 24) for image in (x, shifted))
+    np.testing.assert_allclose(np.roll(y, 4, axis=(0, 1)), z, atol=1e-12)
+    assert np.abs(y - z).max() > 1e-3
+
+
+def test_a_denoiser_that_copies_scores_the_noise():
+    model, x = ConvDenoising((8, 8), (3,), 2, level=0.5, dtype=np.float64, rng=rng()), np.full((4000, 64), 0.5)
+    model.encoder = model.decoder = lambda x: x
+    np.testing.assert_allclose(model.losses(x, rng())["reconstruction"], 64 * 0.25, rtol=0.02)
+    for wrong, word in (({"noise": "salt"}, "noise"), ({"level": -1}, "noise scale")):
+        with refused(BadValue, word):
+            ConvDenoising((8, 8), rng=rng(), **wrong)
+
+
+# ---- stacked
+
+def test_a_stack_of_convolutions_is_its_pairs_in_a_row():
+    model, x = ConvStacked((9, 6), (2, 3), 4, l2=0.5, rng=rng()), rng().random((2, 54)).astype(f4)
+    shapes = [model.below(i, x).shape for i in range(4)]
+    assert shapes == [(2, 54), (2, 5 * 3 * 2), (2, 3 * 2 * 3), (2, 4)]
+    z = model.encode(x)
+    for pair in reversed(model.pairs):
+        z = pair.decode(z)
+    assert np.array_equal(model.decode(model.encode(x)).data, z.data) and z.shape == x.shape
+    weights = [p.data for name, p in params(model).items() if name.endswith("W")]
+    assert [W.shape for W in weights] == [(3, 3, 1, 2), (3, 3, 2, 3), (18, 4)]          # each once
+    np.testing.assert_allclose(model.losses(x)["l2"].item(), sum(np.square(W).sum() for W in weights) / 4, rtol=1e-6)
+
+
+def test_a_new_pair_gives_images_back_as_bright_as_they_were():
+    x = rng().random((20, 400)).astype(f4)
+    for above, below in (((20, 20, 1), (10, 10, 400)), ((10, 10, 4), (5, 5, 300))):
+        pair = conv_pair(above, below, "linear", "linear", 0.0, rng=rng())
+        y = pair.decode(pair.encode(x)).data
+        assert abs((x * y).sum() / (x * x).sum() - 1) < 0.3
+
+
+def test_a_layer_learns_and_the_layers_below_stay():
+    model, x = ConvStacked((9, 6), (2, 3), 4, rng=rng()), rng().random((2, 54)).astype(f4)
+    losses = model.pairs[1].losses(model.below(1, x).data)
+    gradients = grad(losses["reconstruction"], params(model), unused="zero")
+    assert {name[:8] for name, g in gradients.items() if g.any()} == {"pairs.1."}
+
+
 def test_refusals():
     with refused(BadValue, "channels"):
         ConvAutoencoder(784, (), 3, rng=rng())
+    with refused(BadValue, "l2"):
+        ConvStacked(784, (2,), 3, l2=-1, rng=rng())
     for wrong in ({"beta": -1}, {"likelihood": "laplace"}, {"spread": "variance"}):
         with refused(BadValue, next(iter(wrong))):
             ConvVAE(784, (4,), 3, rng=rng(), **wrong)

@@ -126,6 +126,10 @@ CARDS: list[Card] = [
         at_most("kl, at once / warm-up", 0.5, "our aim; 0 is a full collapse"),
         at_least("kl, warm-up", 1, "our aim; the classes alone are 2.3 nats"))) for name in BOTH],
     Card("conv_autoencoder", "--data mnist"),
+    Card("conv_stacked", "--data mnist"),
+    Card("conv_denoising", "--data mnist", (
+        at_most("convolutions: error / that of a copy", 0.1, "our aim; a copy scores 1"),)),
+    Card("conv_winner_take_all", "--data mnist"),
     Card("conv_vae", "--data mnist --epochs 30", (
         at_most("nats per image, in training", 146.95, "Keras' example, 30 epochs: 140.15 + 6.80, in training"),)),
     Card("sprites", "--data creatures"),

@@ -1,7 +1,7 @@
 """7 of 9 · layers · convolution: the same weights at every place of an image (n, height, width, channels)."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,24 @@ class ConvTranspose2D:
     def __call__(self, y: Value, rng: Any = None) -> Tensor:
         _check_image(self, y, self.W.shape[3])
         return self.activation(conv_transpose2d(y, self.W, size=self.size(*y.shape[1:3]), **self.walk) + self.b)
+
+
+class TiedConv2D:
+    """y (n, u, v, k) -> f(conv_transpose2d(y, W) + b) (n, h, w, c): the way back through a Conv2D, with its very W.
+
+    image: (h, w) of that layer's images, which (u, v) alone do not tell. W's gradient is the sum of both uses; only b,
+    of width c, is the layer's own.
+    """
+
+    def __init__(self, conv: Conv2D, image: Sequence[int], *, activation: str | Callable = "linear"):
+        self.activation = named("activation", activation, ACTIVATIONS)
+        self.image, self.walk = tuple(image), conv.walk
+        self.W = conv.W                                             # (kernel, kernel, c, k), shared
+        self.b = Tensor(np.zeros_like(conv.W.data[0, 0, :, 0]))     # (c,)
+
+    def __call__(self, y: Value, rng: Any = None) -> Tensor:
+        _check_image(self, y, self.W.shape[3])
+        return self.activation(conv_transpose2d(y, self.W, size=self.image, **self.walk) + self.b)
 
 
 class MaxPool2D:

@@ -9,7 +9,10 @@ from .autoencoder import Autoencoder
 from .classifier import Classifier
 from .contractive import Contractive
 from .conv_autoencoder import ConvAutoencoder
+from .conv_denoising import ConvDenoising
+from .conv_stacked import ConvStacked
 from .conv_vae import ConvVAE
+from .conv_winner_take_all import ConvWinnerTakeAll
 from .denoising import Denoising
 from .dropout import DropoutAutoencoder
 from .gsn import GSN
@@ -30,11 +33,14 @@ MODELS = {
     "contractive": Contractive,
     "adversarial": Adversarial,
     "conv_autoencoder": ConvAutoencoder,
+    "conv_stacked": ConvStacked,
+    "conv_denoising": ConvDenoising,
     "conv_vae": ConvVAE,
+    "conv_winner_take_all": ConvWinnerTakeAll,
     "winner_take_all": WinnerTakeAll,
     "gsn": GSN,
 }
 
 __all__ = ["GSN", "MODELS", "VAE", "Adversarial", "Autoencoder", "Classifier", "Contractive", "ConvAutoencoder",
-           "ConvVAE", "Denoising", "DropoutAutoencoder", "LinearAutoencoder", "Sparse", "Stacked",
-           "WinnerTakeAll"]
+           "ConvDenoising", "ConvStacked", "ConvVAE", "ConvWinnerTakeAll", "Denoising", "DropoutAutoencoder",
+           "LinearAutoencoder", "Sparse", "Stacked", "WinnerTakeAll"]

@@ -10,7 +10,7 @@ from math import isqrt, prod
 from typing import Any
 
 from ..errors import BadValue
-from ..layers import Conv2D, ConvTranspose2D, Dense, Flatten, Reshape, Sequential, dense_stack
+from ..layers import Conv2D, ConvTranspose2D, Dense, Flatten, Reshape, Sequential
 from .autoencoder import Autoencoder
 
 KERNEL, STRIDE = 3, 2
@@ -29,9 +29,11 @@ class ConvAutoencoder(Autoencoder):
     def __init__(self, shape: int | Sequence[int] = 784, channels: Sequence[int] = (16, 32), latent: int = 32,
                  activation: str | Callable = "leaky_relu", output_padding: int | None = None, **settings: Any):
         shapes = shapes_of(image_shape(shape), channels)
-        self.encoder = Sequential(*conv_encoder(shapes, activation, **settings),
-                                  Dense(prod(shapes[-1]), latent, **settings))
-        self.decoder = conv_decoder(shapes, [latent], activation, output_padding, **settings)
+        features = prod(shapes[-1])
+        self.encoder = Sequential(Reshape(shapes[0]), *convolutions(shapes, activation, **settings),    # rows to images
+                                  Flatten(), Dense(features, latent, **settings))
+        self.decoder = Sequential(Dense(latent, features, activation=activation, **settings), Reshape(shapes[-1]),
+                                  *transposed(shapes, activation, output_padding, **settings), Flatten())
 
 
 def image_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -57,24 +59,19 @@ def shapes_of(image: tuple[int, ...], channels: Sequence[int]) -> list[tuple[int
     return shapes
 
 
-def conv_encoder(shapes: Sequence[tuple[int, ...]], activation: str | Callable, **settings: Any) -> Sequential:
-    """x (n, h * w * c) -> features (n, d): a convolution from each of shapes to the next."""
-    return Sequential(Reshape(shapes[0]),                           # data comes as rows: here they become images
-                      *[Conv2D(above[2], below[2], KERNEL, stride=STRIDE, activation=activation, **settings)
-                        for above, below in pairwise(shapes)], Flatten())
+def convolutions(shapes: Sequence[tuple[int, ...]], activation: str | Callable, **settings: Any) -> list[Conv2D]:
+    """A convolution from each of shapes to the next."""
+    return [Conv2D(above[2], below[2], KERNEL, stride=STRIDE, activation=activation, **settings)
+            for above, below in pairwise(shapes)]
 
 
-def conv_decoder(shapes: Sequence[tuple[int, ...]], widths: Sequence[int], activation: str | Callable,
-                 output_padding: int | None = None, **settings: Any) -> Sequential:
-    """z (n, widths[0]) -> logits (n, h * w * c): Dense layers, and the mirror image of conv_encoder.
-
-    Refused where the sizes do not meet.
-    """
-    layers: list[Callable] = [*dense_stack([*widths, prod(shapes[-1])], activation, last=activation, **settings),
-                              Reshape(shapes[-1])]
+def transposed(shapes: Sequence[tuple[int, ...]], activation: str | Callable, output_padding: int | None = None,
+               **settings: Any) -> list[ConvTranspose2D]:
+    """The mirror image of convolutions, linear at its end; refused where the sizes do not meet."""
+    layers = []
     for below, above in pairwise(reversed(shapes)):
         last = above is shapes[0]
-        rest = _rest(below, above)
+        rest = remainder(below, above)
         layer = ConvTranspose2D(below[2], above[2], KERNEL, stride=STRIDE, activation="linear" if last else activation,
                                 output_padding=rest if output_padding is None else output_padding, **settings)
         if (size := layer.size(*below[:2])) != above[:2]:
@@ -82,10 +79,10 @@ def conv_decoder(shapes: Sequence[tuple[int, ...]], widths: Sequence[int], activ
                            expected=f"{above[:2]}, of which the encoder makes {below[:2]}",
                            fix=f"output_padding={rest} here; output_padding=None finds it for every layer")
         layers.append(layer)
-    return Sequential(*layers, Flatten())
+    return layers
 
 
-def _rest(below: tuple[int, ...], above: tuple[int, ...]) -> tuple[int, int]:
-    """The output_padding that leads from the size of `below` back to that of `above`."""
-    h, w = (m - ((n - 1) * STRIDE + KERNEL - 2 * (KERNEL // 2)) for m, n in zip(above[:2], below[:2], strict=True))
+def remainder(below: tuple[int, ...], above: tuple[int, ...]) -> tuple[int, int]:
+    """The output_padding that leads from the size of `below` back to that of `above`, for any odd kernel."""
+    h, w = (m - ((n - 1) * STRIDE + 1) for m, n in zip(above[:2], below[:2], strict=True))
     return h, w

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from ..layers import Sequential, dense_stack
-from .conv_autoencoder import conv_decoder, conv_encoder, image_shape, shapes_of
+from ..layers import Flatten, Reshape, Sequential, dense_stack
+from .conv_autoencoder import convolutions, image_shape, shapes_of, transposed
 from .vae import VAE
 
 
@@ -28,7 +28,8 @@ class ConvVAE(VAE):
                  spread: str = "log_var", hidden: Sequence[int] = (), **settings: Any):
         shapes = shapes_of(image_shape(shape), channels)
         widths = [prod(shapes[-1]), *hidden]
-        self.body = Sequential(*conv_encoder(shapes, activation, **settings),
+        self.body = Sequential(Reshape(shapes[0]), *convolutions(shapes, activation, **settings), Flatten(),
                                *dense_stack(widths, activation, last=activation, **settings))
         self._between(widths[-1], latent, beta, likelihood, spread, **settings)
-        self.decoder = conv_decoder(shapes, [latent, *reversed(hidden)], activation, **settings)
+        self.decoder = Sequential(*dense_stack([latent, *reversed(widths)], activation, last=activation, **settings),
+                                  Reshape(shapes[-1]), *transposed(shapes, activation, **settings), Flatten())

@@ -30,12 +30,15 @@ class Denoising:
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (500,), latent: int = 250,
                  activation: str | Callable = "elu", noise: str = "gaussian", level: float = 0.5, **settings: Any):
+        self.set_noise(noise, level)
+        self.encoder = dense_stack([n_in, *hidden, latent], activation, last=activation, **settings)
+        self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
+
+    def set_noise(self, noise: str, level: float) -> None:
         if noise not in NOISES:
             raise BadValue("unknown noise", expected=" or ".join(NOISES), got=repr(noise), fix='noise="gaussian"')
         NOISES[noise](np.zeros(1, np.float32), level)               # refuses a level out of range now, not in training
         self.noise, self.level = noise, level
-        self.encoder = dense_stack([n_in, *hidden, latent], activation, last=activation, **settings)
-        self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
 
     def corrupt(self, x: Array, rng: Any) -> Array:
         """x with fresh noise; x itself without an rng."""

@@ -19,13 +19,10 @@ from ..tensor import Tensor, raw
 
 
 class Pair:
-    """h (n, d) -> code f(h @ W + b) (n, k) -> g(code @ W.T + c) (n, d): an autoencoder of one layer."""
+    """h (n, d) -> code (n, k) -> (n, d): an autoencoder of one layer, whose weights W serve on both ways."""
 
-    def __init__(self, n_in: int, n_out: int, activation: str | Callable, output: str | Callable, l2: float,
-                 **settings: Any):
-        self.encode = Dense(n_in, n_out, activation=activation, **settings)
-        self.decode = Tied(self.encode, activation=output)
-        self.l2 = l2
+    def __init__(self, encode: Callable, decode: Callable, W: Tensor, l2: float):
+        self.encode, self.decode, self.W, self.l2 = encode, decode, W, l2
 
     def losses(self, h: Any, rng: Any = None) -> dict[str, Tensor]:
         """How well this layer alone gives back what it is shown; h may be images, or codes of the layer below."""
@@ -33,7 +30,14 @@ class Pair:
 
     def decay(self) -> Tensor:
         """l2/2 |W|^2."""
-        return 0.5 * self.l2 * sum(square(self.encode.W))
+        return 0.5 * self.l2 * sum(square(self.W))
+
+
+def dense_pair(n_in: int, n_out: int, activation: str | Callable, output: str | Callable, l2: float,
+               **settings: Any) -> Pair:
+    """code = f(h @ W + b), h' = g(code @ W.T + c)."""
+    dense = Dense(n_in, n_out, activation=activation, **settings)
+    return Pair(dense, Tied(dense, activation=output), dense.W, l2)
 
 
 class Stacked:
@@ -47,11 +51,9 @@ class Stacked:
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (300,), latent: int = 150,
                  activation: str | Callable = "elu", l2: float = 0.784, init: str | Callable = "he_normal",
                  **settings: Any):
-        if not 0 <= l2 < float("inf"):
-            raise BadValue("l2 out of range", expected="l2 >= 0, finite", got=l2, fix="l2=0.784")
-        widths = [n_in, *hidden, latent]
+        widths, l2 = [n_in, *hidden, latent], checked_l2(l2)
         outputs = ["linear"] + [activation] * len(hidden)       # the lowest gives pixels, the others codes
-        self.pairs = [Pair(n, k, activation, output, l2, init=init, **settings)
+        self.pairs = [dense_pair(n, k, activation, output, l2, init=init, **settings)
                       for n, k, output in zip(widths, widths[1:], outputs, strict=False)]
 
     def below(self, i: int, x: Any) -> Any:
@@ -78,3 +80,9 @@ class Stacked:
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in), clipped to [0, 1]."""
         return np.clip(raw(self.decode(self.encode(x))), 0, 1)
+
+
+def checked_l2(l2: float) -> float:
+    if not 0 <= l2 < float("inf"):
+        raise BadValue("l2 out of range", expected="l2 >= 0, finite", got=l2, fix="l2=0.784")
+    return l2

@@ -27,11 +27,9 @@ class WinnerTakeAll:
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (), latent: int = 1000,
                  activation: str | Callable = "relu", share: float = 0.05, **settings: Any):
-        if not 0 < share <= 1:
-            raise BadValue("share out of range", expected="0 < share <= 1, of the batch", got=share, fix="share=0.05")
+        self.share = checked_share(share)
         self.encoder = dense_stack([n_in, *hidden, latent], activation, last="relu", **settings)
         self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
-        self.share = share
 
     def encode(self, x: Array) -> Tensor:
         return self.encoder(x)                                              # (n, latent)
@@ -57,3 +55,9 @@ def winners(code: Array, share: float) -> Array:
     """Whether an entry of code (n, k) is among the largest share of its column, at least one: (n, k) of bool."""
     count = max(1, round(share * len(code)))
     return code >= np.sort(code, axis=0)[-count]
+
+
+def checked_share(share: float) -> float:
+    if not 0 < share <= 1:
+        raise BadValue("share out of range", expected="0 < share <= 1, of the batch", got=share, fix="share=0.05")
+    return share

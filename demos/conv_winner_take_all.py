@@ -1,0 +1,74 @@
+"""A winner-take-all autoencoder of convolutions draws every digit with a few strokes, each wherever it is wanted.
+
+Each map of the code may speak once for an image, at the place where it is most excited: there the decoder lays down
+the map's own picture of 11 x 11 pixels, always the same. And only the five images in a hundred that excite a map most
+may use it in training. What is worth drawing so often are strokes. Drawn: these pictures, and digits made of them.
+Printed: how many test digits a linear classifier gets right from the maps, and from the pixels alone.
+
+    python demos/conv_winner_take_all.py                    drawn digits, needs no download, some minutes
+    python demos/conv_winner_take_all.py --data mnist --latent 128
+    python demos/conv_winner_take_all.py --hidden 32 --latent 64        a second convolution, some times as slow
+"""
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+
+from tinyae import cards, cli, data, evaluate, images, models, params, plots, probe, summary, train
+from tinyae.backend import Array, to_host
+from tinyae.conv import max_pool2d
+from tinyae.models.conv_winner_take_all import STROKE
+from tinyae.optim import Adam
+from tinyae.tensor import raw
+
+LABELLED = 10_000       # training images that the classifier is shown with their labels
+CELL = 2                # places of a map, 2 x 2, of which the classifier is told the largest
+
+
+def run() -> None:
+    flags = cli.flags("conv_winner_take_all", __doc__, hidden=[], latent=64, batch_size=100, lr=5e-3, epochs=3)
+    training, test = data.load(flags.data, flags.data_dir)
+    out = cli.folder(flags)
+
+    shape = training.images.shape[1:]
+    model = models.ConvWinnerTakeAll(shape, flags.hidden, flags.latent, rng=np.random.default_rng(flags.seed),
+                                     device=flags.device)
+    print(summary(model, (math.prod(shape),)))
+
+    first = partial(evaluate.first, test.images, flags.device)
+
+    def draw(epoch: int) -> None:
+        """The epoch's pictures: what each map can draw, and what they draw together."""
+        strokes = np.moveaxis(model.decoder[0].W.numpy(), -1, 0).mean(axis=-1)      # (latent, 11, 11), colours mixed
+        images.save_grid(out / f"strokes-{epoch:03d}.png", images.signed(strokes[:100].reshape(-1, STROKE * STROKE)),
+                         (STROKE, STROKE), columns=16, title=f"what each map can draw, after epoch {epoch}")
+        shown = to_host(raw(model.decode(model.sparse_code(first(1000)))))[:40]
+        images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(first(len(shown))), shown, shape,
+                                    title="upper rows: originals · lower rows: drawn by the winners among 1000 images")
+
+    phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
+    history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+
+    if plots.available():
+        plots.learning_curves(history, out / "curves.png", unit="squared error per image")
+    drawn_by = evaluate.over(lambda x: (raw(model.sparse_code(x)) > 0).sum(axis=(1, 2, 3)), test.images, flags.device)
+    figures = {"squared error": history[-1]["test_reconstruction"], "strokes in an image": float(drawn_by.mean())}
+    if training.labels is not None and test.labels is not None:
+        def pooled(x: Array) -> Array:
+            return max_pool2d(raw(model.maps(x)), size=CELL).reshape(len(x), -1)
+
+        some = training.images[:LABELLED]
+        for name, f in (("pixels", lambda x: x), ("maps", pooled)):
+            seen, unseen = (evaluate.over(f, part, flags.device) for part in (some, test.images))
+            net = probe.fit(seen, training.labels[:LABELLED], seed=flags.seed, device=flags.device)
+            figures[f"accuracy from {name}, %"] = probe.accuracy(net, unseen, test.labels, flags.device)
+            print(f"a linear classifier gets {figures[f'accuracy from {name}, %']:.2f} % right from the {name}")
+    cards.write(out, flags, history, figures)
+    cli.show(out)
+
+
+if __name__ == "__main__":
+    cli.main(run)

@@ -1,0 +1,76 @@
+"""9 of 9 · models · conv_winner_take_all: each map of the code may speak once for an image, at one place.
+
+Makhzani & Frey 2015, Winner-take-all autoencoders, section 3.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..functions import squared_error
+from ..layers import Conv2D, ConvTranspose2D, Flatten, Reshape, Sequential
+from ..ops import mean
+from ..tensor import Tensor, raw
+from .conv_autoencoder import STRIDE, image_shape, remainder
+from .winner_take_all import checked_share, winners
+
+STROKE, DEEPER = 11, 5      # kernels: of the first convolution and of the decoder, and of further convolutions
+
+
+class ConvWinnerTakeAll:
+    """x (n, h * w * c) -> code (n, u, v, latent), one number in each map, the rest 0 -> pixels (n, h * w * c).
+
+    One convolution 11x11 with stride 2 to rectified maps (further ones, 5x5, if channels are given); the decoder lays
+    down one picture of 11x11 pixels for each map where its largest number stands. In training, moreover, only the
+    `share` of a batch that excites a map most may use it. By default 28x28x1, 14x14x64 and back.
+    shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours. Keywords go to every layer:
+    rng (required), init, device, dtype.
+    """
+
+    def __init__(self, shape: int | Sequence[int] = 784, channels: Sequence[int] = (), latent: int = 64,
+                 share: float = 0.05, **settings: Any):
+        h, w, c = image_shape(shape)
+        maps = [*channels, latent]
+        first = Conv2D(c, maps[0], STROKE, stride=STRIDE, activation="relu", **settings)
+        deeper = [Conv2D(n, k, DEEPER, activation="relu", **settings) for n, k in pairwise(maps)]
+        self.encoder = Sequential(Reshape((h, w, c)), first, *deeper)
+        self.decoder = Sequential(ConvTranspose2D(latent, c, STROKE, stride=STRIDE, **settings,
+                                                  output_padding=remainder(first.size(h, w), (h, w))), Flatten())
+        self.share = checked_share(share)
+
+    def maps(self, x: Array) -> Tensor:
+        """How much every map is excited at every place: (n, u, v, latent)."""
+        return self.encoder(x)
+
+    def encode(self, x: Array) -> Tensor:
+        """The largest number of each map, where it stands (spatial sparsity): (n, u, v, latent)."""
+        maps = self.maps(x)
+        return maps * strongest(maps.data).astype(maps.dtype)
+
+    def sparse_code(self, x: Array) -> Tensor:
+        """The code, of each map only for the batch's winners (lifetime sparsity): (n, u, v, latent)."""
+        code = self.encode(x)
+        won = winners(code.data.max(axis=(1, 2)), self.share)               # (n, latent)
+        return code * won[:, None, None].astype(code.dtype)
+
+    def decode(self, z: Any) -> Tensor:
+        return self.decoder(z)                                              # (n, h * w * c), pixels without bounds
+
+    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
+        """Squared error per image, summed over pixels, of what the winners alone draw."""
+        return {"reconstruction": mean(squared_error(self.decode(self.sparse_code(batch)), batch))}
+
+    def reconstruct(self, x: Array) -> Array:
+        """(n, h * w * c), clipped to [0, 1]: every map draws once, at its place."""
+        return np.clip(raw(self.decode(self.encode(x))), 0, 1)
+
+
+def strongest(maps: Array) -> Array:
+    """Whether a number of maps (n, u, v, k) is the largest of its map, the first one if several are: bool."""
+    n, u, v, k = maps.shape
+    place = maps.reshape(n, u * v, k).argmax(axis=1)                        # (n, k)
+    return (np.arange(u * v, like=maps)[:, None] == place[:, None]).reshape(n, u, v, k)
