@@ -220,7 +220,10 @@ def _per_image(g: Any, x: Any) -> Any:
 
 @fuse
 def _bce_slope(g: Any, x: Any, y: Any) -> Any:
-    return g * (sigmoid(x) - y)
+    slope = sigmoid(x)
+    slope -= y                                     # an array that is ours is written in place, a Tensor made anew
+    slope *= g
+    return slope
 
 
 def _part(i: int, g: Any, xs: tuple, axis: int) -> Any:
