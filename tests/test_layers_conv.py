@@ -94,11 +94,26 @@ def test_summary_shows_every_size():
     (lambda: MaxPool2D(5)(np.ones((2, 4, 8, 3), f4)), ["size=5"]),
     (lambda: Upsample(1.5), ["size", "1.5"]),
     (lambda: Reshape((28, 28))(np.ones((2, 783), f4)), ["28 * 28 = 784", "(2, 783)"]),
+    (lambda: Reshape((8, 8, 3))(np.ones((2, 3, 8, 8), f4)), ["np.moveaxis(x, 1, -1)", "channels first"]),
+    (lambda: Reshape((8, 4, 1))(np.ones((2, 4, 8), f4)), ["8 * 4 * 1 = 32", "shape=images.shape[1:]"]),
     (lambda: Reshape((28, 0)), ["0"]),
 ])
 def test_refusals(call, words):
     with refused(BadValue, *words):
         call()
+
+
+def test_reshape_takes_rows_images_and_grey_images_without_a_channel():
+    x = rng().random((2, 4, 3)).astype(f4)
+    for given in (x.reshape(2, 12), x, x[..., None]):
+        assert np.array_equal(Reshape((4, 3, 1))(given), x[..., None])
+
+
+def test_an_encoder_and_a_decoder_by_hand_whose_sizes_do_not_meet():
+    x = rng().random((2, 32, 32, 1)).astype(f4)
+    net = Sequential(Conv2D(1, 2, stride=2, rng=rng()), ConvTranspose2D(2, 1, stride=2, rng=rng()))
+    with refused(BadValue, "(2, 31, 31, 1)", "(2, 32, 32, 1)", "output_padding"):
+        squared_error(net(x), x)
 
 
 @pytest.mark.parametrize("layer", [MaxPool2D(2), MaxPool2D(3), Upsample(2), Upsample(3)])

@@ -35,9 +35,22 @@ def test_a_decoder_that_does_not_meet_its_encoder_is_refused_when_built():
 def test_image_shapes():
     assert [image_shape(n) for n in (784, 12, 49152, (5, 4), (5, 4, 3))] == [
         (28, 28, 1), (2, 2, 3), (128, 128, 3), (5, 4, 1), (5, 4, 3)]
-    for shape in (783, 0, (28,), (28, 0), (1, 28, 28, 1)):
+    for shape in (783, 0, (28,), (28, 0), (28.0, 28), (1, 28, 28, 1), "28x28"):
         with refused(BadValue, "images.shape[1:]"):
             image_shape(shape)
+    for shape in ((3, 32, 30), (1, 32, 30)):
+        with refused(BadValue, "np.moveaxis(images, 1, -1)", f"shape=(32, 30, {shape[0]})"):
+            image_shape(shape)
+
+
+def test_images_of_another_layout_are_refused_and_not_reshaped_into_stripes():
+    model = ConvAutoencoder((8, 6, 3), (2,), 2, rng=rng())
+    x = rng().random((4, 8, 6, 3)).astype(f4)
+    np.testing.assert_array_equal(model.encode(x).data, model.encode(x.reshape(4, -1)).data)
+    with refused(BadValue, "np.moveaxis(x, 1, -1)"):
+        model.encode(np.moveaxis(x, -1, 1))
+    with refused(BadValue, "shape=images.shape[1:]"):
+        model.encode(x[..., 0])
 
 
 def test_the_sprite_vae():
@@ -130,6 +143,8 @@ def test_a_layer_learns_and_the_layers_below_stay():
 def test_refusals():
     with refused(BadValue, "channels"):
         ConvAutoencoder(784, (), 3, rng=rng())
+    with refused(BadValue, "channels=(16, 32)"):
+        ConvAutoencoder(784, 16, rng=rng())
     with refused(BadValue, "l2"):
         ConvStacked(784, (2,), 3, l2=-1, rng=rng())
     for wrong in ({"beta": -1}, {"likelihood": "laplace"}, {"spread": "variance"}):

@@ -156,5 +156,6 @@ def _same_shape(name: str, x: Value, y: Value) -> None:
                           fix="np.asarray(x, np.float32)")
     if x.shape != y.shape or x.ndim == 0:
         raise BadValue(f"{name} compares equal shapes only", expected="two arguments of one shape (n, ...)",
-                       got=f"{describe(x)} and {describe(y)}", fix="reshape one to the other's shape: broadcasting "
-                       "would compare each entry with all entries of another axis")
+                       got=f"{describe(x)} and {describe(y)}", fix="output_padding of a ConvTranspose2D, for images "
+                       "that its stride made too small" if x.ndim == y.ndim == 4 else "reshape one to the other's "
+                       "shape: broadcasting would compare each entry with all entries of another axis")

@@ -44,18 +44,25 @@ class Flatten:
 
 
 class Reshape:
-    """x (n, d) -> (n, *shape): what a Conv2D takes. Data comes as rows, so a convolutional model begins with this."""
+    """x (n, d) -> (n, *shape): what a Conv2D takes. Data comes as rows, so a convolutional model begins with this.
+
+    Images (n, *shape) pass, and grey ones without their channel. What has as many numbers in another order of axes is
+    refused: it could be reshaped, into stripes.
+    """
 
     def __init__(self, shape: tuple[int, ...]):
         for n in shape:
-            check_width("every number of shape", n)
+            check_width("a size", n)
         self.shape = tuple(shape)
 
     def __call__(self, x: Value, rng: Any = None) -> Tensor:
-        if math.prod(x.shape[1:]) != math.prod(self.shape):
-            raise BadValue(f"Reshape({self.shape}) cannot take this input", got=describe(x), expected="x (n, "
-                           f"{' * '.join(map(str, self.shape))} = {math.prod(self.shape)})",
-                           fix="Reshape((height, width, channels)) of these images")
+        size, own = math.prod(self.shape), tuple(x.shape[1:])
+        if own not in ((size,), self.shape) and (*own, 1) != self.shape:
+            first = own == (*self.shape[-1:], *self.shape[:-1])
+            raise BadValue(f"Reshape({self.shape}) cannot take this input", got=describe(x),
+                           expected=f"x (n, {' * '.join(map(str, self.shape))} = {size})",
+                           fix="np.moveaxis(x, 1, -1): these have their channels first" if first else
+                           "the (height, width, channels) of these images; for a model, shape=images.shape[1:]")
         return ops.reshape(x, shape=(x.shape[0], *self.shape))
 
 

@@ -38,19 +38,23 @@ class ConvAutoencoder(Autoencoder):
 
 def image_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
     """(h, w, c) from (h, w), (h, w, c), or h * w * c with h = w and c = 1 or 3."""
+    fix = "shape=images.shape[1:] of the data set"
     if isinstance(shape, int):
         for c in (1, 3):
             if (side := isqrt(shape // c)) ** 2 * c == shape > 0:
                 return side, side, c
-    elif len(shape) in (2, 3) and min(shape) > 0:
-        return (*shape, 1)[:3]
+    elif len(shape) in (2, 3) and all(isinstance(n, int) and n > 0 for n in shape):
+        h, w, c = (*shape, 1)[:3]
+        if h not in (1, 3) or c in (1, 3):
+            return h, w, c
+        fix = f"channels last: np.moveaxis(images, 1, -1), and shape=({w}, {c}, {h})"
     raise BadValue("this is no shape of an image", expected="(h, w), (h, w, c), or the number of values of a square "
-                   "image with 1 or 3 channels", got=shape, fix="shape=images.shape[1:] of the data set")
+                   "image with 1 or 3 channels", got=shape, fix=fix)
 
 
 def shapes_of(image: tuple[int, ...], channels: Sequence[int]) -> list[tuple[int, ...]]:
     """(h, w, c) of the image and behind each convolution."""
-    if not channels:
+    if isinstance(channels, int) or not channels:
         raise BadValue("no convolution", expected="channels, at least one", got=channels, fix="channels=(16, 32)")
     shapes = [tuple(image)]
     for c in channels:
