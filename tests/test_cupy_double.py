@@ -224,6 +224,8 @@ COUNTS = {      # launches, syncs, uploads
     "x.sum()": (1, 0, 0),
     "x.astype(np.float32, copy=False)": (0, 0, 0),
     "x.__iadd__(x)": (1, 0, 0),
+    "x.__setitem__(0, x[0].__iadd__(1))": (1, 0, 0),     # which is x[0] += 1
+    "x.__setitem__(0, x[1])": (1, 0, 0),
     "xp.exp(x, out=x)": (1, 0, 0),
     "xp.copyto(x, 1.0)": (1, 0, 0),
     "x[i]": (1, 0, 0),
