@@ -176,6 +176,7 @@ TAKEN = [
     "xp.fuse(lambda a, b: xp.where(a > 0, a * b, np.float32(2) * a))(x, np.float32(3))",
     "xp.fuse(lambda a, b: a.__iadd__(b))(x, x)", "xp.fuse(lambda a: (a + 1, a.astype(np.float64)))(x)",
     "xp.fuse(lambda a: np.exp(a))(3.0)", "xp.fuse(kernel_name='k')(lambda a: ~(a > 0))(x)", "len(x)", "bool(z > 1)",
+    "np.multiply(x.astype(np.uint8), np.float32(2), dtype=np.float32)",
     "f'{z:.3f}'", "x.tolist()", "float(z)", "xp.get_array_module(x)", "xp.asnumpy(n)",
 ]
 

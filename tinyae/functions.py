@@ -13,6 +13,7 @@ import numpy as np
 
 from .backend import Array, device_of, is_array, normal, uniform
 from .errors import BadType, BadValue
+from .kernels import fuse
 from .ops import bce, exp, expm1, index, log, mean, softplus, square, sse, sum
 from .refusals import describe
 from .tensor import Tensor, raw
@@ -138,8 +139,12 @@ def dropout(x: Value, rate: float, rng: Any = None) -> Value:
         raise BadValue("dropout rate out of range", expected="0 <= rate < 1", got=rate, fix="rate=0.5 drops half")
     if rng is None or rate == 0:
         return x
-    kept = uniform(rng, like=x) >= rate
-    return x * (kept.astype(x.dtype) * (1 / (1 - rate)))
+    return x * _kept(uniform(rng, like=x), rate=rate)
+
+
+@fuse
+def _kept(u: Array, rate: float) -> Array:
+    return (u >= rate).astype(u.dtype) * (1 / (1 - rate))
 
 
 def gaussian_noise(x: Value, sigma: float, rng: Any = None) -> Value:

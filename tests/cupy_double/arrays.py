@@ -167,8 +167,8 @@ class DeviceArray(Operand):
         return finish(result, operands(list(arguments.values())), kwargs.get("out"))
 
 
-def _same(x: np.ndarray, y: np.ndarray) -> bool:
-    return (x.ctypes.data, x.shape, x.strides) == (y.ctypes.data, y.shape, y.strides)
+def _same(x: Any, y: np.ndarray) -> bool:
+    return isinstance(x, np.ndarray) and (x.ctypes.data, x.shape, x.strides) == (y.ctypes.data, y.shape, y.strides)
 
 
 def _parts(index: Any) -> tuple:
