@@ -16,7 +16,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "Losses and layers": [
         "broadcast_loss", "clipped_probabilities", "sigmoid_overflow", "swapped_arguments", "noisy_target",
-        "untied_weights", "dropout_scale", "dropout_in_evaluation",
+        "untied_weights", "dropout_scale", "dropout_in_evaluation", "pixel_too_small",
     ],
     "The variational autoencoder": [
         "std_is_variance", "tenth_of_the_noise", "averaged_kl", "general_kl", "pixel_kl", "averaged_pixels",
@@ -40,9 +40,6 @@ WAITING: dict[str, dict[str, list[str]]] = {
         "a discriminator that stays at 50 %": ["https://github.com/eriklindernoren/Keras-GAN/issues/35"],
         "a discriminator of images, where that of codes is meant": [
             "https://github.com/neale/Adversarial-Autoencoder/issues/3"],
-    },
-    "transposed convolution": {
-        "a decoder whose images are a pixel too small": ["https://github.com/keras-team/keras/issues/4615"],
     },
 }
 
