@@ -45,9 +45,9 @@ def there_and_back(n: int, rest: Any, layers: int = 3) -> int:
 
 
 def outcome() -> str:
-    sizes = (25, 28, 32)
-    bad, good = (", ".join(str(there_and_back(n, f)) for n in sizes) for f in (wrong, right))
-    return f"Images of {', '.join(map(str, sizes))} pixels, through three layers and back: {bad}; by the right line {good}."
+    put, bad, good = (", ".join(str(f(n)) for n in (25, 28, 32)) for f in (
+        int, lambda n: there_and_back(n, wrong), lambda n: there_and_back(n, right)))
+    return f"Images of {put} pixels, through three layers and back: {bad}; by the right line {good}."
 
 
 def install(put: pytest.MonkeyPatch) -> None:
@@ -66,4 +66,4 @@ def test_the_reports() -> None:
     places = conv_size(250, 11, stride=3)
     assert (places, conv_transpose_size(places, 11, stride=3)) == (80, 248)
     assert there_and_back(32, wrong, layers=1) == 31
-    assert there_and_back(23, lambda *sizes: (1, 1), layers=1) == 24            # Keras's "same": always twice the places
+    assert there_and_back(23, lambda *sizes: (1, 1), layers=1) == 24        # Keras's "same": always twice the places
