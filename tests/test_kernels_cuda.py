@@ -1,8 +1,6 @@
 """The CUDA source of every fused kernel compiles, and computes what its NumPy body computes: without a GPU.
 
-Wants CuPy (not a GPU), and NVRTC or a C++ compiler; skipped where they are not:
-
-    pip install cupy-cuda12x nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12
+Wants CuPy and its compiler, `pip install '.[cuda12]'`, and g++; skipped where one is missing.
 """
 from __future__ import annotations
 

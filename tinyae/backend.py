@@ -66,7 +66,10 @@ def device_of(x: Array) -> str:
 
 
 def to_device(x: Array, device: str) -> Array:
-    """x as an array on "cpu" or "cuda"; itself if it is there already."""
+    """x as an array on "cpu" or "cuda"; itself if it is there already.
+
+    Nobody waits on the way to the GPU: CuPy copies x to memory that the GPU reads while the host goes on.
+    """
     if device == "cpu":
         return to_host(x)
     return x if device_of(x) == "cuda" else gpu().asarray(x)

@@ -1,8 +1,9 @@
 """1 of 9 · kernels: what is elementwise becomes one kernel on a GPU.
 
-There, NumPy's way of one pass over the arrays for each operation costs a kernel's start and a journey of all numbers
-through memory each time: sigmoid would be six. cupy.fuse writes one kernel for all operations of a function, which
-it learns by calling that function once. The body stays NumPy's own, and is what runs on the CPU.
+There, NumPy's way, a pass over the arrays for each operation, costs the start of a kernel and a journey of all numbers
+through memory every time. cupy.fuse makes one kernel of all operations of a function, which it learns by calling that
+function once. (Compiling takes a moment at the first call ever: CuPy keeps kernels in ~/.cupy.) The body stays
+NumPy's own, and is what runs on the CPU.
 """
 from __future__ import annotations
 
