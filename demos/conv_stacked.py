@@ -51,7 +51,7 @@ def run() -> None:
             z = pair.decode(z)
         return raw(z)
 
-    errors: dict[str, list[float]] = {"grown": [], "whole": []}
+    errors: dict[str, dict[int, float]] = {"grown": {}, "whole": {}}       # by epoch
 
     def draw(epoch: int) -> str:
         """The epoch's picture; -> the error of the whole net, for the epoch's line."""
@@ -60,21 +60,22 @@ def run() -> None:
         images.save_grid(out / f"layers-{epoch:03d}.png", np.concatenate(rows), shape, columns=len(shown),
                          title=f"originals, then by way of layers 1 to {len(layers)}; last, the twin trained whole")
         for name, net in (("grown", grown), ("whole", whole)):
-            errors[name].append(evaluate.squared_error(lambda x, net=net: through(net, layers[-1], x), test.images,
-                                                       flags.device))
-        return f"of all layers: grown {errors['grown'][-1]:.2f}, whole {errors['whole'][-1]:.2f}"
+            errors[name][epoch] = evaluate.squared_error(lambda x, net=net: through(net, layers[-1], x), test.images,
+                                                         flags.device)
+        return f"of all layers: grown {errors['grown'][epoch]:.2f}, whole {errors['whole'][epoch]:.2f}"
 
     each = max(1, flags.epochs // len(stages))          # stages share the epochs
     history = train.fit(stages, (training, test), epochs=[each] * len(stages), batch_size=flags.batch_size,
                         seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
 
     if plots.available():
-        plots.lines({name: (range(1, len(y) + 1), y) for name, y in errors.items()}, out / "errors.png", xlabel="epoch",
-                    title="all layers on the test images", ylabel="squared error per image")
+        plots.lines({name: (list(y), list(y.values())) for name, y in errors.items()}, out / "errors.png",
+                    title="all layers on the test images", xlabel="epoch", ylabel="squared error per image")
     figures = {f"squared error by way of layer {i + 1}": evaluate.squared_error(
         lambda x, i=i: through(grown, i, x), test.images, flags.device) for i in layers}
-    figures["squared error, trained whole"] = errors["whole"][-1]
-    figures["grown / whole"] = errors["grown"][-1] / errors["whole"][-1]
+    by_whole = evaluate.squared_error(lambda x: through(whole, layers[-1], x), test.images, flags.device)
+    figures["squared error, trained whole"] = by_whole
+    figures["grown / whole"] = figures[f"squared error by way of layer {len(layers)}"] / by_whole
     for name, value in figures.items():
         print(f"{name:40} {value:.6g}")
     cards.write(out, flags, history, figures)
