@@ -1,7 +1,7 @@
 """A winner-take-all autoencoder of convolutions draws every digit with a few strokes, each wherever it is wanted.
 
 Each map of the code may speak once for an image, at the place where it is most excited: there the decoder lays down
-the map's own picture of 11 x 11 pixels, always the same. And only the five images in a hundred that excite a map most
+the map's own picture of 11 x 11 pixels, always the same. And only the ten images in a hundred that excite a map most
 may use it in training. What is worth drawing so often are strokes. Drawn: these pictures, and digits made of them.
 Printed: how many test digits a linear classifier gets right from the maps, and from the pixels alone.
 

@@ -26,13 +26,14 @@ class ConvWinnerTakeAll:
 
     One convolution 11x11 with stride 2 to rectified maps (further ones, 5x5, if channels are given); the decoder lays
     down one picture of 11x11 pixels for each map where its largest number stands. In training, moreover, only the
-    `share` of a batch that excites a map most may use it. By default 28x28x1, 14x14x64 and back.
+    `share` of a batch that excites a map most may use it: an image has latent * share of them on average. By default
+    28x28x1, 14x14x64 and back.
     shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours. Keywords go to every layer:
     rng (required), init, device, dtype.
     """
 
     def __init__(self, shape: int | Sequence[int] = 784, channels: Sequence[int] = (), latent: int = 64,
-                 share: float = 0.05, **settings: Any):
+                 share: float = 0.1, **settings: Any):
         h, w, c = image_shape(shape)
         maps = [*channels, latent]
         first = Conv2D(c, maps[0], STROKE, stride=STRIDE, activation="relu", **settings)
