@@ -8,12 +8,12 @@ NumPy's own, and is what runs on the CPU.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
 
-from .backend import device_of, gpu
+from .backend import gpu, is_array
 
 
 def fuse(f: Callable, name: str = "") -> Callable:
@@ -27,21 +27,31 @@ def fuse(f: Callable, name: str = "") -> Callable:
 
     @wraps(f)
     def fused(*args: Any, **settings: Any) -> Any:
-        if type(args[0]) is np.ndarray:
+        if type(args[0]) is np.ndarray or any(map(is_array, settings.values())):
             return f(*args, **settings)
-        arrays = [x for x in args if device_of(x) == "cuda"]
-        numbers = [x for x in (*args, *settings.values()) if isinstance(x, int | float)]
-        if not arrays or len(arrays) + len(numbers) < len(args) + len(settings):
-            return f(*args, **settings)
-        key = (type(arrays[0]), *settings.items())
+        key = (*map(type, args), *settings.items())
         if key not in compiled:
-            compiled[key] = gpu().fuse(kernel_name=f"tinyae_{(name or f.__name__).strip('<_>')}")(
-                lambda *variables: _variable(f(*map(_Entry, variables), **settings)))
-        # As np.float32(2): cupy.fuse takes 1 - 0.5 of two Python numbers for a float16.
-        dtype = next((x.dtype for x in arrays if x.dtype.kind == "f"), arrays[0].dtype)
-        return compiled[key](*[dtype.type(x) if isinstance(x, int | float) else x for x in args])
+            compiled[key] = _compiled(partial(f, **settings), name or f.__name__, list(map(type, args)))
+        return compiled[key](*args)
 
     return fused
+
+
+def _compiled(f: Callable, name: str, kinds: list[type]) -> Callable:
+    """What to call for arguments of these types: a kernel for a GPU's arrays, and numbers beside them; else f."""
+    on_gpu = [hasattr(kind, "__cuda_array_interface__") for kind in kinds]
+    numbers = [issubclass(kind, int | float) for kind in kinds]
+    if not any(on_gpu) or sum(on_gpu) + sum(numbers) < len(kinds):
+        return f
+    kernel = gpu().fuse(kernel_name=f"tinyae_{name.strip('<_>')}")(
+        lambda *variables: _variable(f(*map(_Entry, variables))))
+
+    def with_numbers(*args: Any) -> Any:
+        # As np.float32(2): cupy.fuse takes 1 - 0.5 of two Python numbers for a float16.
+        dtype = next(x.dtype for x, number in zip(args, numbers, strict=True) if not number and x.dtype.kind == "f")
+        return kernel(*[dtype.type(x) if number else x for x, number in zip(args, numbers, strict=True)])
+
+    return with_numbers if any(numbers) else kernel
 
 
 class _Entry(np.lib.mixins.NDArrayOperatorsMixin):
