@@ -60,12 +60,24 @@ def test_the_three_rows_are_one_trilinear_form(walk):
     assert abs(np.sum(z * y) - np.sum(W * conv2d_kernel(x, W, y, how))) <= size
 
 
-@given(walks(), st.integers(0, 2))
+@given(walks(), st.integers(0, 4))
 def test_gradients_to_second_order(walk, which):
     x, W, y, how = walk
+    size = x.shape[1:3]
     gradcheck(*[(lambda x, W: conv.conv2d(x, W, **how), x, W),
                 (lambda y, W: conv_transpose2d(x, W, y, how), y, W),
-                (lambda x, y: conv2d_kernel(x, W, y, how), x, y)][which])
+                (lambda x, y: conv2d_kernel(x, W, y, how), x, y),
+                (lambda x, W, b: conv.conv2d_affine(x, W, b, **how), x, W, y[0, 0, 0]),
+                (lambda y, W, b: conv.conv_transpose2d_affine(y, W, b, size=size, **how), y, W, x[0, 0, 0])][which])
+
+
+@given(walks())
+def test_an_affine_row_is_its_linear_row_plus_a_bias(walk):
+    x, W, y, how = walk
+    b, c = y[0, 0, 0], x[0, 0, 0]
+    np.testing.assert_allclose(conv.conv2d_affine(x, W, b, **how), plain(x, W, **how) + b, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(conv.conv_transpose2d_affine(y, W, c, size=x.shape[1:3], **how),
+                               conv_transpose2d(x, W, y, how) + c, rtol=1e-12, atol=1e-12)
 
 
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3), st.integers(0, 3))
@@ -83,28 +95,48 @@ def test_devices_and_blocks_agree_and_float32_stays(device, block, channels, rng
     x, W = rng.standard_normal((3, 5, 6, channels)), rng.standard_normal((3, 2, channels, 4))
     how = {"stride": 2, "padding": 1}
     z = conv.conv2d(x, W, **how)
-    here = [device.tensor(a) for a in (x, W, z)]
+    b, c = z[0, 0, 0], x[0, 0, 0]
+    here = [device.tensor(a) for a in (x, W, z, b, c)]
     results = [conv.conv2d(here[0], here[1], **how), conv_transpose2d(here[0], here[1], here[2], how),
-               conv2d_kernel(here[0], here[1], here[2], how)]
-    for got, like in zip(results, (here[2], here[0], here[1]), strict=True):
+               conv2d_kernel(here[0], here[1], here[2], how), conv.conv2d_affine(here[0], here[1], here[3], **how),
+               conv.conv_transpose2d_affine(here[2], here[1], here[4], size=x.shape[1:3], **how)]
+    for got, like in zip(results, (here[2], here[0], here[1], here[2], here[0]), strict=True):
         assert_like(got.data, like)
-        assert_like(grad(ops.sum(got), [got.parents[0]])[0], got.parents[0])
+        for g, parent in zip(grad(ops.sum(got), got.parents), got.parents, strict=True):
+            assert_like(g, parent)
     np.testing.assert_allclose(device.host(results[0].data), plain(x, W, **how), rtol=2e-4, atol=1e-4)
     np.testing.assert_allclose(device.host(results[1].data), conv_transpose2d(x, W, z, how), rtol=2e-4, atol=1e-3)
     np.testing.assert_allclose(device.host(results[2].data), conv2d_kernel(x, W, z, how), rtol=2e-4, atol=1e-3)
+    np.testing.assert_allclose(device.host(results[3].data), plain(x, W, **how) + b, rtol=2e-4, atol=1e-4)
+    np.testing.assert_allclose(device.host(results[4].data), conv_transpose2d(x, W, z, how) + c, rtol=2e-4, atol=1e-3)
 
 
 def test_nothing_waits_for_the_device(device, rng):
-    x, W = device.tensor(rng.standard_normal((2, 6, 6, 3))), device.tensor(rng.standard_normal((3, 3, 3, 4)))
+    x, W, b, c = (device.tensor(rng.standard_normal(shape)) for shape in ((2, 6, 6, 3), (3, 3, 3, 4), (4,), (3,)))
     with device.no_sync():
-        pooled = conv.max_pool2d(conv.upsample2d(conv.conv2d(x, W, stride=2, padding=1), size=3), size=2)
-        grad(ops.sum(conv.avg_pool2d(pooled, size=2)), [x, W])
+        pooled = conv.max_pool2d(conv.upsample2d(conv.conv2d_affine(x, W, b, stride=2, padding=1), size=3), size=2)
+        z = conv.conv_transpose2d_affine(pooled, W, c, size=(8, 8), stride=2, padding=1)
+        grad(ops.sum(conv.avg_pool2d(z, size=2)), [x, W, b, c])
 
 
 def test_patches_are_not_kept():
     """The tape holds the image, the kernel and the result: backward makes the patches again."""
-    z = conv.conv2d(Tensor(np.ones((2, 8, 8, 1), f4)), Tensor(np.ones((3, 3, 1, 1), f4)))
-    assert [t.shape for t in z.args] == [(2, 8, 8, 1), (3, 3, 1, 1)] and z.data.base is None
+    z = conv.conv2d_affine(*(Tensor(np.ones(shape, f4)) for shape in ((2, 8, 8, 1), (3, 3, 1, 1), (1,))))
+    assert [t.shape for t in z.args] == [(2, 8, 8, 1), (3, 3, 1, 1), (1,)] and z.data.base is None
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 6, 7, 12, 13])
+def test_images_are_taken_in_equal_parts_of_at_most_a_block(n):
+    """16 images, of which 12 fit: 8 and 8, since the arrays for one part serve all."""
+    x = np.ones((n, 1), f4)
+    step = conv._at_once(x, conv.BLOCK["cpu"] // 4 // 6)
+    assert step <= 6 and -(-n // step) == -(-n // 6) and step * -(-n // step) - n < -(-n // step)
+
+
+def test_no_images_at_all():
+    assert conv.conv2d(np.ones((0, 5, 5, 1)), np.ones((3, 3, 1, 2))).shape == (0, 3, 3, 2)
+    assert conv.conv_transpose2d(np.ones((0, 3, 3, 2)), np.ones((3, 3, 1, 2)), size=(5, 5)).shape == (0, 5, 5, 1)
+    assert not conv.conv2d_kernel(np.ones((0, 5, 5, 1)), np.ones((0, 3, 3, 2)), size=(3, 3)).any()
 
 
 # ---- pooling
@@ -145,6 +177,9 @@ def test_tied_winners_share_their_gradient():
     (lambda: conv.conv2d(np.ones((1, 2, 8, 3)), np.ones((3, 3, 3, 2))), ["larger than the image", "2x8"]),
     (lambda: conv.conv_transpose2d(np.ones((1, 3, 3, 2)), np.ones((3, 3, 1, 2)), size=(6, 6)), ["(1, 4, 4, 2)"]),
     (lambda: conv.conv2d_kernel(np.ones((1, 6, 6, 1)), np.ones((1, 3, 3, 2)), size=(3, 3)), ["(1, 4, 4, 2)"]),
+    (lambda: conv.conv2d_affine(np.ones((1, 8, 8, 3)), np.ones((3, 3, 3, 2)), np.ones(3)), ["no bias", "(2,)", "(3,)"]),
+    (lambda: conv.conv_transpose2d_affine(np.ones((1, 6, 6, 2)), np.ones((3, 3, 3, 2)), 0.5, size=(8, 8)),
+     ["no bias", "(3,)", "0.5"]),
     (lambda: conv.max_pool2d(np.ones((1, 3, 3, 1)), size=4), ["size=4"]),
     (lambda: conv.avg_pool2d(np.ones((3, 3, 1)), size=2), ["(3, 3, 1)"]),
     (lambda: conv.upsample2d(np.ones((1, 3, 3, 1)), size=0), ["size=0"]),

@@ -105,10 +105,13 @@ def settings(f: Callable, shape: Shape, /, draw: Any = normal, **choices: Any) -
 
 
 def walks(row: Callable, factors: str, size: str = "") -> list[Case]:
-    """A row of two of the factors x, W and y of a convolution, which is also told the size of one, on each of WALKS."""
+    """A row of two of the factors x, W and y of a convolution, and of a bias of c or of k channels, on each of WALKS.
+
+    size: the factor whose size the row is also told.
+    """
     def walk(stride: int, padding: int, a: int, b: int, c: int) -> Case:
         places = [conv.conv_size(n, k, stride, padding) for n, k in ((5, a), (4, b))]
-        shapes = {"x": (2, 5, 4, c), "W": (a, b, c, 2), "y": (2, *places, 2)}
+        shapes = {"x": (2, 5, 4, c), "W": (a, b, c, 2), "y": (2, *places, 2), "c": (c,), "k": (2,)}
         told: dict[str, Any] = {"size": {"x": (5, 4), "W": (a, b)}[size]} if size else {}
         return case(partial(row, stride=stride, padding=padding, **told), *(shapes[f] for f in factors), core=4)
     return [walk(*setting) for setting in WALKS]
@@ -240,6 +243,8 @@ CASES: dict[str, list[Case]] = {
     "conv2d": walks(conv.conv2d, "xW"),
     "conv_transpose2d": walks(conv.conv_transpose2d, "yW", size="x"),
     "conv2d_kernel": walks(conv.conv2d_kernel, "xy", size="W"),
+    "conv2d_affine": walks(conv.conv2d_affine, "xWk"),
+    "conv_transpose2d_affine": walks(conv.conv_transpose2d_affine, "yWc", size="x"),
     "max_pool2d": settings(conv.max_pool2d, (2, 5, 4, 2), size=[1, 2, 3], draw=distinct),
     "avg_pool2d": settings(conv.avg_pool2d, (2, 5, 4, 2), size=[1, 2, 3]),
     "upsample2d": settings(conv.upsample2d, (2, 3, 2, 2), size=[1, 2, 3]),

@@ -14,6 +14,7 @@ all orders are there; and the same kernel in conv2d and in conv_transpose2d make
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,21 +22,13 @@ import numpy as np
 from . import ops
 from .backend import Array, device_of, windows
 from .errors import BadValue
+from .refusals import describe
 from .tensor import op, raw
 
 # A convolution is a product of patches (a row of a b c numbers for each place) with the kernel as a matrix. Patches
-# are a b / stride^2 times as large as their images, so they are made for a few images at a time, and made again when
-# a derivative wants them. Medians in ms of one core's time, 16 images, 3x3, stride 2, c -> k at the size of x:
-#
-#                                                   3 -> 32 at 128    32 -> 64 at 64    64 -> 64 at 32
-#     conv2d            patches, 1 MiB at a time           7                14                 7
-#                       all patches at once                7                16                 9
-#                       a product for each tap            28                23                 8
-#     conv_transpose2d  patches added up                  24                28                10
-#                       the same, channels first          14                31                16
-#                       a product for each tap            31                27                11
-#                       a conv2d for each parity          26                22                10
-BLOCK = {"cpu": 1 << 20, "cuda": 256 << 20}     # bytes of patches at a time
+# are a b / stride^2 times as large as their images, so they are made for a few images at a time, in one array that
+# stays in the cache, and made again when a derivative wants them.
+BLOCK = {"cpu": 128 << 10, "cuda": 256 << 20}   # bytes at a time
 NARROW = 8                                      # channels; of fewer, NumPy's innermost loops are too short to pay
 
 
@@ -52,11 +45,15 @@ def conv_transpose_size(n: int, kernel: int, stride: int = 1, padding: int = 0, 
     return (n - 1) * stride + kernel - 2 * padding + output_padding
 
 
-def _convolve(x: Array, W: Array, stride: int = 1, padding: int = 0) -> Array:
+def _convolve(x: Array, W: Array, bias: Array | None = None, stride: int = 1, padding: int = 0) -> Array:
     shape = _places("conv2d", x.shape, W.shape, stride, padding)
+    matrix = W.reshape(-1, W.shape[3])                                              # (a b c, k)
+    if bias is not None:
+        _check_bias("conv2d_affine", bias, W.shape[3])
+        matrix = np.concatenate([matrix, bias[None]])                               # (a b c + 1, k)
     z = np.empty(shape, x.dtype, like=x)
     for some, patches in _patches(x, W.shape[:2], shape, stride, padding):
-        np.matmul(patches, W.reshape(-1, W.shape[3]), out=z[some].reshape(-1, W.shape[3]))
+        np.matmul(patches[:, :len(matrix)], matrix, out=z[some].reshape(-1, W.shape[3]))
     return z
 
 
@@ -64,32 +61,75 @@ def _kernel(x: Array, y: Array, size: tuple[int, int], stride: int = 1, padding:
     """size: (a, b) of the kernel."""
     W = np.zeros((*size, *x.shape[3:], *y.shape[3:]), x.dtype, like=x)
     _places("conv2d_kernel", x.shape, W.shape, stride, padding, y.shape)
-    flat = W.reshape(-1, W.shape[3])
+    matrix = W.reshape(-1, W.shape[3])
     for some, patches in _patches(x, size, y.shape, stride, padding):
-        flat += patches.T @ y[some].reshape(-1, y.shape[3])
+        matrix += patches[:, :-1].T @ y[some].reshape(-1, y.shape[3])
     return W
 
 
-def _transposed(y: Array, W: Array, size: tuple[int, int], stride: int = 1, padding: int = 0) -> Array:
-    """size: (h, w) of the image; see conv_transpose_size."""
-    shape = (*y.shape[:1], *size, *W.shape[2:3])
-    _places("conv_transpose2d", shape, W.shape, stride, padding, y.shape)
+def _patches(x: Array, size: tuple[int, int], places: tuple, stride: int, padding: int) -> Iterator[tuple]:
+    """Some images, and their patches as rows (m u v, a b c + 1), each with a 1 at its end, the factor of a bias.
+
+    All images share one array, so that it stays in the cache: use the rows before asking for the next.
+    """
+    (n, h, w, c), (_, u, v, _) = x.shape, places
+    length = size[0] * size[1] * c
+    step = _at_once(x, u * v * length)
+    padded = np.zeros((step, h + 2 * padding, w + 2 * padding, c), x.dtype, like=x)
+    view = windows(padded, size, stride)                                            # (step, u, v, a, b, c)
+    rows = np.empty((step * u * v, length + 1), x.dtype, "F" if c < NARROW else "C", like=x)
+    rows[:, length] = 1
+    patches = rows[:, :length].reshape(view.shape)                                  # a view
+    for start in range(0, n, step):
+        some = slice(start, start + step)
+        m = len(x[some])
+        padded[:m, padding:padding + h, padding:padding + w] = x[some]
+        patches[...] = view
+        yield some, rows[:m * u * v]
+
+
+def _transposed(y: Array, W: Array, bias: Array | None = None, *, size: tuple[int, int], stride: int = 1,
+                padding: int = 0) -> Array:
+    """size: (h, w) of the image; see conv_transpose_size.
+
+    The padded image consists of cells of stride x stride pixels. Tap i, j of place (u, v) meets that pixel of cell
+    (u + i // stride, v + j // stride) which is the (i % stride, j % stride)-th of its cell. So each pixel of a cell is
+    a sum of products, one for each of its taps, moved by some rows and columns of cells; and with the cells one behind
+    the other, zeros where there is no place, that is one shift.
+    """
     (n, u, v, k), (a, b, c, _) = y.shape, W.shape
-    rows = [_met(i, u, size[0], stride, padding) for i in range(a)]
-    columns = [_met(j, v, size[1], stride, padding) for j in range(b)]
-    narrow = c < NARROW
-    z = np.zeros((c, n, *size) if narrow else shape, y.dtype, like=y)
-    z = z.transpose(1, 2, 3, 0) if narrow else z                                    # (n, h, w, c) in either case
-    for some in _blocks(y, u * v * a * b * c):
-        flat = y[some].reshape(-1, k)                                               # (m u v, k)
-        if narrow:
-            patches = (W.reshape(-1, k) @ flat.T).reshape(a, b, c, -1, u, v).transpose(3, 4, 5, 0, 1, 2)
-        else:
-            patches = (flat @ W.reshape(-1, k).T).reshape(-1, u, v, a, b, c)
-        for i, (places_i, pixels_i) in enumerate(rows):
-            for j, (places_j, pixels_j) in enumerate(columns):
-                z[some, pixels_i, pixels_j] += patches[:, places_i, places_j, i, j]
-    return z.copy() if narrow else z
+    _places("conv_transpose2d", (n, *size, c), W.shape, stride, padding, y.shape)
+    A, B = max(a, stride), max(b, stride)
+    taps = np.zeros((A, B, c, k + 1), y.dtype, like=y)
+    taps[:a, :b, :, :k] = W
+    if bias is not None:
+        _check_bias("conv_transpose2d_affine", bias, c)
+        taps[:stride, :stride, :, k] = bias
+    U, V = (-(-(pixels + 2 * padding) // stride) for pixels in size)
+    step = _at_once(y, U * V * k)
+    cells = np.zeros((step, U, V, k + 1), y.dtype, like=y)
+    cells[..., k] = 1                                                               # the factor of a bias
+    flat = cells.reshape(-1, k + 1)
+    if c < NARROW:
+        products = np.empty((A * B * c, len(flat)), y.dtype, like=y)
+        factors, terms = (taps.reshape(-1, k + 1), flat.T), products.reshape(A, B, c, -1).swapaxes(2, 3)
+    else:
+        products = terms = np.empty((A, B, len(flat), c), y.dtype, like=y)
+        factors = flat, taps.swapaxes(2, 3)
+    z = np.empty((n, *size, c), y.dtype, like=y)
+    for start in range(0, n, step):
+        part = z[start:start + step]
+        cells[:len(part), :u, :v, :k] = y[start:start + step]
+        np.matmul(*factors, out=products)
+        for i0, j0 in product(range(stride), repeat=2):
+            for i, j in product(range(i0, A, stride), range(j0, B, stride)):
+                if shift := i // stride * V + j // stride:
+                    terms[i0, j0, shift:] += terms[i, j, :-shift]
+            (q, rows), (r, columns) = _residue(i0, size[0], stride, padding), _residue(j0, size[1], stride, padding)
+            pixels = terms[i0, j0].reshape(step, U, V, c)[:len(part), q, r]
+            for e in range(c) if c < NARROW else [slice(None)]:
+                part[:, rows, columns, e] = pixels[..., e]
+    return z
 
 
 def _places(name: str, x: tuple, W: tuple, stride: int, padding: int, y: tuple | None = None) -> tuple:
@@ -110,34 +150,27 @@ def _places(name: str, x: tuple, W: tuple, stride: int, padding: int, y: tuple |
     return z
 
 
+def _check_bias(name: str, bias: Any, channels: int) -> None:
+    if getattr(bias, "shape", None) != (channels,):
+        raise BadValue(f"{name}: this is no bias", expected=f"one number for each channel, ({channels},)",
+                       got=describe(bias), fix=f"np.zeros({channels}, np.float32)")
+
+
 def _whole(n: Any, least: int) -> bool:
     return isinstance(n, int | np.integer) and bool(n >= least)
 
 
-def _blocks(x: Array, numbers: int) -> Iterator[slice]:
-    """As many images at a time as have a BLOCK of patches, given the numbers in those of one image."""
-    step = max(1, BLOCK[device_of(x)] // max(1, numbers * x.itemsize))
-    return (slice(i, i + step) for i in range(0, len(x), step))
+def _at_once(x: Array, numbers: int) -> int:
+    """How many images to take at a time, given how many numbers there are for each: about a BLOCK, in equal parts."""
+    n, most = max(1, len(x)), max(1, BLOCK[device_of(x)] // max(1, numbers * x.itemsize))
+    return -(-n // -(-n // most))
 
 
-def _patches(x: Array, size: tuple[int, int], places: tuple, stride: int, padding: int) -> Iterator[tuple]:
-    """Some images, and their patches as rows (m u v, a b c)."""
-    n, h, w, c = x.shape
-    if padding:
-        inner, x = x, np.zeros((n, h + 2 * padding, w + 2 * padding, c), x.dtype, like=x)
-        x[:, padding:padding + h, padding:padding + w] = inner
-    length = size[0] * size[1] * c
-    view = windows(x, size, stride)                                                 # (n, u, v, a, b, c)
-    for some in _blocks(x, places[1] * places[2] * length):
-        yield some, view[some].reshape(-1, length)
-
-
-def _met(tap: int, places: int, pixels: int, stride: int, padding: int) -> tuple[slice, slice]:
-    """The places from which a tap meets a pixel and not the padding, and those pixels."""
-    first = max(0, -((tap - padding) // stride))
-    last = min(places, (pixels - 1 - tap + padding) // stride + 1)
-    start = first * stride + tap - padding
-    return slice(first, max(first, last)), slice(start, max(start, start + (last - first) * stride), stride)
+def _residue(r: int, pixels: int, stride: int, padding: int) -> tuple[slice, slice]:
+    """The cells, and the pixels, that are the r-th of their cell."""
+    start = (r - padding) % stride
+    first = (start + padding) // stride
+    return slice(first, first + len(range(start, pixels, stride))), slice(start, pixels, stride)
 
 
 def _cells(x: Array, size: int) -> Array:
@@ -183,6 +216,14 @@ conv_transpose2d = op(_transposed, lambda g, z, y, W, size, **how: conv2d(g, W, 
                                    lambda g, z, y, W, size, **how: conv2d_kernel(g, y, size=W.shape[:2], **how))
 conv2d_kernel    = op(_kernel,     lambda g, z, x, y, size, **how: conv_transpose2d(y, g, size=x.shape[1:3], **how),
                                    lambda g, z, x, y, size, **how: conv2d(x, g, **how))
+
+# ---- the same + b, one number for each channel
+conv2d_affine    = op(_convolve,   lambda g, z, x, W, b, **how: conv_transpose2d(g, W, size=x.shape[1:3], **how),
+                                   lambda g, z, x, W, b, **how: conv2d_kernel(x, g, size=W.shape[:2], **how),
+                                   lambda g, z, x, W, b, **how: g)
+conv_transpose2d_affine = op(_transposed, lambda g, z, y, W, b, size, **how: conv2d(g, W, **how),
+                                   lambda g, z, y, W, b, size, **how: conv2d_kernel(g, y, size=W.shape[:2], **how),
+                                   lambda g, z, y, W, b, size, **how: g)
 
 # ---- cells of size x size pixels
 max_pool2d       = op(_max_pool2d, lambda g, z, x, size: _to_winners(g, z, x, size))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
+from math import prod
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -311,8 +312,9 @@ def _array_sum_to(x: Array, shape: tuple[int, ...]) -> Array:
     new = x.ndim - len(shape)
     if new < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[new:], strict=True)):
         raise ValueError(f"{x.shape} is no broadcast of {shape}")
-    if x.ndim == 2 and shape == x.shape[1:] and isinstance(x, np.ndarray):
-        return np.ones(len(x), x.dtype) @ x         # a bias: the product is 1.5 times as fast as the sum
+    if shape and shape == x.shape[new:] and isinstance(x, np.ndarray):
+        rows = x.reshape(prod(x.shape[:new]), prod(shape))
+        return (np.ones(len(rows), x.dtype) @ rows).reshape(shape)      # a bias: 1.5 to 12 times as fast as the sum
     axes = tuple(range(new)) + tuple(new + i for i, n in enumerate(shape) if n == 1)
     return x.sum(axes, keepdims=True).reshape(shape)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..conv import conv2d, conv_size, conv_transpose2d, conv_transpose_size, max_pool2d, upsample2d
+from ..conv import conv2d_affine, conv_size, conv_transpose2d_affine, conv_transpose_size, max_pool2d, upsample2d
 from ..errors import BadValue
 from ..functions import Value
 from ..refusals import describe
@@ -38,7 +38,7 @@ class Conv2D:
 
     def __call__(self, x: Value, rng: Any = None) -> Tensor:
         _check_image(self, x, self.W.shape[2])
-        return self.activation(conv2d(x, self.W, **self.walk) + self.b)
+        return self.activation(conv2d_affine(x, self.W, self.b, **self.walk))
 
 
 class ConvTranspose2D:
@@ -73,7 +73,8 @@ class ConvTranspose2D:
 
     def __call__(self, y: Value, rng: Any = None) -> Tensor:
         _check_image(self, y, self.W.shape[3])
-        return self.activation(conv_transpose2d(y, self.W, size=self.size(*y.shape[1:3]), **self.walk) + self.b)
+        size = self.size(*y.shape[1:3])
+        return self.activation(conv_transpose2d_affine(y, self.W, self.b, size=size, **self.walk))
 
 
 class TiedConv2D:
@@ -91,7 +92,7 @@ class TiedConv2D:
 
     def __call__(self, y: Value, rng: Any = None) -> Tensor:
         _check_image(self, y, self.W.shape[3])
-        return self.activation(conv_transpose2d(y, self.W, size=self.image, **self.walk) + self.b)
+        return self.activation(conv_transpose2d_affine(y, self.W, self.b, size=self.image, **self.walk))
 
 
 class MaxPool2D:
