@@ -16,6 +16,8 @@ from tinyae import Tensor, conv, ops
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
+import cpu_vs_gpu  # noqa: E402
+import growth  # noqa: E402
 import libraries  # noqa: E402
 import losses  # noqa: E402
 import step  # noqa: E402
@@ -129,3 +131,49 @@ def test_numbers_have_three_figures_and_tables_are_markdown():
 def test_a_busy_machine_is_said():
     assert timing.busy(0.0) == "" and "1.5 of" in timing.busy(1.5)
     assert np.isfinite(timing.others_now(0.01))
+
+
+def test_cpu_vs_gpu_has_two_halves_where_there_is_a_gpu(double, tmp_path, capsys):
+    with double.counting() as n:
+        assert cpu_vs_gpu.main(["--only", "W2,W8", "--batches", "1,2", "--rounds", "2", "--seconds", "0.001",
+                                "--out", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "cpu_vs_gpu.json").read_text())
+    found = result["workloads"]["W8"]["2"]
+    assert set(found) == {"cpu", "cuda", "speedup"} and len(found["cuda"]["products"]) == 2
+    assert n.launches > 100 and n.syncs > 2 * 2 * 2 * 2         # both workloads, batches, things measured, rounds
+    said = capsys.readouterr().out
+    assert "speed-up" in said and "W8: " in said and (tmp_path / "cpu_vs_gpu.png").stat().st_size > 10_000
+
+
+def test_without_a_gpu_the_cpu_s_half_runs_and_says_what_is_missing(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert cpu_vs_gpu.main(["--only", "W8", "--batches", "4", "--rounds", "1", "--seconds", "0.001", "--out",
+                            str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "CuPy cannot be imported" in said.err and "GPU" not in said.out
+
+
+@pytest.mark.parametrize("speedups, sentence", [
+    ({1: 2.0, 8: 3.0}, "the GPU wins from batch 1 on"), ({1: 0.1, 8: 1.0}, "the CPU wins up to batch 8"),
+    ({1: 0.1, 100: 10.0}, "below batch 10 the CPU wins here, above it the GPU"),
+    ({1: 2.0, 8: 0.5}, "the GPU wins for small batches only: the CPU is ahead at batch 8")])
+def test_the_crossing_is_said_plainly(speedups, sentence):
+    assert cpu_vs_gpu.crossing(speedups) == sentence
+
+
+def test_growth_runs_to_its_end(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(growth, "SIZES", {name: sizes[:2] for name, sizes in growth.QUICK.items()})
+    monkeypatch.setattr(growth, "REPEATS", 1)
+    monkeypatch.setattr(growth, "SECONDS", 0.001)
+    assert growth.main(["--out", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "growth.json").read_text())["growth"]
+    assert set(result) == set(growth.GROWTHS) and all(cost["MB"] > 0 < cost["ms"] for cost in result["depth"].values())
+    assert result["batch"]["64"]["MB"] > 1.2 * result["batch"]["16"]["MB"]          # images, activations, gradients
+    assert result["images"]["1000"]["MB"] == pytest.approx(result["images"]["10000"]["MB"], rel=0.01)
+    assert result["steps"]["10"]["MB"] == pytest.approx(result["steps"]["100"]["MB"], rel=0.01)
+    assert "slope" in capsys.readouterr().out and (tmp_path / "growth.png").stat().st_size > 10_000
+
+
+def test_a_slope_is_that_of_the_large_sizes():
+    sizes = [1, 10, 100, 1000]
+    assert growth.slope(sizes, [5 + n ** 2 for n in sizes]) == pytest.approx(2, abs=0.01)

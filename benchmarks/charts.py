@@ -1,0 +1,44 @@
+"""charts: panels of lines on logarithmic axes, drawn by matplotlib if it is installed."""
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tinyae import files, plots
+
+Line = tuple[Sequence[float], Sequence[float]]      # x and y
+
+
+class Panel(NamedTuple):
+    """Lines by name, over what, in which unit."""
+
+    title: str
+    xlabel: str
+    ylabel: str
+    lines: Mapping[str, Line]
+
+
+def draw(panels: Sequence[Panel], path: Path, columns: int = 3) -> None:
+    """The panels, row by row, as a PNG; without matplotlib a sentence that says so."""
+    if not plots.available():
+        return
+    from matplotlib.figure import Figure
+
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for axis, panel in zip(axes, panels, strict=False):
+        for (name, (x, y)), marker in zip(panel.lines.items(), "os^vD<>", strict=False):
+            axis.plot(x, y, marker=marker, markersize=4, label=name)
+        axis.set(title=panel.title, xlabel=panel.xlabel, ylabel=panel.ylabel, xscale="log", yscale="log")
+        axis.title.set_fontsize(10)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    for axis in list(axes)[len(panels):]:
+        axis.remove()
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    files.write(path, content.getvalue())
+    print(path)

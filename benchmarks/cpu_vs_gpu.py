@@ -1,0 +1,175 @@
+"""When does a GPU pay? A training step on the CPU and on the GPU, over batch sizes.
+
+    python benchmarks/cpu_vs_gpu.py             every workload, batches from 1 to 4096: ten minutes
+    python benchmarks/cpu_vs_gpu.py --quick     two small workloads: under a minute
+    python benchmarks/cpu_vs_gpu.py --only W1,W6 --batches 32,128,512
+
+Both sides use all they have: the CPU as many threads as its BLAS takes, on the clock. Each is warmed up, then they take
+turns; a turn is many steps and one wait for the device. Without a GPU the CPU's half runs, and what is missing is said.
+GFLOP/s counts the matrix products alone; beside it stands what the products reach when nothing else is computed.
+The tables are printed; FOLDER gets cpu_vs_gpu.json and cpu_vs_gpu.png.
+"""
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from math import exp, log
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import charts
+import timing
+import workloads
+from libraries import products, tinyae
+from workloads import WORKLOADS, Workload
+
+from tinyae.backend import device as device_named
+from tinyae.backend import synchronize, to_device
+from tinyae.errors import BadValue
+
+BATCHES, IMAGES = [1, 4, 16, 64, 256, 1024, 4096], [1, 4, 16, 64]      # IMAGES: of a convolutional net
+NAMES = [name for name in WORKLOADS if name != "W8b"]                   # which is W8 in another batch
+QUICK, QUICK_BATCHES = ["W2", "W8"], [1, 32, 512]
+SIDES = {"cpu": "CPU", "cuda": "GPU"}
+
+
+def block(step: timing.Step, steps: int, device: str) -> float:
+    """Seconds per step of so many, the device's last kernel included."""
+    began = time.perf_counter()
+    for _ in range(steps):
+        step()
+    synchronize(device)
+    return (time.perf_counter() - began) / steps
+
+
+def measure(w: Workload, devices: Sequence[str], rounds: int, seconds: float) -> dict[str, dict[str, list[float]]]:
+    """Milliseconds per step in each round, by device: of the step, and of its products alone."""
+    sides: dict[tuple[str, str], timing.Step] = {}
+    for device in devices:
+        sides[device, "step"] = tinyae.build(w, device)
+        sides[device, "products"] = products.build(w, partial(to_device, device=device))
+    steps = {}
+    for (device, what), step in sides.items():
+        block(step, 3, device)                                          # kernels are compiled, memory is taken
+        steps[device, what] = max(1, int(seconds / block(step, 3, device)))
+    found: dict[str, dict[str, list[float]]] = {device: {"step": [], "products": []} for device in devices}
+    for _ in range(rounds):
+        for (device, what), step in sides.items():
+            found[device][what].append(float(f"{1e3 * block(step, steps[device, what], device):.5g}"))
+    return found
+
+
+def crossing(speedups: dict[int, float]) -> str:
+    """speedups: CPU time over GPU time, by batch. Where the lines cross, between two batches, on logarithmic axes."""
+    pairs = sorted(speedups.items())
+    first, last = pairs[0][0], pairs[-1][0]
+    if min(speedups.values()) > 1:
+        return f"the GPU wins from batch {first} on"
+    if max(speedups.values()) <= 1:
+        return f"the CPU wins up to batch {last}"
+    for (low, before), (high, after) in reversed(list(pairwise(pairs))):
+        if before <= 1 < after:
+            at = exp(log(low) + log(high / low) * log(1 / before) / log(after / before))
+            return f"below batch {round(at)} the CPU wins here, above it the GPU"
+    return f"the GPU wins for small batches only: the CPU is ahead at batch {last}"
+
+
+# ---- tables
+
+def gflops(name: str, batch: int, milliseconds: Sequence[float]) -> str:
+    return timing.number(workloads.flops(WORKLOADS[name].sized(batch)) / median(milliseconds) / 1e6)
+
+
+def report(result: dict[str, Any]) -> str:
+    """A table and a sentence for each workload."""
+    parts = []
+    for name, batches in result["workloads"].items():
+        devices = [device for device in SIDES if device in next(iter(batches.values()))]
+        head = ["batch"]
+        for side in (SIDES[device] for device in devices):
+            head += [f"{side} ms a step", "quartiles", f"{side} GFLOP/s", "its products'"]
+        rows = []
+        for batch, found in batches.items():
+            row = [f"{int(batch):,}"]
+            for device in devices:
+                low, middle, high = map(timing.number, timing.quartiles({"rounds_ms": found[device]["step"]}))
+                row += [middle, f"{low} to {high}", *(gflops(name, int(batch), found[device][what])
+                                                      for what in ("step", "products"))]
+            rows.append(row + ([timing.number(found["speedup"])] if "speedup" in found else []))
+        both = len(devices) == 2
+        parts += [f"### {name} {WORKLOADS[name].title}\n", timing.table(head + ["speed-up"] * both, rows), ""]
+        if both:
+            parts.append(f"{name}: {crossing({int(batch): found['speedup'] for batch, found in batches.items()})}.\n")
+    return "\n".join(parts)
+
+
+def panels(result: dict[str, Any]) -> list[charts.Panel]:
+    found = []
+    for name, batches in result["workloads"].items():
+        x = list(map(int, batches))
+        lines = {SIDES[device]: (x, [median(found[device]["step"]) for found in batches.values()])
+                 for device in SIDES if device in next(iter(batches.values()))}
+        found.append(charts.Panel(f"{name} {WORKLOADS[name].title}", "batch", "ms a step", lines))
+    return found
+
+
+def gpu() -> str:
+    """The GPU's name and driver, as its own tool tells them."""
+    try:
+        asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return "a GPU that nvidia-smi does not name"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)} in batches of {QUICK_BATCHES}")
+    parser.add_argument("--only", metavar="W1,W2", help=f"workloads, of {', '.join(NAMES)}")
+    parser.add_argument("--batches", metavar="1,32", help=f"{BATCHES}; {IMAGES} for W7")
+    parser.add_argument("--rounds", type=int, help="turns of each side (9; quick: 3)")
+    parser.add_argument("--seconds", type=float, default=0.2, help="of a turn, or one step (0.2)")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
+                        help="where the results go (runs/benchmarks)")
+    asked = parser.parse_args(arguments)
+    names = asked.only.split(",") if asked.only else QUICK if asked.quick else NAMES
+    if unknown := set(names) - set(WORKLOADS):
+        parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    devices, result, others = ["cpu"], timing.machine(), [timing.others_now()]
+    try:
+        devices.append(device_named("cuda"))
+        result["gpu"] = gpu()
+    except BadValue as missing:
+        result["no gpu"] = missing.got
+        print(f"Only the CPU's half, for there is no GPU:\n{missing}\n", file=sys.stderr)
+    result["workloads"] = {}
+    for name in names:
+        w = WORKLOADS[name]
+        some = list(map(int, asked.batches.split(","))) if asked.batches else (
+            QUICK_BATCHES if asked.quick else IMAGES if w.kind == "conv_vae" else BATCHES)
+        result["workloads"][name] = {}
+        for batch in some:
+            print(f"{name}, batch {batch} ...", flush=True)
+            found: dict[str, Any] = dict(measure(w.sized(batch), devices, asked.rounds or (3 if asked.quick else 9),
+                                                 asked.seconds))
+            if len(devices) == 2:
+                found["speedup"] = round(median(cpu / gpu for cpu, gpu in zip(
+                    found["cpu"]["step"], found["cuda"]["step"], strict=True)), 4)
+            result["workloads"][name][str(batch)] = found
+            others.append(timing.others_now(0.1))
+    result["others"] = round(median(others), 2)
+    print(f"\n{report(result)}\n{timing.write(asked.out, 'cpu_vs_gpu', result)}")
+    charts.draw(panels(result), asked.out / "cpu_vs_gpu.png")
+    if warning := timing.busy(result["others"]):
+        print(warning, file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""How does the cost of a training step grow? With the batch, the width, the depth, the data set, the steps done.
+
+    python benchmarks/growth.py             five minutes; the files of up to 8 GB are holes, and take no room
+    python benchmarks/growth.py --quick     small sizes only: half a minute
+    python benchmarks/growth.py --only depth,batch
+
+Of an autoencoder with one hidden width, trained by Adam. Time is CPU time per step, memory the most that NumPy's arrays
+take at one moment of a step, parameters and batch included. A slope of s says: twice the size costs 2^s times as much.
+The tables are printed; FOLDER gets growth.json and growth.png.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import charts
+import numpy as np
+import timing
+
+from tinyae import data, grad, params
+from tinyae.functions import squared_error
+from tinyae.layers import dense_stack
+from tinyae.ops import mean
+from tinyae.optim import Adam
+
+PIXELS, HIDDEN, BATCH = 784, 256, 128
+NARROW = 64                 # the width of deep nets
+SIZES = {"batch": [2 ** i for i in range(14)], "width": [2 ** i for i in range(6, 14)],
+         "depth": [2, 5, 10, 20, 50, 100, 200, 500, 1000], "images": [10 ** i for i in range(3, 8)],
+         "steps": [10, 100, 1000, 10_000]}
+QUICK = {"batch": [16, 64, 256], "width": [64, 128, 256], "depth": [2, 10, 50], "images": [1000, 10_000],
+         "steps": [10, 100, 1000]}
+MEANS = {"batch": f"images in a batch; {PIXELS}-{HIDDEN}-{PIXELS}",
+         "width": f"hidden units; {PIXELS}-width-{PIXELS}, batch {BATCH}",
+         "depth": f"layers of {NARROW} units, batch {BATCH}",
+         "images": f"images in a mapped file; {PIXELS}-{HIDDEN}-{PIXELS}, batch {BATCH} gathered in each step",
+         "steps": f"steps done before; {NARROW}-{NARROW}-{NARROW}, batch {BATCH}"}
+REPEATS, SECONDS = 9, 0.05  # of each size: median of so many, each of so many seconds or one step
+
+
+def trainer(widths: Sequence[int]) -> Callable[[np.ndarray], None]:
+    """A net of these widths; -> what makes one step of it, on a batch (n, widths[0])."""
+    net = dense_stack(widths, "tanh", rng=np.random.default_rng(0))
+    own = params(net)
+    optimiser = Adam(own)
+
+    def step(x: np.ndarray) -> None:
+        optimiser.step(grad(mean(squared_error(net(x), x)), own))
+    return step
+
+
+def uniform(n: int, d: int) -> np.ndarray:
+    x = np.random.default_rng(0).random((n, d), dtype=np.float32)
+    x.flags.writeable = False
+    return x
+
+
+def seconds_of(step: Callable[[], Any]) -> float:
+    """CPU time of a step."""
+    times = []
+    for _ in range(REPEATS):
+        steps, began = 0, time.process_time()
+        while steps == 0 or time.process_time() - began < SECONDS:
+            step()
+            steps += 1
+        times.append((time.process_time() - began) / steps)
+    return median(times)
+
+
+def measure(make: Callable[[], Callable[[], Any]]) -> dict[str, float]:
+    """Seconds per step of what `make` makes, and the most bytes at one time since before it was made."""
+    tracemalloc.start()         # NumPy reports its arrays there
+    step = make()
+    step()
+    tracemalloc.reset_peak()
+    step()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return {"ms": 1e3 * seconds_of(step), "MB": peak / 1e6}
+
+
+def by_batch(n: int) -> dict[str, float]:
+    def make() -> Callable[[], Any]:
+        step, x = trainer([PIXELS, HIDDEN, PIXELS]), uniform(n, PIXELS)
+        return lambda: step(x)
+    return measure(make)
+
+
+def by_width(n: int) -> dict[str, float]:
+    def make() -> Callable[[], Any]:
+        step, x = trainer([PIXELS, n, PIXELS]), uniform(BATCH, PIXELS)
+        return lambda: step(x)
+    return measure(make)
+
+
+def by_depth(n: int) -> dict[str, float]:
+    def make() -> Callable[[], Any]:
+        step, x = trainer([NARROW] * (n + 1)), uniform(BATCH, NARROW)
+        return lambda: step(x)
+    return measure(make)
+
+
+def by_images(n: int) -> dict[str, float]:
+    """Random batches out of a .npy that is one long hole: it takes no room on the disk, and reads as zeros."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "images.npy")
+        np.lib.format.open_memmap(path, "w+", np.uint8, (n, 28, 28)).flush()
+        images = data.load(str(path))[0].images
+
+        def make() -> Callable[[], Any]:
+            step, rng = trainer([PIXELS, HIDDEN, PIXELS]), np.random.default_rng(0)
+            return lambda: step(data.batch(images, rng.integers(0, len(images), BATCH)))
+        return measure(make)
+
+
+def by_steps(n: int) -> dict[str, float]:
+    """A step after n others."""
+    def make() -> Callable[[], Any]:
+        step, x = trainer([NARROW] * 3), uniform(BATCH, NARROW)
+        for _ in range(n):
+            step(x)
+        return lambda: step(x)
+    return measure(make)
+
+
+GROWTHS = {"batch": by_batch, "width": by_width, "depth": by_depth, "images": by_images, "steps": by_steps}
+
+
+def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """Of the line through the last half of the points, on logarithmic axes: small sizes pay what all sizes pay."""
+    half = max(2, (len(sizes) + 1) // 2)
+    return float(np.polyfit(np.log(sizes[-half:]), np.log(costs[-half:]), 1)[0])
+
+
+def columns(result: dict[str, Any], name: str) -> tuple[list[int], list[float], list[float]]:
+    """(sizes, milliseconds, megabytes)."""
+    found = result["growth"][name]
+    return list(map(int, found)), [cost["ms"] for cost in found.values()], [cost["MB"] for cost in found.values()]
+
+
+def report(result: dict[str, Any]) -> str:
+    parts = []
+    for name in result["growth"]:
+        sizes, ms, mb = columns(result, name)
+        rows = [[f"{n:,}", timing.number(t), timing.number(m)] for n, t, m in zip(sizes, ms, mb, strict=True)]
+        half = sizes[-max(2, (len(sizes) + 1) // 2)]
+        rows.append([f"slope from {half:,} on", f"{slope(sizes, ms):.2f}", f"{slope(sizes, mb):.2f}"])
+        parts += [f"### {name}: {MEANS[name]}\n", timing.table([name, "ms a step", "MB at most"], rows), ""]
+    return "\n".join(parts)
+
+
+def panels(result: dict[str, Any]) -> Iterator[charts.Panel]:
+    for name in result["growth"]:
+        sizes, ms, mb = columns(result, name)
+        yield charts.Panel(f"{MEANS[name].partition(';')[0].partition(',')[0]}", name, "ms, MB", {
+            f"ms a step, slope {slope(sizes, ms):.2f}": (sizes, ms),
+            f"MB at most, slope {slope(sizes, mb):.2f}": (sizes, mb)})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small sizes only")
+    parser.add_argument("--only", metavar="A,B", help=f"of {', '.join(GROWTHS)}")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
+                        help="where the results go (runs/benchmarks)")
+    asked = parser.parse_args(arguments)
+    names = asked.only.split(",") if asked.only else list(GROWTHS)
+    if unknown := set(names) - set(GROWTHS):
+        parser.error(f"unknown {', '.join(unknown)}; there are {', '.join(GROWTHS)}")
+    result, others = timing.machine() | {"growth": {}}, []
+    for name in names:
+        result["growth"][name] = {}
+        for n in (QUICK if asked.quick else SIZES)[name]:
+            print(f"{name} {n:,} ...", flush=True)
+            result["growth"][name][str(n)] = {key: float(f"{cost:.5g}") for key, cost in GROWTHS[name](n).items()}
+            others.append(timing.others_now(0.1))
+    result["others"] = round(median(others), 2)
+    print(f"\n{report(result)}\n{timing.write(asked.out, 'growth', result)}")
+    charts.draw(list(panels(result)), asked.out / "growth.png")
+    if warning := timing.busy(result["others"]):
+        print(warning, file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
