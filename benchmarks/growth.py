@@ -43,6 +43,7 @@ MEANS = {"batch": f"images in a batch; {PIXELS}-{HIDDEN}-{PIXELS}",
          "images": f"images in a mapped file; {PIXELS}-{HIDDEN}-{PIXELS}, batch {BATCH} gathered in each step",
          "steps": f"steps done before; {NARROW}-{NARROW}-{NARROW}, batch {BATCH}"}
 REPEATS, SECONDS = 9, 0.05  # of each size: median of so many, each of so many seconds or one step
+LAST = 4                    # sizes that the slopes are made of
 
 
 def trainer(widths: Sequence[int]) -> Callable[[np.ndarray], None]:
@@ -134,9 +135,8 @@ GROWTHS = {"batch": by_batch, "width": by_width, "depth": by_depth, "images": by
 
 
 def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """Of the line through the last half of the points, on logarithmic axes: small sizes pay what all sizes pay."""
-    half = max(2, (len(sizes) + 1) // 2)
-    return float(np.polyfit(np.log(sizes[-half:]), np.log(costs[-half:]), 1)[0])
+    """Of the line through the LAST points, on logarithmic axes: small sizes pay what all sizes pay."""
+    return float(np.polyfit(np.log(sizes[-LAST:]), np.log(costs[-LAST:]), 1)[0])
 
 
 def columns(result: dict[str, Any], name: str) -> tuple[list[int], list[float], list[float]]:
@@ -150,8 +150,7 @@ def report(result: dict[str, Any]) -> str:
     for name in result["growth"]:
         sizes, ms, mb = columns(result, name)
         rows = [[f"{n:,}", timing.number(t), timing.number(m)] for n, t, m in zip(sizes, ms, mb, strict=True)]
-        half = sizes[-max(2, (len(sizes) + 1) // 2)]
-        rows.append([f"slope from {half:,} on", f"{slope(sizes, ms):.2f}", f"{slope(sizes, mb):.2f}"])
+        rows.append([f"slope from {sizes[-LAST:][0]:,} on", f"{slope(sizes, ms):.2f}", f"{slope(sizes, mb):.2f}"])
         parts += [f"### {name}: {MEANS[name]}\n", timing.table([name, "ms a step", "MB at most"], rows), ""]
     return "\n".join(parts)
 
@@ -175,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(names) - set(GROWTHS):
         parser.error(f"unknown {', '.join(unknown)}; there are {', '.join(GROWTHS)}")
     result, others = timing.machine() | {"growth": {}}, []
+    by_batch(1)                 # or the first size would pay for what is imported on the way
     for name in names:
         result["growth"][name] = {}
         for n in (QUICK if asked.quick else SIZES)[name]:

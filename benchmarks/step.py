@@ -67,6 +67,12 @@ def small_costs(chosen: Sequence[str], rounds: int, seconds: float) -> dict[str,
             for library, figures in chains.items()}
 
 
+def versions(chosen: Sequence[str]) -> dict[str, str]:
+    modules = {importlib.import_module(f"libraries.{library}").IMPORT.partition(".")[0] for library in chosen}
+    return {module: importlib.import_module(module).__version__ for module in sorted(modules - {"numpy", OURS})
+            if hasattr(importlib.import_module(module), "__version__")}
+
+
 # ---- tables
 
 def title(name: str) -> str:
@@ -153,13 +159,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{library} is left out: {module} is not installed")
     rounds = asked.rounds or (5 if asked.quick else 15)
     steps = {name: compare(name, chosen, rounds, asked.seconds, asked.threads) for name in names}
-    result = timing.machine() | {"threads": asked.threads, "absent": absent, "workloads": steps,
-                                 "costs": small_costs(chosen, rounds, asked.seconds)}
+    result = timing.machine(asked.threads) | {
+        "versions": versions(chosen), "absent": absent, "workloads": steps,
+        "costs": small_costs(chosen, rounds, asked.seconds), "others": round(others(steps), 2)}
     for name, found in steps.items():
         print(f"\n{title(name)}\n\n{details(name, found)}")
     print(f"\n{costs_table(result['costs'])}\n\ntinyae's time over that of the others:\n\n{overview(steps)}\n")
     print(timing.write(asked.out, "step", result))
-    for trouble in [timing.busy(others(steps)), *disagreeing(steps)]:
+    for trouble in [timing.busy(result["others"]), *disagreeing(steps)]:
         if trouble:
             print(trouble, file=sys.stderr)
     return bool(disagreeing(steps))

@@ -195,13 +195,14 @@ def import_ms(modules: Sequence[str], rounds: int) -> dict[str, float]:
     return {module: round(1e3 * median(times[1:]), 1) for module, times in took.items()}
 
 
-def machine() -> dict[str, Any]:
-    """What the figures depend on."""
+def machine(threads: int | str | None = None) -> dict[str, Any]:
+    """What the figures depend on; threads: of each program, if not those of the environment."""
     from tinyae.cards import machine  # not above: programs that are timed import this file
 
     blas = np.show_config("dicts")["Build Dependencies"]["blas"]        # type: ignore[call-overload, index]
-    return {"machine": machine(), "blas": f"{blas['name']} {blas['version']}", "system": platform.platform(terse=True),
-            "date": time.strftime("%Y-%m-%d")}
+    asked = next((os.environ[name] for name in ("OPENBLAS_NUM_THREADS", *THREADS) if name in os.environ), "all")
+    return {"machine": machine(), "blas": f"{blas['name']} {blas['version']}", "threads": str(threads or asked),
+            "system": platform.platform(terse=True), "date": time.strftime("%Y-%m-%d")}
 
 
 # ---- figures

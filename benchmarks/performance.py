@@ -1,0 +1,172 @@
+"""docs/performance.md, from what the other benchmarks measure.
+
+    python benchmarks/performance.py                    all of them, one after the other: an hour on an idle machine
+    python benchmarks/performance.py --only step        one of them; the others' figures stay
+    python benchmarks/performance.py --report           no run: the page again, from benchmarks/measured
+
+Every figure of the page is one of those files'. Libraries to compare with are used where they are installed.
+"""
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cpu_vs_gpu
+import feeding
+import growth
+import shares
+import step
+import techniques
+import timing
+
+from tinyae import cards, files
+
+ROOT = Path(__file__).parents[1]
+MEASURED, PAGE = ROOT / "benchmarks" / "measured", ROOT / "docs" / "performance.md"
+
+HEAD = """# Performance
+
+Every figure is measured by the command beside its table; the files are in benchmarks/measured, and this page is drawn
+from them by `python benchmarks/performance.py --report`. Times are medians; with one thread they are CPU time, which
+other programs disturb least.
+"""
+
+STEP = """## A training step beside others
+
+`python benchmarks/step.py` trains the same models in every library, from the same weights, on the same batches, with
+the same noise, and checks that their losses agree. This is tinyae's time over that of the others; below 1, tinyae is
+the faster. `hand` is the step written by hand in NumPy, without autograd: what an engine could reach if it cost
+nothing. `products` is the step's matrix products alone, each into an array that is there already; for a convolution,
+those of its patches, already gathered, with its kernel.
+
+{overview}
+
+How to read this on another machine. The ratios to `hand` and to `products` carry over: both sides use one NumPy, one
+BLAS. The ratios to other libraries do not: each brings its own matrix product, and most of a step is matrix products,
+so that they depend on whose is the better on this processor. W8 is the contrary: so small that it shows what a library
+spends on its own bookkeeping.
+
+What a library costs before it computes anything:
+
+{costs}
+"""
+
+WHERE = """## Where the time goes
+
+`python benchmarks/shares.py`, in percent of tinyae's step. Products are those of the dense layers, biases included; the
+engine is what no row accounts for: walking the tape, and Python between the rows.
+
+{shares}
+"""
+
+WORTH = """## What each technique is worth
+
+`python benchmarks/techniques.py` switches one technique off and puts its plain twin in its place: 1.20 says that
+without it a step takes 1.20 times as long. A few hundredths are noise.
+
+{techniques}
+
+Where a technique does not show, it cannot: W8 has no large arrays, nets of rectifiers no sigmoid to speed up, and small
+nets fit into the cache as a whole.
+"""
+
+FEEDING = """## Feeding the step
+
+`python benchmarks/feeding.py`: what it takes to gather a batch of bytes and make it float32, and to draw noise or
+masks, in the training loop itself, of {images:,} images in batches of {batch}.
+
+{feeding}
+"""
+
+GROWTH = """## How cost grows
+
+`python benchmarks/growth.py`. With a slope of s twice the size costs 2^s times as much; it is that of the last
+{last} sizes, as small ones pay what all sizes pay, Adam's update of the weights above all.
+
+![time and memory over batch, width, depth, images, steps](../benchmarks/measured/growth.png)
+
+{growth}
+"""
+
+GPU = """## CPU and GPU
+
+`python benchmarks/cpu_vs_gpu.py`, both with all they have, on the clock. GFLOP/s counts the matrix products of a step;
+"its products'" is what they reach when nothing else is computed.{missing}
+
+![time of a step over the batch](../benchmarks/measured/cpu_vs_gpu.png)
+
+{gpu}
+"""
+
+
+def page(found: dict[str, dict[str, Any]]) -> str:
+    """The page of all that has been measured."""
+    parts = [HEAD]
+    if "step" in found:
+        steps = found["step"]["workloads"]
+        parts.append(STEP.format(overview=step.overview(steps), costs=step.costs_table(found["step"]["costs"])))
+    if "shares" in found:
+        parts.append(WHERE.format(shares=shares.report(found["shares"])))
+    if "techniques" in found:
+        parts.append(WORTH.format(techniques=techniques.report(found["techniques"])))
+    if "feeding" in found:
+        parts.append(FEEDING.format(feeding=feeding.report(found["feeding"]), images=found["feeding"]["images"],
+                                    batch=found["feeding"]["batch"]))
+    if "growth" in found:
+        parts.append(GROWTH.format(growth=growth.report(found["growth"]).strip(), last=growth.LAST))
+    if "cpu_vs_gpu" in found:
+        result = found["cpu_vs_gpu"]
+        missing = f" There was no GPU here ({result['no gpu']}): this is the CPU's half." if "no gpu" in result else (
+            f" The GPU: {result['gpu']}.")
+        parts.append(GPU.format(gpu=cpu_vs_gpu.report(result).strip(), missing=missing))
+    if "step" in found:
+        parts.append("## Each workload, library by library\n")
+        for name, result in found["step"]["workloads"].items():
+            parts.append(f"### {step.title(name)}\n\n{step.details(name, result)}\n")
+    parts += ["## Machines\n", *(f"- {name}: {described(result)}" for name, result in found.items())]
+    return "\n".join(parts) + "\n"
+
+
+def described(result: dict[str, Any]) -> str:
+    """Where and when it was measured, and with which libraries."""
+    versions = result.get("versions", {})
+    return (f"{result['machine']}, {result['blas']}, {result['threads']} threads, {result['system']}, {result['date']}"
+            + "".join(f", {library} {version}" for library, version in versions.items())
+            + ("" if result.get("others", 0) <= timing.BUSY else
+               f"; other programs kept {result['others']:.1f} CPUs busy meanwhile"))
+
+
+def measured() -> dict[str, dict[str, Any]]:
+    return {part: cards.read(MEASURED / f"{part}.json") for part in COMMANDS if (MEASURED / f"{part}.json").exists()}
+
+
+COMMANDS = ["step", "shares", "techniques", "feeding", "growth", "cpu_vs_gpu"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", metavar="A,B", help=f"of {', '.join(COMMANDS)}")
+    parser.add_argument("--report", action="store_true", help="draw the page from benchmarks/measured")
+    asked = parser.parse_args(arguments)
+    chosen = [] if asked.report else asked.only.split(",") if asked.only else COMMANDS
+    if unknown := set(chosen) - set(COMMANDS):
+        parser.error(f"unknown {', '.join(unknown)}; there are {', '.join(COMMANDS)}")
+    failed = []
+    for command in chosen:
+        began = time.perf_counter()
+        script = Path(__file__).with_name(f"{command}.py")
+        if subprocess.run([sys.executable, str(script), "--out", str(MEASURED)]).returncode:
+            failed.append(command)
+        print(f"{command}: {(time.perf_counter() - began) / 60:.1f} minutes", flush=True)
+    files.write(PAGE, page(measured()).encode())
+    print(PAGE)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Where does the time of a step go? Shares of its rows, forward and backward, of Adam, and of the engine itself.
+
+    python benchmarks/shares.py             every workload: a minute
+    python benchmarks/shares.py --only W1,W8
+
+A clock stands before each row's forward and vjps; of rows within rows the outer one counts. What no clock has seen is
+the engine and the Python between the rows. The table is printed; FOLDER/shares.json keeps it.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import timing
+from libraries import tinyae as library
+from techniques import forward_of
+from workloads import WORKLOADS
+
+from tinyae import conv, ops, optim
+
+ROUNDS, SECONDS = 9, 0.3
+KINDS = {"products": {"affine", "matmul"}, "convolutions": {"conv2d", "conv_transpose2d", "conv2d_kernel"},
+         "activations": {"relu", "leaky_relu", "elu", "sigmoid", "tanh"},
+         "loss of pixels": {"bce", "sse"}, "Adam": {"Adam"}}
+REST, ENGINE = "other rows", "engine"
+
+
+class Clocks:
+    """CPU seconds by name; a call within another counts for the outer one."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.running = False
+
+    def timed(self, name: str, f: Callable) -> Callable:
+        @wraps(f)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self.running:
+                return f(*args, **kwargs)
+            self.running, began = True, time.process_time()
+            try:
+                return f(*args, **kwargs)
+            finally:
+                self.running = False
+                self.seconds[name] += time.process_time() - began
+        return call
+
+
+def watch() -> Clocks:
+    """Clocks before every row and before Adam's step, from now on."""
+    clocks = Clocks()
+    rows = ops.ROWS | {name: row for name, row in vars(conv).items() if hasattr(row, "vjps")}
+    for name, row in rows.items():
+        forward_of(row, clocks.timed(name, row.forward))
+        row.vjps = tuple(vjp and clocks.timed(name, vjp) for vjp in row.vjps)
+        row.each = row.each and clocks.timed(name, row.each)
+    optim.Adam.step = clocks.timed("Adam", optim.Adam.step)     # type: ignore[method-assign]
+    return clocks
+
+
+def shares(name: str, clocks: Clocks) -> dict[str, float]:
+    """Parts of 1, by kind: medians of the rounds."""
+    step = library.build(WORKLOADS[name])
+    for _ in range(3):
+        step()
+    found: dict[str, list[float]] = defaultdict(list)
+    for _ in range(ROUNDS):
+        clocks.seconds.clear()
+        began = time.process_time()
+        while (total := time.process_time() - began) < SECONDS or not clocks.seconds:
+            step()
+        for kind, rows in KINDS.items():
+            found[kind].append(sum(clocks.seconds.pop(row, 0.0) for row in rows) / total)
+        found[REST].append(sum(clocks.seconds.values()) / total)
+        found[ENGINE].append(1 - sum(found[kind][-1] for kind in [*KINDS, REST]))
+    return {kind: round(median(parts), 4) for kind, parts in found.items()}
+
+
+def report(result: dict[str, Any]) -> str:
+    kinds = [*KINDS, REST, ENGINE]
+    rows = [[f"{name} {WORKLOADS[name].title}", *(f"{100 * found[kind]:.0f} %" if found[kind] >= 0.005 else ""
+                                                  for kind in kinds)] for name, found in result["workloads"].items()]
+    return timing.table(["workload", *kinds], rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", metavar="W1,W2", help=f"workloads, of {', '.join(WORKLOADS)}")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
+                        help="where shares.json goes (runs/benchmarks)")
+    asked = parser.parse_args(arguments)
+    names = asked.only.split(",") if asked.only else list(WORKLOADS)
+    if unknown := set(names) - set(WORKLOADS):
+        parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
+    clocks = watch()
+    result = timing.machine() | {"workloads": {name: shares(name, clocks) for name in names}}
+    print(f"{report(result)}\n\n{timing.write(asked.out, 'shares', result)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

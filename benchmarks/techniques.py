@@ -1,0 +1,164 @@
+"""What is each technique worth? A step of tinyae beside one in which the plain twin stands in its place.
+
+    python benchmarks/techniques.py             every dense workload: ten minutes
+    python benchmarks/techniques.py --quick     two of them: a minute
+    python benchmarks/techniques.py --only W1
+
+Each twin runs in a process of its own, side by side with tinyae as it is. A figure of 1.20 says: without this technique
+a step takes 1.20 times as long. They do not multiply: each is switched off alone. The table is printed;
+FOLDER/techniques.json keeps it.
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import timing
+from workloads import LATER, WORKLOADS
+
+NAMES, QUICK = ["W1", "W2", "W3", "W4", "W5", "W6", "W8"], ["W2", "W8"]
+WHOLE = "tinyae"
+
+# tinyae is imported where a twin is put in, and not above: memory is kept or not when it is imported.
+
+
+def as_it_is() -> None:
+    pass
+
+
+def give_memory_back() -> None:
+    os.environ["TINYAE_KEEP_MEMORY"] = "0"
+
+
+def product_then_bias() -> None:
+    from tinyae import ops
+
+    ops.affine = lambda x, W, b: x @ W + b
+
+
+def losses_of_rows() -> None:
+    from tinyae import functions, ops
+
+    functions.bce = lambda logits, x: ops.sum(ops.softplus(logits) - logits * x, axis=1)
+    functions.sse = lambda y, x: ops.sum(ops.square(y - x), axis=1)
+
+
+def fresh_arrays() -> None:
+    from tinyae import ops
+
+    forward_of(ops.sigmoid, lambda x: np.maximum(np.exp(-np.abs(x)), x >= 0) / (1 + np.exp(-np.abs(x))))
+    forward_of(ops.softplus, lambda x: np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0))
+    forward_of(ops.elu, lambda x: np.expm1(np.minimum(x, 0)) + np.maximum(x, 0))
+    forward_of(ops.bce, lambda logits, x: (ops.softplus(logits) - logits * x).sum(1))
+
+
+def sum_of_rows() -> None:
+    from tinyae import tensor
+
+    fast = tensor.sum_to.forward
+    forward_of(tensor.sum_to, lambda x, shape: x.sum(0) if x.ndim == 2 and shape == x.shape[1:] else fast(x, shape))
+
+
+def tensor_by_tensor() -> None:
+    from tinyae import optim
+
+    class Adam:
+        """The paper's lines, for one parameter after the other."""
+
+        def __init__(self, params: dict[str, Any], lr: float, betas: tuple[float, float], eps: float):
+            self.params, self.lr, self.betas, self.eps, self.t = params, lr, betas, eps, 0
+            self.m, self.v = ({name: np.zeros_like(p.data) for name, p in params.items()} for _ in range(2))
+
+        def step(self, grads: dict[str, Any]) -> None:
+            (b1, b2), m, v = self.betas, self.m, self.v
+            self.t += 1
+            for name, p in self.params.items():
+                g = grads[name]
+                m[name] = b1 * m[name] + (1 - b1) * g
+                v[name] = b2 * v[name] + (1 - b2) * g * g
+                p.data = p.data - self.lr * (m[name] / (1 - b1 ** self.t)) / (
+                    np.sqrt(v[name] / (1 - b2 ** self.t)) + self.eps)
+
+    optim.Adam = Adam           # type: ignore[misc, assignment]
+
+
+def all_at_once() -> None:
+    from tinyae import optim
+
+    optim.BLOCK = 1 << 62
+
+
+TWINS: dict[str, Callable[[], None]] = {
+    WHOLE: as_it_is,
+    "freed memory is kept, not given back to the system": give_memory_back,
+    "x @ W + b is one row, not two": product_then_bias,
+    "a loss is one row, not a chain of rows": losses_of_rows,
+    "sigmoid, softplus and elu in place, in few passes": fresh_arrays,
+    "a bias' gradient is a product, not a sum": sum_of_rows,
+    "Adam in place on all parameters joined, not one by one": tensor_by_tensor,
+    "Adam block by block in the cache": all_at_once,
+}
+
+
+def forward_of(row: Any, plain: Callable) -> None:
+    """Give a row another forward: a variable of its closure."""
+    row.__closure__[row.__code__.co_freevars.index("forward")].cell_contents = plain
+
+
+def without(name: str, workload: str) -> timing.Step:
+    TWINS[name]()
+    from libraries import tinyae
+
+    return tinyae.build(WORKLOADS[workload])
+
+
+def report(result: dict[str, Any]) -> str:
+    """A line for each technique, a column for each workload."""
+    races = result["workloads"]
+    rows = [[name, *(f"{timing.ratio(figures[name], figures[WHOLE]):.2f}" for figures in races.values())]
+            for name in TWINS if name != WHOLE]
+    faults = [f"{figures[WHOLE]['faults']:,}" for figures in races.values()]
+    without_memory = [f"{figures[list(TWINS)[1]]['faults']:,}" for figures in races.values()]
+    return timing.table(["technique", *races], [*rows, ["page faults a step", *faults],
+                                                ["the same where memory is given back", *without_memory]])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help=f"a few rounds of {', '.join(QUICK)}")
+    parser.add_argument("--only", metavar="W1,W2", help=f"workloads, of {', '.join(NAMES)}")
+    parser.add_argument("--rounds", type=int, help="turns of each twin (15; quick: 5)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="of a turn (0.3)")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
+                        help="where techniques.json goes (runs/benchmarks)")
+    asked = parser.parse_args(arguments)
+    names = asked.only.split(",") if asked.only else QUICK if asked.quick else NAMES
+    if unknown := set(names) - set(NAMES):
+        parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    result: dict[str, Any] = timing.machine(threads=1) | {"workloads": {}}
+    for name in names:
+        print(f"{name} ...", flush=True)
+        result["workloads"][name] = figures = timing.race(
+            {twin: partial(without, twin, name) for twin in TWINS},
+            rounds=asked.rounds or (5 if asked.quick else 15), seconds=asked.seconds)
+        right = figures[WHOLE]["losses"][LATER]
+        for twin, mine in figures.items():
+            if abs(mine["losses"][LATER] - right) > 1e-3 * abs(right):
+                raise SystemExit(f"{name}: without '{twin}' the loss is {mine['losses'][LATER]}, not {right}")
+    result["others"] = round(median(mine["others"] for figures in result["workloads"].values()
+                                    for mine in figures.values()), 2)
+    print(f"\n{report(result)}\n\n{timing.write(asked.out, 'techniques', result)}")
+    if warning := timing.busy(result["others"]):
+        print(warning, file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
