@@ -71,8 +71,8 @@ without it a step takes 1.20 times as long. A few hundredths are noise.
 
 {techniques}
 
-Where a technique does not show, it cannot: W8 has no large arrays, nets of rectifiers no sigmoid to speed up, and small
-nets fit into the cache as a whole.
+Where a technique does not show, it cannot: W8 has no large arrays, only W4 has tied weights, and small nets fit into
+the cache as a whole.
 """
 
 FEEDING = """## Feeding the step

@@ -57,6 +57,7 @@ def fresh_arrays() -> None:
     forward_of(ops.softplus, lambda x: np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0))
     forward_of(ops.elu, lambda x: np.expm1(np.minimum(x, 0)) + np.maximum(x, 0))
     forward_of(ops.bce, lambda logits, x: (ops.softplus(logits) - logits * x).sum(1))
+    ops._bce_slope = lambda g, x, y: g * (ops.sigmoid(x) - y)
 
 
 def sum_of_rows() -> None:
@@ -90,9 +91,21 @@ def tensor_by_tensor() -> None:
 
 
 def all_at_once() -> None:
-    from tinyae import optim
+    from tinyae import joined
 
-    optim.BLOCK = 1 << 62
+    joined.BLOCK = 1 << 62
+
+
+def as_it_falls() -> None:
+    from tinyae import ops
+
+    ops._turned = lambda W, x, g: x.mT @ g
+
+
+def unguarded() -> None:
+    from tinyae import functions
+
+    functions.bce_with_logits = functions.bce
 
 
 TWINS: dict[str, Callable[[], None]] = {
@@ -100,10 +113,12 @@ TWINS: dict[str, Callable[[], None]] = {
     "freed memory is kept, not given back to the system": give_memory_back,
     "x @ W + b is one row, not two": product_then_bias,
     "a loss is one row, not a chain of rows": losses_of_rows,
-    "sigmoid, softplus and elu in place, in few passes": fresh_arrays,
+    "sigmoid, softplus, elu, cross-entropy in place, in few passes": fresh_arrays,
     "a bias' gradient is a product, not a sum": sum_of_rows,
     "Adam in place on all parameters joined, not one by one": tensor_by_tensor,
     "Adam block by block in the cache": all_at_once,
+    "a tied weight's gradients lie in memory as it does": as_it_falls,
+    "a price: targets outside [0, 1] are refused": unguarded,
 }
 
 
