@@ -7,8 +7,6 @@ from math import ceil, floor, log10
 from pathlib import Path
 from typing import NamedTuple
 
-from tinyae import files, plots
-
 Line = tuple[Sequence[float], Sequence[float]]      # x and y
 
 
@@ -23,6 +21,8 @@ class Panel(NamedTuple):
 
 def draw(panels: Sequence[Panel], path: Path, columns: int = 3) -> None:
     """The panels, row by row, as a PNG; without matplotlib a sentence that says so."""
+    from tinyae import files, plots
+
     if not plots.available():
         return
     from matplotlib.figure import Figure
