@@ -85,8 +85,8 @@ def shares(name: str, clocks: Clocks) -> dict[str, float]:
 
 def report(result: dict[str, Any]) -> str:
     kinds = [*KINDS, REST, ENGINE]
-    rows = [[f"{name} {WORKLOADS[name].title}", *(f"{100 * found[kind]:.0f} %" if found[kind] >= 0.005 else ""
-                                                  for kind in kinds)] for name, found in result["workloads"].items()]
+    rows = [[WORKLOADS[name].label, *(f"{100 * found[kind]:.0f} %" if found[kind] >= 0.005 else "" for kind in kinds)]
+            for name, found in result["workloads"].items()]
     return timing.table(["workload", *kinds], rows)
 
 

@@ -75,11 +75,6 @@ def versions(chosen: Sequence[str]) -> dict[str, str]:
 
 # ---- tables
 
-def title(name: str) -> str:
-    w = WORKLOADS[name]
-    return f"{name} {w.title}, batch {w.batch}"
-
-
 def of(figures: dict[str, Any], library: str, side: str) -> str:
     return f"{timing.ratio(figures[library], figures[side]):.2f}" if side in figures and library != side else ""
 
@@ -107,7 +102,7 @@ def overview(steps: dict[str, Any]) -> str:
     rows = []
     for name, result in steps.items():
         figures = result["libraries"]
-        rows.append([title(name), timing.number(timing.quartiles(figures[OURS])[1]),
+        rows.append([WORKLOADS[name].label, timing.number(timing.quartiles(figures[OURS])[1]),
                      *(of(figures, OURS, other) for other in others)])
     return timing.table(["workload", "ms a step", *(f"/ {other}" for other in others)], rows)
 
@@ -163,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "versions": versions(chosen), "absent": absent, "workloads": steps,
         "costs": small_costs(chosen, rounds, asked.seconds), "others": round(others(steps), 2)}
     for name, found in steps.items():
-        print(f"\n{title(name)}\n\n{details(name, found)}")
+        print(f"\n{WORKLOADS[name].label}\n\n{details(name, found)}")
     print(f"\n{costs_table(result['costs'])}\n\ntinyae's time over that of the others:\n\n{overview(steps)}\n")
     print(timing.write(asked.out, "step", result))
     for trouble in [timing.busy(result["others"]), *disagreeing(steps)]:

@@ -39,6 +39,10 @@ class Workload:
     lr: float = 1e-3
     eps: float = 1e-8
 
+    @property
+    def label(self) -> str:
+        return f"{self.name} {self.title}, batch {self.batch}"
+
     def sized(self, batch: int) -> Workload:
         """The same with another batch."""
         return Workload(**{**vars(self), "batch": batch})
@@ -59,7 +63,7 @@ WORKLOADS = {w.name: w for w in [
     Workload("W7", "convolutional VAE, 128x128x3, latent 1000", "conv_vae", 16, (128, 3, 32, 64, 64, 64, 64, 64),
              latent=1000, activation="leaky_relu"),
     Workload("W8", "net 2-16-16-1, relu, squared error", "autoencoder", 1, (2, 16, 16, 1), loss="squared"),
-    Workload("W8b", "the same", "autoencoder", 32, (2, 16, 16, 1), loss="squared"),
+    Workload("W8b", "net 2-16-16-1, relu, squared error", "autoencoder", 32, (2, 16, 16, 1), loss="squared"),
 ]}
 
 
