@@ -60,7 +60,7 @@ What a library costs before it computes anything:
 WHERE = """## Where the time goes
 
 `python benchmarks/shares.py`, in percent of tinyae's step. Products are those of the dense layers, biases included; the
-engine is what no row accounts for: walking the tape, and Python between the rows.
+engine is what no row accounts for: walking the tape, adding up gradients, looking at targets, Python between the rows.
 
 {shares}
 """
@@ -136,7 +136,7 @@ def page(found: dict[str, dict[str, Any]]) -> str:
 def described(result: dict[str, Any]) -> str:
     """Where and when it was measured, and with which libraries."""
     versions = result.get("versions", {})
-    return (f"{result['machine']}, {result['blas']}, {result['threads']} threads, {result['system']}, {result['date']}"
+    return (f"{result['machine']}, {result['blas']}, threads: {result['threads']}, {result['system']}, {result['date']}"
             + "".join(f", {library} {version}" for library, version in versions.items())
             + ("" if result.get("others", 0) <= timing.BUSY else
                f"; other programs kept {result['others']:.1f} CPUs busy meanwhile"))

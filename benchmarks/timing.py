@@ -202,7 +202,7 @@ def machine(threads: int | str | None = None) -> dict[str, Any]:
     blas = np.show_config("dicts")["Build Dependencies"]["blas"]        # type: ignore[call-overload, index]
     asked = next((os.environ[name] for name in ("OPENBLAS_NUM_THREADS", *THREADS) if name in os.environ), "all")
     return {"machine": machine(), "blas": f"{blas['name']} {blas['version']}", "threads": str(threads or asked),
-            "system": platform.platform(terse=True), "date": time.strftime("%Y-%m-%d")}
+            "system": f"{platform.system()} {platform.machine()}", "date": time.strftime("%Y-%m-%d")}
 
 
 # ---- figures
