@@ -19,6 +19,7 @@ from typing import Any
 import cpu_vs_gpu
 import feeding
 import growth
+import launches
 import shares
 import step
 import techniques
@@ -104,6 +105,16 @@ GPU = """## CPU and GPU
 {gpu}
 """
 
+LAUNCHES = """## What a step asks of a GPU
+
+`python benchmarks/launches.py` counts it on a stand-in for CuPy. A kernel takes some microseconds to start, whatever it
+computes; while it computes for less than that, the number of kernels is the time of the step. "Without fusing" each
+operation of an elementwise function is a kernel of its own (tinyae/kernels.py). Uploads are the tables of addresses
+with which one kernel joins the gradients, where there are more than eight; nothing waits for a result.
+
+{launches}
+"""
+
 
 def page(found: dict[str, dict[str, Any]]) -> str:
     """The page of all that has been measured."""
@@ -125,6 +136,8 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         missing = f" There was no GPU here ({result['no gpu']}): this is the CPU's half." if "no gpu" in result else (
             f" The GPU: {result['gpu']}.")
         parts.append(GPU.format(gpu=cpu_vs_gpu.report(result).strip(), missing=missing))
+    if "launches" in found:
+        parts.append(LAUNCHES.format(launches=launches.report(found["launches"])))
     if "step" in found:
         parts.append("## Each workload, library by library\n")
         for name, result in found["step"]["workloads"].items():
@@ -146,7 +159,7 @@ def measured() -> dict[str, dict[str, Any]]:
     return {part: cards.read(MEASURED / f"{part}.json") for part in COMMANDS if (MEASURED / f"{part}.json").exists()}
 
 
-COMMANDS = ["step", "shares", "techniques", "feeding", "growth", "cpu_vs_gpu"]
+COMMANDS = ["step", "shares", "techniques", "feeding", "growth", "cpu_vs_gpu", "launches"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

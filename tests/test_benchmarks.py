@@ -19,6 +19,7 @@ sys.path.insert(0, str(FOLDER))
 import cpu_vs_gpu  # noqa: E402
 import feeding  # noqa: E402
 import growth  # noqa: E402
+import launches  # noqa: E402
 import libraries  # noqa: E402
 import losses  # noqa: E402
 import performance  # noqa: E402
@@ -155,6 +156,13 @@ def test_without_a_gpu_the_cpu_s_half_runs_and_says_what_is_missing(monkeypatch,
                             str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert "CuPy cannot be imported" in said.err and "GPU" not in said.out
+
+
+def test_launches_are_counted_with_and_without_fusing(tmp_path, capsys):
+    assert launches.main(["--only", "W8", "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "launches.json").read_text())["workloads"]["W8"]
+    assert 0 < found["kernels"]["launches"] < found["without fusing"]["launches"]
+    assert found["kernels"]["waits"] == 0 and "| W8 net" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("speedups, sentence", [
