@@ -1,7 +1,7 @@
 """What a step of training asks of a GPU, counted on the double: batch, noise, both passes and optimiser, all of it.
 
-A kernel takes some microseconds to start, whatever its size. On batches of usual size a GPU that is given 60 of them
-has done the arithmetic of 784-256-128-20-128-256-784 before the host has asked for it all.
+A kernel takes some microseconds to start, whatever it computes: where it computes for less, as in nets and batches of
+textbook size, the number of kernels is the time of a step.
 """
 from __future__ import annotations
 
