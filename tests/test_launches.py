@@ -13,6 +13,7 @@ import tiny_runs
 from conftest import real_cupy
 
 from tinyae import backend, data, grad, params, train
+from tinyae.data import dataset
 from tinyae.models import MODELS, VAE
 from tinyae.optim import Adam
 
@@ -35,6 +36,12 @@ def test_a_step_is_few_kernels_and_waits_for_none(double, name, monkeypatch, tab
     launches, _, uploads = counts[1]
     table.append(f"  {name:20} {launches:8} {uploads:8}")
     assert launches <= MOST.get(name, 200)
+
+
+def test_a_set_too_large_for_the_gpu_goes_there_batch_by_batch_and_nobody_waits(double, monkeypatch):
+    monkeypatch.setattr(dataset, "free_memory", lambda: 0)
+    model = MODELS["linear"](rng=np.random.default_rng(0), device="cuda")
+    assert [n[1:] for n in steps_of(double, model, monkeypatch)] == [(0, 1)] * 3
 
 
 def steps_of(double: Any, model: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int]]:
