@@ -48,11 +48,11 @@ def run() -> None:
                         out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
 
     activations = to_host(model.encode(first(10_000)).data)                # (n, latent)
-    busiest = np.argsort(-activations.mean(axis=0))[:100]
-    drawn = to_host(model.decode(to_device(np.eye(flags.latent, dtype=np.float32)[busiest], flags.device)).data)
+    chosen = np.argsort(-activations.var(axis=0))[:100]                    # those that tell images apart
+    drawn = to_host(model.decode(to_device(np.eye(flags.latent, dtype=np.float32)[chosen], flags.device)).data)
     nothing = to_host(model.decode(to_device(np.zeros((1, flags.latent), np.float32), flags.device)).data)
     images.save_grid(out / "units.png", images.signed(drawn - nothing), shape,
-                     title="what a unit adds to the image (white) or takes away (black): the 100 busiest")
+                     title="what a unit adds to the image (white) or takes away (black): the 100 that vary most")
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
         plots.histogram(activations.mean(axis=0), out / "activations.png", title="how often a unit is on",

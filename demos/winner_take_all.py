@@ -18,7 +18,7 @@ from tinyae import cards, cli, data, evaluate, images, models, ops, params, plot
 from tinyae.backend import to_device, to_host
 from tinyae.optim import Adam
 
-LABELLED = 10_000       # training images that the classifier is shown with their labels
+LABELLED = 60_000       # training images, at most, that the classifier is shown with their labels
 
 
 def run() -> None:
