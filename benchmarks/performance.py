@@ -141,7 +141,7 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     if "step" in found:
         parts.append("## Each workload, library by library\n")
         for name, result in found["step"]["workloads"].items():
-            parts.append(f"### {WORKLOADS[name].label}\n\n{step.details(name, result)}\n")
+            parts.append(f"### {WORKLOADS[name].label}\n\n{step.details(result)}\n")
     parts += ["## Machines\n", *(f"- {name}: {described(result)}" for name, result in found.items())]
     return "\n".join(parts) + "\n"
 

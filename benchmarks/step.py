@@ -42,7 +42,6 @@ def chain(name: str) -> timing.Step:
 
 def compare(name: str, chosen: Sequence[str], rounds: int, seconds: float, threads: int) -> dict[str, Any]:
     """One workload; -> figures by library, or why there are none."""
-    print(f"\n{name} ...", flush=True)
     makers, skipped = {}, {}
     for library in chosen:
         why = importlib.import_module(f"libraries.{library}").SKIP.get(name)
@@ -57,7 +56,7 @@ def compare(name: str, chosen: Sequence[str], rounds: int, seconds: float, threa
 
 def small_costs(chosen: Sequence[str], rounds: int, seconds: float) -> dict[str, Any]:
     """What a library costs before it computes anything: its import, and one operation on one number."""
-    print("\nimports and small operations ...", flush=True)
+    print("imports and small operations ...", flush=True)
     modules = {library: importlib.import_module(f"libraries.{library}") for library in chosen}
     imports = timing.import_ms(list({module.IMPORT for module in modules.values()} - {"numpy"}), rounds)
     makers = {library: partial(chain, library) for library, module in modules.items() if hasattr(module, "chain")}
@@ -79,7 +78,7 @@ def of(figures: dict[str, Any], library: str, side: str) -> str:
     return f"{timing.ratio(figures[library], figures[side]):.2f}" if side in figures and library != side else ""
 
 
-def details(name: str, result: dict[str, Any]) -> str:
+def details(result: dict[str, Any]) -> str:
     """A workload's table: the fastest first."""
     figures = result["libraries"]
     head = ["library", "ms a step", "quartiles", *(f"/ {side}" for side in SIDES), "page faults", "peak MB",
@@ -153,14 +152,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for library, module in absent.items():
         print(f"{library} is left out: {module} is not installed")
     rounds = asked.rounds or (5 if asked.quick else 15)
-    steps = {name: compare(name, chosen, rounds, asked.seconds, asked.threads) for name in names}
-    result = timing.machine(asked.threads) | {
-        "versions": versions(chosen), "absent": absent, "workloads": steps,
-        "costs": small_costs(chosen, rounds, asked.seconds), "others": round(others(steps), 2)}
-    for name, found in steps.items():
-        print(f"\n{WORKLOADS[name].label}\n\n{details(name, found)}")
-    print(f"\n{costs_table(result['costs'])}\n\ntinyae's time over that of the others:\n\n{overview(steps)}\n")
-    print(timing.write(asked.out, "step", result))
+    steps: dict[str, Any] = {}
+    result = timing.machine(asked.threads) | {"versions": versions(chosen), "absent": absent, "workloads": steps,
+                                              "costs": small_costs(chosen, rounds, asked.seconds)}
+    for name in names:
+        print(f"\n{WORKLOADS[name].label}\n", flush=True)
+        steps[name] = compare(name, chosen, rounds, asked.seconds, asked.threads)
+        result["others"] = round(others(steps), 2)
+        path = timing.write(asked.out, "step", result)          # an end before the end leaves what there is
+        print(details(steps[name]), flush=True)
+    print(f"\n{costs_table(result['costs'])}\n\ntinyae's time over that of the others:\n\n{overview(steps)}\n\n{path}")
     for trouble in [timing.busy(result["others"]), *disagreeing(steps)]:
         if trouble:
             print(trouble, file=sys.stderr)
