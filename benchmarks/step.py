@@ -11,7 +11,6 @@ named and left out. The tables are printed; FOLDER/step.json keeps them.
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -30,46 +29,23 @@ AGREE = 1e-3                # losses after a few steps; rounding alone makes the
 OPERATIONS = 100
 
 
-def chain(name: str) -> timing.Step:
-    """OPERATIONS additions of one number, both passes."""
-    run = importlib.import_module(f"libraries.{name}").chain(OPERATIONS)
-
-    def step() -> float:
-        run()
-        return 0.0
-    return step
-
-
 def compare(name: str, chosen: Sequence[str], rounds: int, seconds: float, threads: int) -> dict[str, Any]:
     """One workload; -> figures by library, or why there are none."""
-    makers, skipped = {}, {}
-    for library in chosen:
-        why = importlib.import_module(f"libraries.{library}").SKIP.get(name)
-        if why:
-            skipped[library] = why
-        else:
-            makers[library] = partial(libraries.step, library, name)
-    figures = timing.race(makers, rounds=rounds, seconds=seconds, threads=threads)
-    skipped |= {library: "failed" for library in makers if library not in figures}
+    makers = {library: partial(libraries.step, library, name) for library in chosen}
+    figures, skipped = timing.race(makers, rounds=rounds, seconds=seconds, threads=threads)
     return {"libraries": figures, "skipped": skipped}
 
 
 def small_costs(chosen: Sequence[str], rounds: int, seconds: float) -> dict[str, Any]:
     """What a library costs before it computes anything: its import, and one operation on one number."""
     print("imports and small operations ...", flush=True)
-    modules = {library: importlib.import_module(f"libraries.{library}") for library in chosen}
-    imports = timing.import_ms(list({module.IMPORT for module in modules.values()} - {"numpy"}), rounds)
-    makers = {library: partial(chain, library) for library, module in modules.items() if hasattr(module, "chain")}
-    chains = timing.race(makers, rounds=rounds, seconds=seconds)
-    return {library: {"import_ms": imports[modules[library].IMPORT],
+    makers = {library: partial(libraries.chain, library, OPERATIONS) for library in chosen
+              if library not in libraries.WITHOUT_TAPE}
+    imports = timing.import_ms([libraries.MODULES[library] for library in makers], min(rounds, 5))
+    chains, _ = timing.race(makers, rounds=rounds, seconds=seconds)
+    return {library: {"import_ms": imports[libraries.MODULES[library]],
                       "operation_us": round(1e3 * timing.quartiles(figures)[1] / OPERATIONS, 2)}
             for library, figures in chains.items()}
-
-
-def versions(chosen: Sequence[str]) -> dict[str, str]:
-    modules = {importlib.import_module(f"libraries.{library}").IMPORT.partition(".")[0] for library in chosen}
-    return {module: importlib.import_module(module).__version__ for module in sorted(modules - {"numpy", OURS})
-            if hasattr(importlib.import_module(module), "__version__")}
 
 
 # ---- tables
@@ -96,7 +72,7 @@ def details(result: dict[str, Any]) -> str:
 
 def overview(steps: dict[str, Any]) -> str:
     """tinyae's milliseconds, and its time over everybody else's."""
-    others = [library for library in libraries.NAMES if library != OURS
+    others = [library for library in libraries.MODULES if library != OURS
               and any(library in result["libraries"] for result in steps.values())]
     rows = []
     for name, result in steps.items():
@@ -133,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help=f"fewer rounds of {', '.join(QUICK)}")
     parser.add_argument("--only", metavar="W1,W2", help=f"workloads, of {', '.join(WORKLOADS)}")
     parser.add_argument("--libraries", metavar="A,B", help=f"beside tinyae, hand and products; of "
-                        f"{', '.join(libraries.NAMES)}")
+                        f"{', '.join(libraries.MODULES)}")
     parser.add_argument("--rounds", type=int, help="turns of each library (15; quick: 5)")
     parser.add_argument("--seconds", type=float, default=0.3, help="of a turn (0.3)")
     parser.add_argument("--threads", type=int, default=1, help="of each library (1)")
@@ -142,18 +118,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     names = asked.only.split(",") if asked.only else QUICK if asked.quick else list(WORKLOADS)
     wanted = [OURS, "hand", "products", *asked.libraries.split(",")] if asked.libraries else [
-        library for library in libraries.NAMES if not (asked.quick and library in SLOW)]
-    for kind, given, known in (("workload", names, list(WORKLOADS)), ("library", wanted, libraries.NAMES)):
+        library for library in libraries.MODULES if not (asked.quick and library in SLOW)]
+    for kind, given, known in (("workload", names, list(WORKLOADS)), ("library", wanted, libraries.MODULES)):
         if unknown := set(given) - set(known):
             parser.error(f"unknown {kind} {', '.join(unknown)}; there are {', '.join(known)}")
-    with timing.environment(asked.threads):
-        absent = {library: module for library in dict.fromkeys(wanted) if (module := libraries.missing(library))}
-    chosen = [library for library in dict.fromkeys(wanted) if library not in absent]
-    for library, module in absent.items():
-        print(f"{library} is left out: {module} is not installed")
+    wanted = list(dict.fromkeys(wanted))
+    chosen = [library for library in wanted if not libraries.missing(library)]
+    absent = [library for library in wanted if library not in chosen]
+    for library in absent:
+        print(f"{library} is left out: {libraries.MODULES[library]} is not installed")
     rounds = asked.rounds or (5 if asked.quick else 15)
+    versions = {library: libraries.version(library) for library in chosen if library not in libraries.WITHOUT_TAPE}
     steps: dict[str, Any] = {}
-    result = timing.machine(asked.threads) | {"versions": versions(chosen), "absent": absent, "workloads": steps,
+    result = timing.machine(asked.threads) | {"versions": versions, "absent": absent, "workloads": steps,
                                               "costs": small_costs(chosen, rounds, asked.seconds)}
     for name in names:
         print(f"\n{WORKLOADS[name].label}\n", flush=True)

@@ -160,10 +160,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result: dict[str, Any] = timing.machine(threads=1) | {"workloads": {}}
     for name in names:
         print(f"{name} ...", flush=True)
-        result["workloads"][name] = figures = timing.race(
-            {twin: partial(without, twin, name) for twin in TWINS},
-            rounds=asked.rounds or (5 if asked.quick else 15), seconds=asked.seconds)
-        right = figures[WHOLE]["losses"][LATER]
+        figures, failed = timing.race({twin: partial(without, twin, name) for twin in TWINS},
+                                      rounds=asked.rounds or (5 if asked.quick else 15), seconds=asked.seconds)
+        if failed:
+            raise SystemExit(f"{name}: {failed}")
+        result["workloads"][name], right = figures, figures[WHOLE]["losses"][LATER]
         for twin, mine in figures.items():
             if abs(mine["losses"][LATER] - right) > 1e-3 * abs(right):
                 raise SystemExit(f"{name}: without '{twin}' the loss is {mine['losses'][LATER]}, not {right}")

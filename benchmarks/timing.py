@@ -13,6 +13,7 @@ import os
 import platform
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -45,19 +46,19 @@ class Turn(NamedTuple):
     others: float           # CPUs that other programs kept busy meanwhile
 
 
-def race(makers: dict[str, Callable[[], Step]], *, rounds: int, seconds: float, threads: int = 1,
-         say: Callable[[str], None] = print) -> dict[str, dict[str, Any]]:
-    """Time the steps that makers make (picklable: partials of functions of a module); -> figures by name.
+def race(makers: dict[str, Callable[[], Step]], *, rounds: int, seconds: float, threads: int = 1
+         ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Time the steps that makers make (picklable: partials of functions of a module).
 
-    seconds: of a turn. A program that fails is said, and left out.
+    seconds: of a turn. -> (figures by name, why there are none by name).
     """
-    runners = {}
+    runners, failed = {}, {}
     try:
         with environment(threads):
             for name, make in makers.items():
                 runner = Runner(make, threads)
                 if runner.error:
-                    say(f"{name} failed: {runner.error}")
+                    failed[name] = runner.error
                     runner.stop()
                 else:
                     runners[name] = runner
@@ -65,7 +66,7 @@ def race(makers: dict[str, Callable[[], Step]], *, rounds: int, seconds: float, 
         for _ in range(rounds):
             for name in rng.sample(list(runners), len(runners)):
                 runners[name].turn(seconds)
-        return {name: runner.figures() for name, runner in runners.items()}
+        return {name: runner.figures() for name, runner in runners.items()}, failed
     finally:
         for runner in runners.values():
             runner.stop()
@@ -107,16 +108,20 @@ class Runner:
 
 def serve(pipe: Any, make: Callable[[], Step], threads: int) -> None:
     """The program's side: losses of the first steps, then a Turn for each number of seconds, then its peak memory."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C is for the program that started this one
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)        # libraries chatter; what goes wrong goes through the pipe
     with suppress(AttributeError):      # Linux only. Thread pools of JAX and others ask for the CPUs that they may use
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
-    try:
-        step = make()
-        pipe.send(([float(step()) for _ in range(WARM)], None))
-    except Exception as error:
-        pipe.send(([], f"{type(error).__name__}: {error}"[:300]))
-        return
     clock = time.process_time if threads == 1 else time.perf_counter
-    with suppress(EOFError):
+    with suppress(EOFError, BrokenPipeError):           # nobody listens any more
+        try:
+            step = make()
+            losses = [float(step()) for _ in range(WARM)]
+        except Exception as error:
+            what = "" if isinstance(error, NotImplementedError) else f"{type(error).__name__}: "
+            pipe.send(([], f"{what}{error}"[:300]))
+            return
+        pipe.send((losses, None))
         while seconds := pipe.recv():
             float(step())
             before, faults, others, began = time.perf_counter(), page_faults(), others_cpu(), clock()
@@ -190,8 +195,9 @@ def import_ms(modules: Sequence[str], rounds: int) -> dict[str, float]:
 
     took: dict[str, list[float]] = {module: [] for module in modules}
     for _ in range(rounds + 1):                             # the first brings the files into memory
+        least = seconds("numpy")
         for module in modules:
-            took[module].append(seconds(module) - seconds("numpy"))
+            took[module].append(seconds(module) - least)
     return {module: round(1e3 * median(times[1:]), 1) for module, times in took.items()}
 
 

@@ -1,30 +1,43 @@
 """One file for each library that is timed.
 
-build(workload) -> step: step() makes one whole training step and returns what float() turns into its loss.
-chain(n) -> run: run() adds a constant to a number n times, and differentiates (where the library is not only NumPy).
-IMPORT: what its users import. SKIP: workloads that it cannot do, and why. To add a library, add a file.
+build(workload) -> step: step() makes one whole training step and returns what float() turns into its loss; where the
+library cannot do the workload, NotImplementedError says why. chain(n) -> run: run() adds a constant to a number n
+times, and differentiates. To add a library, add a file and its line here.
 """
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from pathlib import Path
+from importlib import metadata
+from importlib.util import find_spec
 from typing import Any
 
 import workloads
 
-NAMES = ["tinyae", "hand", "products", "torch", "torch_compile", "jax", "tensorflow", "autograd", "mygrad"]
-NAMES += sorted({path.stem for path in Path(__file__).parent.glob("[!_]*.py")} - set(NAMES))
+MODULES = {"tinyae": "tinyae", "hand": "numpy", "products": "numpy", "torch": "torch", "torch_compile": "torch",
+           "jax": "jax", "tensorflow": "tensorflow", "autograd": "autograd", "mygrad": "mygrad"}    # what they import
+WITHOUT_TAPE = {"hand", "products", "torch_compile"}        # no chain: they have nothing that grows by the operation
 
 
-def missing(name: str) -> str | None:
-    """The module that the library's file imports and that is not installed; None where all is there."""
-    try:
-        importlib.import_module(f"{__name__}.{name}")
-    except ModuleNotFoundError as error:
-        return error.name
-    return None
+def missing(name: str) -> bool:
+    return find_spec(MODULES[name]) is None
+
+
+def version(name: str) -> str:
+    """As it was installed; a module may have another name than its distribution."""
+    distributions = metadata.packages_distributions().get(MODULES[name])
+    return metadata.version(distributions[0]) if distributions else ""
 
 
 def step(name: str, workload: str) -> Callable[[], Any]:
     return importlib.import_module(f"{__name__}.{name}").build(workloads.WORKLOADS[workload])
+
+
+def chain(name: str, n: int) -> Callable[[], float]:
+    """n additions of one number, both passes."""
+    run = importlib.import_module(f"{__name__}.{name}").chain(n)
+
+    def step() -> float:
+        run()
+        return 0.0
+    return step

@@ -10,9 +10,6 @@ import workloads
 from jax import lax
 from jax import numpy as jnp
 
-IMPORT = "jax.numpy"
-SKIP: dict[str, str] = {}
-
 
 class Ops(losses.Ops):
     matmul, exp, log, log1p, abs, sum, reshape = map(staticmethod, (

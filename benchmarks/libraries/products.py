@@ -7,9 +7,6 @@ from typing import Any
 import numpy as np
 import workloads
 
-IMPORT = "numpy"
-SKIP: dict[str, str] = {}
-
 
 def build(w: workloads.Workload, put: Callable[[np.ndarray], Any] = lambda x: x) -> Callable[[], float]:
     """put: what brings an array to its device."""

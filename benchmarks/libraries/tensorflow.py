@@ -9,9 +9,6 @@ import losses
 import tensorflow as tf
 import workloads
 
-IMPORT = "tensorflow"
-SKIP: dict[str, str] = {}
-
 
 class Ops(losses.Ops):
     exp, log, sum, relu, elu, sigmoid, reshape = map(staticmethod, (

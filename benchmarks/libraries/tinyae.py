@@ -16,9 +16,6 @@ from tinyae.layers import dense_stack, load_params
 from tinyae.ops import mean
 from tinyae.optim import Adam
 
-IMPORT = "tinyae"
-SKIP: dict[str, str] = {}
-
 
 class Net:
     """W8: x (n, 2) -> y (n, 1) by layers of one's own, and a loss."""

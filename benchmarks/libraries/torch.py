@@ -10,9 +10,6 @@ import torch
 import workloads
 from torch.nn import functional as F
 
-IMPORT = "torch"
-SKIP: dict[str, str] = {}
-
 
 class Ops(losses.Ops):
     exp, log, relu, elu, sigmoid, leaky_relu, sum = map(staticmethod, (

@@ -3,6 +3,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from .torch import IMPORT, SKIP, build  # noqa: F401
+from . import torch
 
-build = partial(build, compiled=True)
+build = partial(torch.build, compiled=True)
