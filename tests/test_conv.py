@@ -88,7 +88,7 @@ def test_conv_transpose_size_undoes_conv_size(places, kernel, stride, padding, r
 
 
 @pytest.mark.parametrize("block", [1, 300, 1 << 20])
-@pytest.mark.parametrize("channels", [1, conv.NARROW])
+@pytest.mark.parametrize("channels", [1, conv.NARROW["cpu"]])
 def test_devices_and_blocks_agree_and_float32_stays(device, block, channels, rng, monkeypatch):
     """Whatever the device, and however few images' patches there are at a time."""
     monkeypatch.setattr(conv, "BLOCK", dict.fromkeys(conv.BLOCK, block))
