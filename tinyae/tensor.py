@@ -226,7 +226,7 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
         if not live.isdisjoint(t.parents):
             live.add(t)
     one = freeze(np.ones_like(y._data))
-    kernels = not create_graph and device_of(one) == "cuda"
+    kernels = not create_graph and type(one) is not np.ndarray
     grads: dict[Tensor, Any] = {y: Tensor(one) if create_graph else one}
     for t in reversed(past):                                    # 3. newest first: whoever used t has paid in.
         if t.op is None or t not in grads or t not in live:
