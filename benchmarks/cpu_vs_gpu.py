@@ -24,7 +24,9 @@ from statistics import median
 from typing import Any
 
 import charts
-import timing
+import conditions
+import race
+import tables
 import workloads
 from libraries import products, tinyae
 from workloads import WORKLOADS, Workload
@@ -39,7 +41,7 @@ QUICK, QUICK_BATCHES = ["W2", "W8"], [1, 32, 512]
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
 
 
-def block(step: timing.Step, steps: int, device: str) -> float:
+def block(step: race.Step, steps: int, device: str) -> float:
     """Seconds per step of so many, the device's last kernel included."""
     began = time.perf_counter()
     for _ in range(steps):
@@ -50,7 +52,7 @@ def block(step: timing.Step, steps: int, device: str) -> float:
 
 def measure(w: Workload, devices: Sequence[str], rounds: int, seconds: float) -> dict[str, dict[str, list[float]]]:
     """Milliseconds per step in each round, by device: of the step, and of its products alone."""
-    sides: dict[tuple[str, str], timing.Step] = {}
+    sides: dict[tuple[str, str], race.Step] = {}
     for device in devices:
         sides[device, "step"] = tinyae.build(w, device)
         sides[device, "products"] = products.build(w, partial(to_device, device=device))
@@ -83,7 +85,7 @@ def crossing(speedups: dict[int, float]) -> str:
 # ---- tables
 
 def gflops(name: str, batch: int, milliseconds: Sequence[float]) -> str:
-    return timing.number(workloads.flops(WORKLOADS[name].sized(batch)) / median(milliseconds) / 1e6)
+    return tables.number(workloads.flops(WORKLOADS[name].sized(batch)) / median(milliseconds) / 1e6)
 
 
 def report(result: dict[str, Any]) -> str:
@@ -98,12 +100,12 @@ def report(result: dict[str, Any]) -> str:
         for batch, found in batches.items():
             row = [f"{int(batch):,}"]
             for device in devices:
-                low, middle, high = map(timing.number, timing.quartiles({"rounds_ms": found[device]["step"]}))
+                low, middle, high = map(tables.number, race.quartiles({"rounds_ms": found[device]["step"]}))
                 row += [middle, f"{low} to {high}", *(gflops(name, int(batch), found[device][what])
                                                       for what in ("step", "products"))]
-            rows.append(row + ([timing.number(found["speedup"])] if "speedup" in found else []))
+            rows.append(row + ([tables.number(found["speedup"])] if "speedup" in found else []))
         both = len(devices) == 2
-        parts += [f"### {name} {WORKLOADS[name].title}\n", timing.table(head + ["speed-up"] * both, rows), ""]
+        parts += [f"### {name} {WORKLOADS[name].title}\n", tables.table(head + ["speed-up"] * both, rows), ""]
         if both:
             parts.append(f"{name}: {crossing({int(batch): found['speedup'] for batch, found in batches.items()})}.\n")
     return "\n".join(parts)
@@ -141,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = asked.only.split(",") if asked.only else QUICK if asked.quick else NAMES
     if unknown := set(names) - set(WORKLOADS):
         parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    devices, result, others = ["cpu"], timing.machine(), [timing.others_now()]
+    devices, result, others = ["cpu"], conditions.machine(), [conditions.others_now()]
     try:
         devices.append(device_named("cuda"))
         result["gpu"] = gpu()
@@ -162,11 +164,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 found["speedup"] = round(median(cpu / gpu for cpu, gpu in zip(
                     found["cpu"]["step"], found["cuda"]["step"], strict=True)), 4)
             result["workloads"][name][str(batch)] = found
-            others.append(timing.others_now(0.1))
+            others.append(conditions.others_now(0.1))
     result["others"] = round(median(others), 2)
-    print(f"\n{report(result)}\n{timing.write(asked.out, 'cpu_vs_gpu', result)}")
+    print(f"\n{report(result)}\n{tables.write(asked.out, 'cpu_vs_gpu', result)}")
     charts.draw(panels(result), asked.out / "cpu_vs_gpu.png")
-    if warning := timing.busy(result["others"]):
+    if warning := conditions.busy(result["others"]):
         print(warning, file=sys.stderr)
     return 0
 

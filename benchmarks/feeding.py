@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import conditions
 import numpy as np
-import timing
+import tables
 
 from tinyae import models, params, train
 from tinyae.optim import Adam
@@ -88,9 +89,9 @@ def report(result: dict[str, Any]) -> str:
     rows = []
     for name, ms in result["models"].items():
         parts = [ms["batches"], ms["random numbers"]]
-        rows.append([name, *map(timing.number, [ms["steps"], *parts]),
+        rows.append([name, *map(tables.number, [ms["steps"], *parts]),
                      *(f"{100 * part / ms['steps']:.1f} %" for part in parts)])
-    return timing.table(["model", "ms a step", "its batch", "its random numbers", "share of batches",
+    return tables.table(["model", "ms a step", "its batch", "its random numbers", "share of batches",
                          "share of random numbers"], rows)
 
 
@@ -101,13 +102,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help="where feeding.json goes (runs/benchmarks)")
     asked = parser.parse_args(arguments)
     images = np.random.default_rng(0).integers(0, 256, (asked.images, 28, 28), np.uint8)
-    result: dict[str, Any] = timing.machine() | {"images": asked.images, "batch": BATCH, "models": {}}
+    result: dict[str, Any] = conditions.machine() | {"images": asked.images, "batch": BATCH, "models": {}}
     for name, make in CASES.items():
         print(f"{name} ...", flush=True)
         result["models"][name] = epoch(make, images)
-    result["others"] = round(timing.others_now(), 2)
-    print(f"\n{report(result)}\n\n{timing.write(asked.out, 'feeding', result)}")
-    if warning := timing.busy(result["others"]):
+    result["others"] = round(conditions.others_now(), 2)
+    print(f"\n{report(result)}\n\n{tables.write(asked.out, 'feeding', result)}")
+    if warning := conditions.busy(result["others"]):
         print(warning, file=sys.stderr)
     return 0
 

@@ -21,8 +21,9 @@ from statistics import median
 from typing import Any
 
 import charts
+import conditions
 import numpy as np
-import timing
+import tables
 
 from tinyae import data, grad, params
 from tinyae.functions import squared_error
@@ -149,9 +150,9 @@ def report(result: dict[str, Any]) -> str:
     parts = []
     for name in result["growth"]:
         sizes, ms, mb = columns(result, name)
-        rows = [[f"{n:,}", timing.number(t), timing.number(m)] for n, t, m in zip(sizes, ms, mb, strict=True)]
+        rows = [[f"{n:,}", tables.number(t), tables.number(m)] for n, t, m in zip(sizes, ms, mb, strict=True)]
         rows.append([f"slope from {sizes[-LAST:][0]:,} on", f"{slope(sizes, ms):.2f}", f"{slope(sizes, mb):.2f}"])
-        parts += [f"### {name}: {MEANS[name]}\n", timing.table([name, "ms a step", "MB at most"], rows), ""]
+        parts += [f"### {name}: {MEANS[name]}\n", tables.table([name, "ms a step", "MB at most"], rows), ""]
     return "\n".join(parts)
 
 
@@ -173,18 +174,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = asked.only.split(",") if asked.only else list(GROWTHS)
     if unknown := set(names) - set(GROWTHS):
         parser.error(f"unknown {', '.join(unknown)}; there are {', '.join(GROWTHS)}")
-    result, others = timing.machine() | {"growth": {}}, []
+    result, others = conditions.machine() | {"growth": {}}, []
     by_batch(1)                 # or the first size would pay for what is imported on the way
     for name in names:
         result["growth"][name] = {}
         for n in (QUICK if asked.quick else SIZES)[name]:
             print(f"{name} {n:,} ...", flush=True)
             result["growth"][name][str(n)] = {key: float(f"{cost:.5g}") for key, cost in GROWTHS[name](n).items()}
-            others.append(timing.others_now(0.1))
+            others.append(conditions.others_now(0.1))
     result["others"] = round(median(others), 2)
-    print(f"\n{report(result)}\n{timing.write(asked.out, 'growth', result)}")
+    print(f"\n{report(result)}\n{tables.write(asked.out, 'growth', result)}")
     charts.draw(list(panels(result)), asked.out / "growth.png")
-    if warning := timing.busy(result["others"]):
+    if warning := conditions.busy(result["others"]):
         print(warning, file=sys.stderr)
     return 0
 

@@ -17,7 +17,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import timing
+import conditions
+import tables
 from libraries import tinyae
 from workloads import WORKLOADS
 
@@ -46,7 +47,7 @@ def report(result: dict[str, Any]) -> str:
     rows = [[WORKLOADS[name].label, *(f"{found[way]['launches']}" for way in WAYS),
              f"{found['kernels']['uploads']}", f"{found['kernels']['waits']}"]
             for name, found in result["workloads"].items()]
-    return timing.table(["", *WAYS, "uploads", "waits"], rows)
+    return tables.table(["", *WAYS, "uploads", "waits"], rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,13 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = asked.only.split(",") if asked.only else NAMES
     if unknown := set(names) - set(NAMES):
         parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    result: dict[str, Any] = timing.machine() | {"workloads": {name: {} for name in names}}
+    result: dict[str, Any] = conditions.machine() | {"workloads": {name: {} for name in names}}
     for way, fused in WAYS.items():
         with get_context("spawn").Pool(1) as pool:
             for name, found in zip(names, pool.imap(partial(count, fused), names), strict=True):
                 result["workloads"][name][way] = found
     print(report(result))
-    print(f"\n{timing.write(asked.out, 'launches', result)}")
+    print(f"\n{tables.write(asked.out, 'launches', result)}")
     return 0
 
 

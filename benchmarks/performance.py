@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import conditions
 import cpu_vs_gpu
 import feeding
 import growth
@@ -23,7 +24,6 @@ import launches
 import shares
 import step
 import techniques
-import timing
 from workloads import WORKLOADS
 
 from tinyae import cards, files
@@ -151,7 +151,7 @@ def described(result: dict[str, Any]) -> str:
     versions = result.get("versions", {})
     return (f"{result['machine']}, {result['blas']}, threads: {result['threads']}, {result['system']}, {result['date']}"
             + "".join(f", {library} {version}" for library, version in versions.items())
-            + ("" if result.get("others", 0) <= timing.BUSY else
+            + ("" if result.get("others", 0) <= conditions.BUSY else
                f"; other programs kept {result['others']:.1f} CPUs busy meanwhile"))
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import timing
+import conditions
+import tables
 from libraries import tinyae as library
 from techniques import forward_of
 from workloads import WORKLOADS
@@ -87,7 +88,7 @@ def report(result: dict[str, Any]) -> str:
     kinds = [*KINDS, REST, ENGINE]
     rows = [[WORKLOADS[name].label, *(f"{100 * found[kind]:.0f} %" if found[kind] >= 0.005 else "" for kind in kinds)]
             for name, found in result["workloads"].items()]
-    return timing.table(["workload", *kinds], rows)
+    return tables.table(["workload", *kinds], rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,8 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(names) - set(WORKLOADS):
         parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
     clocks = watch()
-    result = timing.machine() | {"workloads": {name: shares(name, clocks) for name in names}}
-    print(f"{report(result)}\n\n{timing.write(asked.out, 'shares', result)}")
+    result = conditions.machine() | {"workloads": {name: shares(name, clocks) for name in names}}
+    print(f"{report(result)}\n\n{tables.write(asked.out, 'shares', result)}")
     return 0
 
 

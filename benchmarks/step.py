@@ -11,6 +11,8 @@ named and left out. The tables are printed; FOLDER/step.json keeps them.
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -18,8 +20,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import conditions
 import libraries
-import timing
+import race
+import tables
 import workloads
 from workloads import WORKLOADS
 
@@ -32,7 +36,7 @@ OPERATIONS = 100
 def compare(name: str, chosen: Sequence[str], rounds: int, seconds: float, threads: int) -> dict[str, Any]:
     """One workload; -> figures by library, or why there are none."""
     makers = {library: partial(libraries.step, library, name) for library in chosen}
-    figures, skipped = timing.race(makers, rounds=rounds, seconds=seconds, threads=threads)
+    figures, skipped = race.run(makers, rounds=rounds, seconds=seconds, threads=threads)
     return {"libraries": figures, "skipped": skipped}
 
 
@@ -41,17 +45,33 @@ def small_costs(chosen: Sequence[str], rounds: int, seconds: float) -> dict[str,
     print("imports and small operations ...", flush=True)
     makers = {library: partial(libraries.chain, library, OPERATIONS) for library in chosen
               if library not in libraries.WITHOUT_TAPE}
-    imports = timing.import_ms([libraries.MODULES[library] for library in makers], min(rounds, 5))
-    chains, _ = timing.race(makers, rounds=rounds, seconds=seconds)
+    imports = import_ms([libraries.MODULES[library] for library in makers], min(rounds, 5))
+    chains, _ = race.run(makers, rounds=rounds, seconds=seconds)
     return {library: {"import_ms": imports[libraries.MODULES[library]],
-                      "operation_us": round(1e3 * timing.quartiles(figures)[1] / OPERATIONS, 2)}
+                      "operation_us": round(1e3 * race.quartiles(figures)[1] / OPERATIONS, 2)}
             for library, figures in chains.items()}
+
+
+def import_ms(modules: Sequence[str], rounds: int) -> dict[str, float]:
+    """CPU time of a Python that imports the module, less that of one that imports numpy; median of the rounds."""
+    def seconds(module: str) -> float:
+        before = conditions.children_cpu()
+        subprocess.run([sys.executable, "-c", f"import {module}"], check=True, stderr=subprocess.DEVNULL,
+                       env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+        return conditions.children_cpu() - before
+
+    took: dict[str, list[float]] = {module: [] for module in modules}
+    for _ in range(rounds + 1):                             # the first brings the files into memory
+        least = seconds("numpy")
+        for module in modules:
+            took[module].append(seconds(module) - least)
+    return {module: round(1e3 * median(times[1:]), 1) for module, times in took.items()}
 
 
 # ---- tables
 
 def of(figures: dict[str, Any], library: str, side: str) -> str:
-    return f"{timing.ratio(figures[library], figures[side]):.2f}" if side in figures and library != side else ""
+    return f"{race.ratio(figures[library], figures[side]):.2f}" if side in figures and library != side else ""
 
 
 def details(result: dict[str, Any]) -> str:
@@ -60,14 +80,14 @@ def details(result: dict[str, Any]) -> str:
     head = ["library", "ms a step", "quartiles", *(f"/ {side}" for side in SIDES), "page faults", "peak MB",
             f"loss after {workloads.LATER}"]
     rows = []
-    for library in sorted(figures, key=lambda library: timing.quartiles(figures[library])[1]):
+    for library in sorted(figures, key=lambda library: race.quartiles(figures[library])[1]):
         mine = figures[library]
-        low, middle, high = map(timing.number, timing.quartiles(mine))
+        low, middle, high = map(tables.number, race.quartiles(mine))
         loss = mine["losses"][workloads.LATER]
         rows.append([library, middle, f"{low} to {high}", *(of(figures, library, side) for side in SIDES),
                      f"{mine['faults']:,}", f"{mine['peak_MB']:.0f}", "" if loss != loss else f"{loss:.6g}"])
     left = "".join(f"\n{library}: {why}." for library, why in result["skipped"].items())
-    return timing.table(head, rows) + ("\n" + left if left else "")
+    return tables.table(head, rows) + ("\n" + left if left else "")
 
 
 def overview(steps: dict[str, Any]) -> str:
@@ -77,15 +97,15 @@ def overview(steps: dict[str, Any]) -> str:
     rows = []
     for name, result in steps.items():
         figures = result["libraries"]
-        rows.append([WORKLOADS[name].label, timing.number(timing.quartiles(figures[OURS])[1]),
+        rows.append([WORKLOADS[name].label, tables.number(race.quartiles(figures[OURS])[1]),
                      *(of(figures, OURS, other) for other in others)])
-    return timing.table(["workload", "ms a step", *(f"/ {other}" for other in others)], rows)
+    return tables.table(["workload", "ms a step", *(f"/ {other}" for other in others)], rows)
 
 
 def costs_table(costs: dict[str, Any]) -> str:
-    rows = [[library, timing.number(cost["import_ms"]), timing.number(cost["operation_us"])]
+    rows = [[library, tables.number(cost["import_ms"]), tables.number(cost["operation_us"])]
             for library, cost in sorted(costs.items(), key=lambda item: item[1]["operation_us"])]
-    return timing.table(["library", "import, ms over NumPy's", "one addition, both passes, us"], rows)
+    return tables.table(["library", "import, ms over NumPy's", "one addition, both passes, us"], rows)
 
 
 def disagreeing(steps: dict[str, Any]) -> list[str]:
@@ -130,16 +150,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rounds = asked.rounds or (5 if asked.quick else 15)
     versions = {library: libraries.version(library) for library in chosen if library not in libraries.WITHOUT_TAPE}
     steps: dict[str, Any] = {}
-    result = timing.machine(asked.threads) | {"versions": versions, "absent": absent, "workloads": steps,
+    result = conditions.machine(asked.threads) | {"versions": versions, "absent": absent, "workloads": steps,
                                               "costs": small_costs(chosen, rounds, asked.seconds)}
     for name in names:
         print(f"\n{WORKLOADS[name].label}\n", flush=True)
         steps[name] = compare(name, chosen, rounds, asked.seconds, asked.threads)
         result["others"] = round(others(steps), 2)
-        path = timing.write(asked.out, "step", result)          # an end before the end leaves what there is
+        path = tables.write(asked.out, "step", result)          # an end before the end leaves what there is
         print(details(steps[name]), flush=True)
     print(f"\n{costs_table(result['costs'])}\n\ntinyae's time over that of the others:\n\n{overview(steps)}\n\n{path}")
-    for trouble in [timing.busy(result["others"]), *disagreeing(steps)]:
+    for trouble in [conditions.busy(result["others"]), *disagreeing(steps)]:
         if trouble:
             print(trouble, file=sys.stderr)
     return bool(disagreeing(steps))

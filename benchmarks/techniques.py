@@ -19,8 +19,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import conditions
 import numpy as np
-import timing
+import race
+import tables
 from workloads import LATER, WORKLOADS
 
 NAMES, QUICK = ["W1", "W2", "W3", "W4", "W5", "W6", "W8"], ["W2", "W8"]
@@ -127,7 +129,7 @@ def forward_of(row: Any, plain: Callable) -> None:
     row.__closure__[row.__code__.co_freevars.index("forward")].cell_contents = plain
 
 
-def without(name: str, workload: str) -> timing.Step:
+def without(name: str, workload: str) -> race.Step:
     TWINS[name]()
     from libraries import tinyae
 
@@ -137,11 +139,11 @@ def without(name: str, workload: str) -> timing.Step:
 def report(result: dict[str, Any]) -> str:
     """A line for each technique, a column for each workload."""
     races = result["workloads"]
-    rows = [[name, *(f"{timing.ratio(figures[name], figures[WHOLE]):.2f}" for figures in races.values())]
+    rows = [[name, *(f"{race.ratio(figures[name], figures[WHOLE]):.2f}" for figures in races.values())]
             for name in TWINS if name != WHOLE]
     faults = [f"{figures[WHOLE]['faults']:,}" for figures in races.values()]
     without_memory = [f"{figures[list(TWINS)[1]]['faults']:,}" for figures in races.values()]
-    return timing.table(["technique", *races], [*rows, ["page faults a step", *faults],
+    return tables.table(["technique", *races], [*rows, ["page faults a step", *faults],
                                                 ["the same where memory is given back", *without_memory]])
 
 
@@ -157,11 +159,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = asked.only.split(",") if asked.only else QUICK if asked.quick else NAMES
     if unknown := set(names) - set(NAMES):
         parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    result: dict[str, Any] = timing.machine(threads=1) | {"workloads": {}}
+    result: dict[str, Any] = conditions.machine(threads=1) | {"workloads": {}}
     for name in names:
         print(f"{name} ...", flush=True)
-        figures, failed = timing.race({twin: partial(without, twin, name) for twin in TWINS},
-                                      rounds=asked.rounds or (5 if asked.quick else 15), seconds=asked.seconds)
+        figures, failed = race.run({twin: partial(without, twin, name) for twin in TWINS},
+                                   rounds=asked.rounds or (5 if asked.quick else 15), seconds=asked.seconds)
         if failed:
             raise SystemExit(f"{name}: {failed}")
         result["workloads"][name], right = figures, figures[WHOLE]["losses"][LATER]
@@ -170,8 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise SystemExit(f"{name}: without '{twin}' the loss is {mine['losses'][LATER]}, not {right}")
     result["others"] = round(median(mine["others"] for figures in result["workloads"].values()
                                     for mine in figures.values()), 2)
-    print(f"\n{report(result)}\n\n{timing.write(asked.out, 'techniques', result)}")
-    if warning := timing.busy(result["others"]):
+    print(f"\n{report(result)}\n\n{tables.write(asked.out, 'techniques', result)}")
+    if warning := conditions.busy(result["others"]):
         print(warning, file=sys.stderr)
     return 0
 

@@ -16,6 +16,7 @@ from tinyae import Tensor, conv, ops
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
+import conditions  # noqa: E402
 import cpu_vs_gpu  # noqa: E402
 import feeding  # noqa: E402
 import growth  # noqa: E402
@@ -23,9 +24,10 @@ import launches  # noqa: E402
 import libraries  # noqa: E402
 import losses  # noqa: E402
 import performance  # noqa: E402
+import race  # noqa: E402
 import step  # noqa: E402
+import tables  # noqa: E402
 import techniques  # noqa: E402
-import timing  # noqa: E402
 import workloads  # noqa: E402
 from libraries import hand, tinyae  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
@@ -73,7 +75,7 @@ def test_a_model_s_first_loss_is_the_one_that_the_other_libraries_are_given(name
 def test_by_hand_the_losses_fall_as_tinyae_s_do(name):
     w = small(name)
     ours, theirs = tinyae.build(w), hand.build(w)
-    found, expected = ([float(side()) for _ in range(timing.WARM)] for side in (ours, theirs))
+    found, expected = ([float(side()) for _ in range(race.WARM)] for side in (ours, theirs))
     assert found == pytest.approx(expected, rel=1e-4) and len(set(found)) == len(found)
 
 
@@ -94,14 +96,14 @@ def test_programs_that_are_timed_do_not_import_tinyae():
 
 def test_a_race_gives_figures_and_leaves_out_what_fails():
     makers = {name: partial(libraries.step, name, "W8") for name in ("hand", "products", "nobody")}
-    figures, failed = timing.race(makers | {"W7": partial(libraries.step, "hand", "W7")}, rounds=2, seconds=0.01)
+    figures, failed = race.run(makers | {"W7": partial(libraries.step, "hand", "W7")}, rounds=2, seconds=0.01)
     assert set(figures) == {"hand", "products"} and failed["W7"] == "dense layers only"
     assert failed["nobody"] == "ModuleNotFoundError: No module named 'libraries.nobody'"
     mine = figures["hand"]
     assert len(mine["rounds_ms"]) == 2 and min(mine["rounds_ms"]) > 0 and mine["steps"] >= 2
     assert mine["losses"] == pytest.approx([float(hand.build(WORKLOADS["W8"])())] * 6, rel=0.2)
     twice = {"rounds_ms": [2 * t for t in mine["rounds_ms"]]}
-    assert timing.ratio(mine, mine) == 1 and timing.ratio(mine, twice) == 0.5
+    assert race.ratio(mine, mine) == 1 and race.ratio(mine, twice) == 0.5
 
 
 def test_step_runs_to_its_end_and_names_what_is_not_installed(monkeypatch, tmp_path, capsys):
@@ -123,21 +125,21 @@ def test_step_says_what_it_does_not_know(capsys):
 
 def test_another_model_is_told_by_its_loss():
     def figures(loss):
-        return {"losses": [loss] * timing.WARM}
+        return {"losses": [loss] * race.WARM}
     steps = {"W1": {"libraries": {"hand": figures(2.0), "tinyae": figures(2.0001), "torch": figures(2.1)}}}
     assert step.disagreeing(steps) == ["W1: torch's loss is 2.1, not 2"]
 
 
 def test_numbers_have_three_figures_and_tables_are_markdown():
-    found = [timing.number(x) for x in (0.012345, 1.2345, 123.45, 12345.6, 0)]
+    found = [tables.number(x) for x in (0.012345, 1.2345, 123.45, 12345.6, 0)]
     assert found == ["0.0123", "1.23", "123", "12,346", "0"]
-    lines = timing.table(["a", "ms"], [["long name", "1"]]).splitlines()
+    lines = tables.table(["a", "ms"], [["long name", "1"]]).splitlines()
     assert lines == ["| a         | ms |", "| --------- | -: |", "| long name |  1 |"]
 
 
 def test_a_busy_machine_is_said():
-    assert timing.busy(0.0) == "" and "1.5 of" in timing.busy(1.5)
-    assert np.isfinite(timing.others_now(0.01))
+    assert conditions.busy(0.0) == "" and "1.5 of" in conditions.busy(1.5)
+    assert np.isfinite(conditions.others_now(0.01))
 
 
 def test_cpu_vs_gpu_has_two_halves_where_there_is_a_gpu(double, tmp_path, capsys):
@@ -193,6 +195,7 @@ def test_a_slope_is_that_of_the_large_sizes():
     assert growth.slope(sizes, [5 + n ** 2 for n in sizes]) == pytest.approx(2, abs=0.01)
 
 
+@pytest.mark.slow
 def test_every_twin_trains_the_same_model(tmp_path, capsys):
     """Or main ends with the twin that does not."""
     assert techniques.main(["--only", "W2", "--rounds", "1", "--seconds", "0.001", "--out", str(tmp_path)]) == 0
