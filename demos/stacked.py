@@ -56,17 +56,22 @@ def run() -> None:
                  "one layer at a time": by_layers(apart, on_one_graph=False),
                  "phases on one graph": by_layers(graph, on_one_graph=True)}
 
+    each = max(1, flags.epochs // len(graph.pairs))         # the layers share the epochs
+
     def fit(way: str, **settings: Any) -> list[dict[str, Any]]:
         print(f"\n{way}:")
-        stages = len(schedules[way])        # share the epochs
-        return train.fit(schedules[way], (training, test), epochs=[max(1, flags.epochs // stages)] * stages,
-                         batch_size=flags.batch_size, seed=flags.seed, **settings)
+        epochs = [flags.epochs] if way == "whole" else [each] * len(graph.pairs)
+        return train.fit(schedules[way], (training, test), epochs=epochs, batch_size=flags.batch_size, seed=flags.seed,
+                         **settings)
 
     history = fit("whole", out=out, resume=flags.resume, config=vars(flags))
     errors = {"whole": [row["test_reconstruction"] for row in history]}
+    lowest: dict[str, Any] = {}             # the first layer's weights when its own stage has ended
     for way in ways[1:]:
         def note(epoch: int, way: str = way) -> str:
             net = nets[way]
+            if epoch == each:
+                lowest[way] = net.pairs[0].encode.W.data
             error = evaluate.squared_error(lambda x: net.decode(net.encode(x)).data, test.images, flags.device)
             errors.setdefault(way, []).append(error)
             return f"whole net {error:.2f}"
@@ -81,9 +86,11 @@ def run() -> None:
                     title="the whole net on the test images", ylabel="squared error per image")
     apart_from_graph = max(float(abs(p.data - q.data).max())
                            for p, q in zip(params(apart).values(), params(graph).values(), strict=True))
+    moved = float(abs(graph.pairs[0].encode.W.data - lowest["phases on one graph"]).max())
     cards.write(out, flags, history, {
         **{f"squared error, {way}": y[-1] for way, y in errors.items()},
         "largest difference of weights, layers / phases": apart_from_graph,
+        "movement of the first layer while the second learns": moved,
         "parameters": sum(p.size for p in params(whole).values())})
     cli.show(out)
 
