@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import conditions
+import convolution
 import cpu_vs_gpu
 import feeding
 import growth
@@ -64,6 +65,19 @@ WHERE = """## Where the time goes
 engine is what no row accounts for: walking the tape, adding up gradients, looking at targets, Python between the rows.
 
 {shares}
+"""
+
+CONVOLUTION = """## Convolutions
+
+`python benchmarks/convolution.py`: two models' training steps, and their layers one by one, beside PyTorch's. A layer's
+time is that of its forward pass and its gradients, of x (but for a first layer), W and b; the rest of a step are the
+activations, the loss and Adam. Memory is what a fresh process grows by in its first steps, above what it held with the
+model and the batch in place.
+
+{convolution}
+
+tinyae keeps no patches, which a step of the sprites would have to read again from memory: it makes them twice, of a few
+images at a time, in an array that stays in the cache (tinyae/conv.py says what the other ways take).
 """
 
 WORTH = """## What each technique is worth
@@ -124,6 +138,8 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         parts.append(STEP.format(overview=step.overview(steps), costs=step.costs_table(found["step"]["costs"])))
     if "shares" in found:
         parts.append(WHERE.format(shares=shares.report(found["shares"])))
+    if "convolution" in found:
+        parts.append(CONVOLUTION.format(convolution=convolution.report(found["convolution"])))
     if "techniques" in found:
         parts.append(WORTH.format(techniques=techniques.report(found["techniques"])))
     if "feeding" in found:
@@ -159,7 +175,7 @@ def measured() -> dict[str, dict[str, Any]]:
     return {part: cards.read(MEASURED / f"{part}.json") for part in COMMANDS if (MEASURED / f"{part}.json").exists()}
 
 
-COMMANDS = ["step", "shares", "techniques", "feeding", "growth", "cpu_vs_gpu", "launches"]
+COMMANDS = ["step", "shares", "convolution", "techniques", "feeding", "growth", "cpu_vs_gpu", "launches"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,7 +27,7 @@ from workloads import WORKLOADS
 from tinyae import conv, ops, optim
 
 ROUNDS, SECONDS = 9, 0.3
-KINDS = {"products": {"affine", "matmul"}, "convolutions": {"conv2d", "conv_transpose2d", "conv2d_kernel"},
+KINDS = {"products": {"affine", "matmul"}, "convolutions": {name for name in conv.ROWS if name.startswith("conv")},
          "activations": {"relu", "leaky_relu", "elu", "sigmoid", "tanh"},
          "loss of pixels": {"bce", "sse"}, "Adam": {"Adam"}}
 REST, ENGINE = "other rows", "engine"

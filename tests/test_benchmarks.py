@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
 import conditions  # noqa: E402
+import convolution  # noqa: E402
 import cpu_vs_gpu  # noqa: E402
 import feeding  # noqa: E402
 import growth  # noqa: E402
@@ -220,6 +221,35 @@ def test_feeding_counts_batches_and_random_numbers_of_a_real_run(monkeypatch, tm
     found = json.loads((tmp_path / "feeding.json").read_text())["models"]
     assert all(0 < ms["batches"] < ms["steps"] for ms in found.values())
     assert found["VAE 784-400-20"]["random numbers"] > 0 == found["autoencoder 784-256-128-20"]["random numbers"]
+
+
+def test_layers_of_both_nets_lead_down_and_back_up():
+    labels = [layer.label for layer in convolution.layers()]
+    assert len(labels) == 16 and labels[10:12] == ["64x64, 64 -> 32, transposed", "128x128, 32 -> 3, transposed"]
+    assert [layer.label for layer in convolution.layers() if layer.first] == ["128x128, 3 -> 32", "28x28, 1 -> 16"]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_layer_alone_is_the_same_for_both_sides(transposed):
+    layer = convolution.Layer("", transposed, (2, 7, 6, 3), (2, 4, 3, 5), first=False)
+    ours = float(convolution.our_layer(layer)())
+    assert np.isfinite(ours) and ours > 1
+    pytest.importorskip("torch")
+    assert float(convolution.their_layer(layer)()) == pytest.approx(ours, rel=1e-5)
+
+
+def test_a_process_grows_by_its_step():
+    make = partial(convolution.our_step, "convolutional autoencoder, 28x28, batch 128")
+    assert 5 < convolution.memory(make, threads=1) < 100
+
+
+def test_convolution_reports_ratios_where_there_are_two_sides():
+    ours, theirs = {"rounds_ms": [2.0, 3.0], "step_MB": 10.0}, {"rounds_ms": [4.0, 6.0], "step_MB": 40.0}
+    layers = [{"net": "a", "label": "8x8, 1 -> 2", "sides": {"tinyae": ours, "torch": theirs}}]
+    both = convolution.report({"steps": {"a": {"tinyae": ours, "torch": theirs}}, "layers": layers})
+    assert both.count("0.50") == 2 and "0.25" in both and "8x8" in both
+    alone = convolution.report({"steps": {"a": {"tinyae": ours}}, "layers": []})
+    assert "2.50" in alone and "0.50" not in alone
 
 
 def test_the_page_is_what_the_measured_files_say():
