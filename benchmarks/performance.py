@@ -112,7 +112,9 @@ GROWTH = """## How cost grows
 GPU = """## CPU and GPU
 
 `python benchmarks/cpu_vs_gpu.py`, both with all they have, on the clock. GFLOP/s counts the matrix products of a step;
-"its products'" is what they reach when nothing else is computed.{missing}
+"its products'" is what they reach when nothing else is computed.
+
+{which}
 
 ![time of a step over the batch](../benchmarks/measured/cpu_vs_gpu.png)
 
@@ -149,26 +151,34 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         parts.append(GROWTH.format(growth=growth.report(found["growth"]).strip(), last=growth.LAST))
     if "cpu_vs_gpu" in found:
         result = found["cpu_vs_gpu"]
-        missing = f" There was no GPU here ({result['no gpu']}): this is the CPU's half." if "no gpu" in result else (
-            f" The GPU: {result['gpu']}.")
-        parts.append(GPU.format(gpu=cpu_vs_gpu.report(result).strip(), missing=missing))
+        which = f"The GPU: {result['gpu']}." if "gpu" in result else (
+            f"This is the CPU's half, for there was no GPU: {result['no gpu']}.")
+        parts.append(GPU.format(gpu=cpu_vs_gpu.report(result).strip(), which=which))
     if "launches" in found:
         parts.append(LAUNCHES.format(launches=launches.report(found["launches"])))
     if "step" in found:
         parts.append("## Each workload, library by library\n")
         for name, result in found["step"]["workloads"].items():
             parts.append(f"### {WORKLOADS[name].label}\n\n{step.details(result)}\n")
-    parts += ["## Machines\n", *(f"- {name}: {described(result)}" for name, result in found.items())]
+    machines: dict[str, list[str]] = {}
+    for name, result in found.items():
+        machines.setdefault(described(result), []).append(name + libraries_of(result) + disturbed(result))
+    parts += ["## Machines\n", *(f"- {machine}: {'; '.join(names)}" for machine, names in machines.items())]
     return "\n".join(parts) + "\n"
 
 
 def described(result: dict[str, Any]) -> str:
-    """Where and when it was measured, and with which libraries."""
-    versions = result.get("versions", {})
-    return (f"{result['machine']}, {result['blas']}, threads: {result['threads']}, {result['system']}, {result['date']}"
-            + "".join(f", {library} {version}" for library, version in versions.items())
-            + ("" if result.get("others", 0) <= conditions.BUSY else
-               f"; other programs kept {result['others']:.1f} CPUs busy meanwhile"))
+    """Where and when it was measured."""
+    return f"{result['machine']}, {result['blas']}, threads: {result['threads']}, {result['system']}, {result['date']}"
+
+
+def libraries_of(result: dict[str, Any]) -> str:
+    return "".join(f", {library} {version}" for library, version in result.get("versions", {}).items() if version)
+
+
+def disturbed(result: dict[str, Any]) -> str:
+    others = result.get("others", 0)
+    return f" (other programs kept {others:.1f} CPUs busy meanwhile)" if others > conditions.BUSY else ""
 
 
 def measured() -> dict[str, dict[str, Any]]:

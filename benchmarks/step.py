@@ -1,7 +1,7 @@
 """How long does a training step take? tinyae beside whatever else is installed, all training the same models.
 
     python benchmarks/step.py                   every workload, every library: half an hour
-    python benchmarks/step.py --quick           a few rounds of the small workloads: two minutes
+    python benchmarks/step.py --quick           a few rounds of small workloads: three minutes
     python benchmarks/step.py --only W1,W6 --libraries torch,jax
 
 Beside other libraries run `hand`, the same step in NumPy without autograd: what an engine could reach; and `products`,
@@ -45,7 +45,7 @@ def small_costs(chosen: Sequence[str], rounds: int, seconds: float) -> dict[str,
     print("imports and small operations ...", flush=True)
     makers = {library: partial(libraries.chain, library, OPERATIONS) for library in chosen
               if library not in libraries.WITHOUT_TAPE}
-    imports = import_ms([libraries.MODULES[library] for library in makers], min(rounds, 5))
+    imports = import_ms([libraries.MODULES[library] for library in makers], min(rounds, 3))
     chains, _ = race.run(makers, rounds=rounds, seconds=seconds)
     return {library: {"import_ms": imports[libraries.MODULES[library]],
                       "operation_us": round(1e3 * race.quartiles(figures)[1] / OPERATIONS, 2)}
@@ -148,7 +148,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for library in absent:
         print(f"{library} is left out: {libraries.MODULES[library]} is not installed")
     rounds = asked.rounds or (5 if asked.quick else 15)
-    versions = {library: libraries.version(library) for library in chosen if library not in libraries.WITHOUT_TAPE}
+    versions = {library: libraries.version(library) for library in chosen
+                if library not in {OURS, *libraries.WITHOUT_TAPE}}
     steps: dict[str, Any] = {}
     result = conditions.machine(asked.threads) | {"versions": versions, "absent": absent, "workloads": steps,
                                               "costs": small_costs(chosen, rounds, asked.seconds)}
