@@ -34,11 +34,6 @@ def _swapaxes(x: Array, axis1: int, axis2: int) -> Array: return np.swapaxes(x, 
 def _pad(x: Array, width: tuple[tuple[int, int], ...]) -> Array: return np.pad(x, width)
 
 
-@fuse
-def _leaky_relu(x: Array, slope: float = 0.01) -> Array:
-    return (np.maximum if slope <= 1 else np.minimum)(x, slope * x)
-
-
 def _matmul(x: Array, y: Array) -> Array:
     if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-2]:
         raise BadValue("matmul cannot multiply these", expected="(..., n, k) @ (..., k, m)",
@@ -59,6 +54,12 @@ def _where(mask: Array, x: Array, y: Array) -> Array:
 
 
 # In place, and with out=: fresh arrays would cost as much as the arithmetic, and NumPy makes scalars of 0-d results.
+
+@fuse
+def _leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    z = np.multiply(x, slope, out=np.empty_like(x))
+    return (np.maximum if slope <= 1 else np.minimum)(x, z, out=z)
+
 
 def _exp_below_top(x: Array) -> Array:
     """e^min(x, 40): up there e^x / (1 + e^x) is 1, log(1 + e^x) is x, to the last bit. float16 ends at e^11."""
