@@ -125,7 +125,8 @@ def sparsity_kl(logits: Value, target: float) -> Value:
         raise BadValue("sparsity_kl needs a batch of units", expected="logits (n, k), n >= 1", got=describe(logits),
                        fix="logits.reshape(n, -1)")
     n = number_log(len(logits))
-    log_p, log_not_p = (logsumexp(-softplus(sign * logits), axis=0) - n for sign in (-1, 1))            # (k,) each
+    softened = softplus(logits)                                     # -log(1 - sigmoid); logits - softened: log sigmoid
+    log_p, log_not_p = (logsumexp(x, axis=0) - n for x in (logits - softened, -softened))               # (k,) each
     entropy = target * number_log(target) + (1 - target) * number_log(1 - target)
     return sum(entropy - target * log_p - (1 - target) * log_not_p)
 
