@@ -5,30 +5,28 @@ image of it all draws. Every creature is made of 14 numbers that the model is ne
 well each of them can be read from the code. Drawn: test images with their reconstructions, creatures that nobody
 made, the way from one creature to another, and what the most active latents do.
 
-    python demos/sprites.py                                 drawn creatures, needs no download, minutes an epoch
+    python demos/sprites.py                                 drawn creatures, needs no download, ten minutes
     python demos/sprites.py --data FOLDER --epochs 100      your own pictures, all brought to the size of the first
     python demos/sprites.py --latent 32 --device cuda
 
-Shapes come first, as silhouettes; colours take longer than these few epochs, and a hue is a circle: no straight line
-through the code reads it. A VAE blurs what it is unsure of. On some hundred pictures it learns them by heart: the test
-loss rises again while the training loss falls, and curves.png shows it.
+A VAE blurs what it is unsure of. On some hundred pictures it learns them by heart: the test loss rises again while the
+training loss falls, and curves.png shows it.
 """
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, diagnose, images, models, ops, params, plots, summary, train
-from tinyae.backend import Array, generator, to_device, to_host
+from tinyae import cards, cli, data, diagnose, evaluate, images, models, ops, params, plots, probe, summary, train
+from tinyae.backend import generator, to_device, to_host
 from tinyae.data.creatures import FACTORS
 from tinyae.optim import Adam
-from tinyae.tensor import raw
 
-# With leaky_relu the shapes come and the colours hardly: at 32x32, with the reconstruction weighed by 16, one seed, the
-# correlation of the colours (less their grey) with those of a training batch after 800 steps is 0.01, with elu 0.50.
-ACTIVATION = "elu"
-TOGETHER = 50       # images at a time, where nothing is learnt: their activations are large
+LEAK = 0.2          # slope of leaky_relu below 0
+SIGMA = 0.05        # of a latent at first
+WARM_UP = 3         # epochs until a nat of the code costs a nat
 
 
 def run() -> None:
@@ -37,59 +35,56 @@ def run() -> None:
     training, test = data.load(flags.data, flags.data_dir)
     out = cli.folder(flags)
 
-    shape = training.images.shape[1:]
-    model = models.ConvVAE(shape, flags.hidden, flags.latent, ACTIVATION, rng=np.random.default_rng(flags.seed),
-                           device=flags.device)
+    shape, device = training.images.shape[1:], flags.device
+    model = models.ConvVAE(shape, flags.hidden, flags.latent, partial(ops.leaky_relu, slope=LEAK),
+                           rng=np.random.default_rng(flags.seed), device=device)
+    mean = (training.images.mean(axis=0) / (255 if training.images.dtype == np.uint8 else 1)).ravel()
+    spread = float((evaluate.first(training.images, "cpu", 500) - mean).std())
+    prepare(model, to_device(mean.astype(np.float32), device), spread)
     print(summary(model, (math.prod(shape),)))
 
-    def some(images: Array, first: int = 0, n: int = TOGETHER) -> Array:
-        return to_device(data.batch(images, np.arange(first, min(first + n, len(images)))), flags.device)
-
-    def codes(images: Array) -> np.ndarray:
-        return np.concatenate([model.encode(some(images, i)).numpy() for i in range(0, len(images), TOGETHER)])
+    first = partial(evaluate.first, test.images, device)
 
     def decoded(z: np.ndarray) -> np.ndarray:
-        z = to_device(z.astype(np.float32), flags.device)
-        return np.concatenate([to_host(ops.sigmoid(raw(model.decode(z[i:i + TOGETHER]))))
-                               for i in range(0, len(z), TOGETHER)])
+        """z (..., latent) -> images (n, pixels) in [0, 1]."""
+        codes = to_device(z.reshape(-1, flags.latent).astype(np.float32), device)
+        return ops.sigmoid(model.decode(codes)).numpy()
 
     def draw(epoch: int) -> str:
         """The epoch's pictures; -> how many latents are in use, for the epoch's line."""
-        shown = some(test.images, n=20)
-        images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
-                                    to_host(model.reconstruct(shown)), shape)
-        samples = model.sample(generator(flags.seed, flags.device), 40)        # the same codes after every epoch
+        images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(first(20)),
+                                    to_host(model.reconstruct(first(20))), shape)
+        samples = model.sample(generator(flags.seed, device), 40)               # the same codes after every epoch
         images.save_grid(out / f"samples-{epoch:03d}.png", to_host(samples), shape,
                          title=f"decoded from random codes, after epoch {epoch}")
-        mu, log_var = model.posterior(some(test.images))
+        mu, log_var = model.posterior(first(50))
         return diagnose.latents_in_use(mu.data, log_var.data)
 
-    phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
-    history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+    optimiser, warm = Adam(params(model), lr=flags.lr), min(WARM_UP, flags.epochs - 1)
+    schedule = [train.Phase(partial(model.losses, beta=min(1, epoch / WARM_UP)), params(model), optimiser, "vae")
+                for epoch in range(warm)] + [train.Phase(model.losses, params(model), optimiser, "vae")]
+    history = train.fit(schedule, (training, test), epochs=[1] * warm + [flags.epochs - warm], seed=flags.seed,
+                        batch_size=flags.batch_size, out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
 
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
-    seen, new = codes(training.images), codes(test.images)
-    ends = new[:len(new) // 2 * 2][:12].reshape(2, -1, 1, flags.latent)
-    t = np.linspace(0, 1, 9)[:, None]
-    images.save_grid(out / "interpolation.png", decoded(((1 - t) * ends[0] + t * ends[1]).reshape(-1, flags.latent)),
-                     shape, columns=9, title="each row: from one test image to another, through the code")
+    seen, new = (evaluate.over(model.encode, part.images, device) for part in (training, test))
+    one, other = new[:len(new) // 2][:12, None], new[len(new) // 2:][:len(new) // 2][:12, None]
+    images.save_grid(out / "interpolation.png", decoded(one + np.linspace(0, 1, 9)[:, None] * (other - one)), shape,
+                     columns=9, title="each row: from one test image to another, through the code")
     active = np.argsort(-seen.var(axis=0))[:10]
     walks = np.zeros((len(active), 9, flags.latent))
     walks[np.arange(len(active)), :, active] = np.linspace(-3, 3, 9)
-    images.save_grid(out / "walks.png", decoded(walks.reshape(-1, flags.latent)), shape, columns=9,
+    images.save_grid(out / "walks.png", decoded(walks), shape, columns=9,
                      title="each row: one latent from -3 to 3, the others 0; the most active latents first")
 
-    x, mean = data.batch(test.images, np.arange(len(test.images))), training.images.mean(axis=0).ravel()
-    scale = 255 if training.images.dtype == np.uint8 else 1
-    last = history[-1]
-    figures = {"nats per image": last["test_total"], "kl": last["test_kl"],
-               "squared error per pixel": np.square(decoded(new) - x).mean(),
-               "squared error per pixel, mean image": np.square(mean / scale - x).mean()}
+    last, pixels = history[-1], math.prod(shape)
+    figures = {
+        "nats per image": last["test_total"], "kl": last["test_kl"],
+        "squared error per pixel": evaluate.squared_error(model.reconstruct, test.images, device) / pixels,
+        "squared error per pixel, mean image": np.square(data.batch(test.images, np.arange(len(new))) - mean).mean()}
     if training.factors is not None:
-        used = seen.var(axis=0) > models.vae.ACTIVE
-        r2 = r_squared(seen[:, used], training.factors, new[:, used], test.factors)
+        r2 = probe.r_squared(seen, training.factors, new, test.factors)
         figures |= {f"R^2 of {name}": value for name, value in zip(FACTORS, r2, strict=True)}
     for name, value in figures.items():
         print(f"{name:40} {value:.4g}")
@@ -97,12 +92,13 @@ def run() -> None:
     cli.show(out)
 
 
-def r_squared(codes: np.ndarray, factors: np.ndarray, new_codes: np.ndarray, new_factors: np.ndarray) -> np.ndarray:
-    """1 - error / variance of each new factor, predicted linearly from its code: 1 is perfect, 0 the mean's."""
-    mean = factors.mean(axis=0)
-    W = np.linalg.lstsq(codes - codes.mean(axis=0), factors - mean, rcond=1e-6)[0]
-    error = new_factors - mean - (new_codes - codes.mean(axis=0)) @ W
-    return 1 - np.square(error).sum(axis=0) / np.square(new_factors - mean).sum(axis=0)
+def prepare(model: models.ConvVAE, mean: np.ndarray, spread: float) -> None:
+    """Encode (x - mean) / spread, decode around the mean's logits, start from SIGMA."""
+    p = mean.clip(0.003, 0.997)
+    logits = np.log(p / (1 - p))
+    model.body.insert(0, lambda x: (x - mean) / spread)
+    model.decoder.append(lambda y: y + logits)
+    model.log_var.b.data = model.log_var.b.data + np.float32(2 * math.log(SIGMA))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ def test_over_puts_all_batches_together_in_order(n):
     np.testing.assert_allclose(evaluate.over(lambda x: ops.sum(Tensor(x), axis=1), images), pixels.sum(1), rtol=1e-5)
 
 
+def test_large_images_come_a_few_at_a_time():
+    assert [len(x) for x in evaluate.batches(np.zeros((50, 128, 128, 3), np.uint8))] == [20, 20, 10]
+    assert [len(x) for x in evaluate.batches(np.zeros((2, 1001, 1000), np.uint8))] == [1, 1]
+
+
 def test_squared_error_is_summed_over_pixels_and_averaged_over_images():
     images = np.full((1500, 2, 3), 255, np.uint8)
     assert evaluate.squared_error(lambda x: x - np.float32(0.5), images) == pytest.approx(6 * 0.25)

@@ -30,3 +30,19 @@ def test_a_probe_repeats_with_its_seed():
     x, labels = points(np.random.default_rng(0), 200)
     one, same, other = (probe.fit(x, labels, epochs=2, seed=seed).output.W.data for seed in (0, 0, 1))
     assert np.array_equal(one, same) and not np.array_equal(one, other)
+
+
+def test_r_squared_of_what_is_there_what_is_not_and_what_is_there_with_noise():
+    """y0 is linear in x, y1 is independent of it, and half of y2's variance is noise; x has a direction too many."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4000, 3))
+    x = np.concatenate([x, x[:, :1] + x[:, 1:2]], axis=1)
+    noise = rng.standard_normal((4000, 2))
+    y = np.stack([2 * x[:, 0] - x[:, 2] + 5, noise[:, 0], x[:, 1] + noise[:, 1]], axis=1)
+    r2 = probe.r_squared(x[:2000], y[:2000], x[2000:], y[2000:])
+    np.testing.assert_allclose(r2, [1, 0, 0.5], atol=0.05)
+
+
+def test_r_squared_is_below_0_where_a_guess_is_worse_than_the_mean():
+    x, y = np.arange(4.0)[:, None], np.arange(4.0)[:, None]
+    assert probe.r_squared(x, y, x, y) > 1 - 1e-9 and probe.r_squared(x, y, x, -y) < 0

@@ -1,6 +1,7 @@
 """evaluate: a function of images, over a whole data set, batch by batch."""
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from .backend import Array, to_host
 from .data import batch
 from .tensor import raw
 
-ROWS = 1000     # images at a time
+ROWS, PIXELS = 1000, 1_000_000      # images at a time; of large ones fewer, as a net makes many numbers of a pixel
 
 
 def first(images: Any, device: str, n: int) -> Array:
@@ -20,9 +21,10 @@ def first(images: Any, device: str, n: int) -> Array:
 
 
 def batches(images: Any, device: str = "cpu") -> Iterator[Array]:
-    """All images in order, ROWS at a time, as a model takes them: (k, pixels) float32 in [0, 1]."""
-    for first in range(0, len(images), ROWS):
-        yield batch(images, np.arange(first, min(first + ROWS, len(images))), device)
+    """All images in order, up to ROWS at a time, as a model takes them: (k, pixels) float32 in [0, 1]."""
+    rows = max(1, min(ROWS, PIXELS // math.prod(images.shape[1:])))
+    for first in range(0, len(images), rows):
+        yield batch(images, np.arange(first, min(first + rows, len(images))), device)
 
 
 def over(f: Callable[[Array], Any], images: Any, device: str = "cpu") -> np.ndarray:

@@ -40,3 +40,13 @@ def accuracy(net: Classifier, x: np.ndarray, labels: np.ndarray, device: str = "
     found = [to_host(net.classify(to_device(x[i:i + 1000].astype(np.float32), device)))
              for i in range(0, len(x), 1000)]
     return 100 * float((np.concatenate(found) == labels).mean())
+
+
+def r_squared(x: np.ndarray, y: np.ndarray, new_x: np.ndarray, new_y: np.ndarray) -> np.ndarray:
+    """How well y (n, k) is read from x (n, d) by least squares: for each column of new_y, 1 - error / variance.
+
+    1 is perfect; 0 is as good as the mean of y, and below 0 worse. Directions in which x hardly varies are left out.
+    """
+    W = np.linalg.lstsq(x - x.mean(axis=0), y - y.mean(axis=0), rcond=1e-4)[0]
+    error = new_y - y.mean(axis=0) - (new_x - x.mean(axis=0)) @ W
+    return 1 - np.square(error).sum(axis=0) / np.square(new_y - y.mean(axis=0)).sum(axis=0)
