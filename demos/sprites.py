@@ -2,15 +2,14 @@
 
 Six convolutions halve the picture until 2 x 2 places of 64 channels are left; these give the code, and the mirror
 image of it all draws. Every creature is made of 14 numbers that the model is never told; at the end the demo looks how
-well each of them can be read from the code. Drawn: test images with their reconstructions, creatures that nobody
-made, the way from one creature to another, and what the most active latents do.
+well each of them can be read from the code, draws the way from one creature to another, and walks along latents.
 
     python demos/sprites.py                                 drawn creatures, needs no download, ten minutes
     python demos/sprites.py --data FOLDER --epochs 100      your own pictures, all brought to the size of the first
     python demos/sprites.py --latent 32 --device cuda
 
-A VAE blurs what it is unsure of. On some hundred pictures it learns them by heart: the test loss rises again while the
-training loss falls, and curves.png shows it.
+Shapes come first, then hues, one direction of colour after the other; what a VAE is unsure of, it blurs. Some hundred
+pictures it learns by heart: the test loss rises again while the training loss falls (curves.png).
 """
 from __future__ import annotations
 
@@ -42,7 +41,6 @@ def run() -> None:
     spread = float((evaluate.first(training.images, "cpu", 500) - mean).std())
     prepare(model, to_device(mean.astype(np.float32), device), spread)
     print(summary(model, (math.prod(shape),)))
-
     first = partial(evaluate.first, test.images, device)
 
     def decoded(z: np.ndarray) -> np.ndarray:
@@ -51,7 +49,6 @@ def run() -> None:
         return ops.sigmoid(model.decode(codes)).numpy()
 
     def draw(epoch: int) -> str:
-        """The epoch's pictures; -> how many latents are in use, for the epoch's line."""
         images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(first(20)),
                                     to_host(model.reconstruct(first(20))), shape)
         samples = model.sample(generator(flags.seed, device), 40)               # the same codes after every epoch
@@ -61,8 +58,8 @@ def run() -> None:
         return diagnose.latents_in_use(mu.data, log_var.data)
 
     optimiser, warm = Adam(params(model), lr=flags.lr), min(WARM_UP, flags.epochs - 1)
-    schedule = [train.Phase(partial(model.losses, beta=min(1, epoch / WARM_UP)), params(model), optimiser, "vae")
-                for epoch in range(warm)] + [train.Phase(model.losses, params(model), optimiser, "vae")]
+    betas = [*np.arange(warm) / WARM_UP, 1]
+    schedule = [train.Phase(partial(model.losses, beta=beta), params(model), optimiser, "vae") for beta in betas]
     history = train.fit(schedule, (training, test), epochs=[1] * warm + [flags.epochs - warm], seed=flags.seed,
                         batch_size=flags.batch_size, out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
 
@@ -73,19 +70,18 @@ def run() -> None:
     images.save_grid(out / "interpolation.png", decoded(one + np.linspace(0, 1, 9)[:, None] * (other - one)), shape,
                      columns=9, title="each row: from one test image to another, through the code")
     active = np.argsort(-seen.var(axis=0))[:10]
-    walks = np.zeros((len(active), 9, flags.latent))
-    walks[np.arange(len(active)), :, active] = np.linspace(-3, 3, 9)
+    walks = np.linspace(-3, 3, 9)[:, None] * np.eye(flags.latent)[active, None]
     images.save_grid(out / "walks.png", decoded(walks), shape, columns=9,
                      title="each row: one latent from -3 to 3, the others 0; the most active latents first")
 
-    last, pixels = history[-1], math.prod(shape)
+    pixels = math.prod(shape)
     figures = {
-        "nats per image": last["test_total"], "kl": last["test_kl"],
+        "nats per image": history[-1]["test_total"], "kl": history[-1]["test_kl"],
         "squared error per pixel": evaluate.squared_error(model.reconstruct, test.images, device) / pixels,
         "squared error per pixel, mean image": np.square(data.batch(test.images, np.arange(len(new))) - mean).mean()}
     if training.factors is not None:
         r2 = probe.r_squared(seen, training.factors, new, test.factors)
-        figures |= {f"R^2 of {name}": value for name, value in zip(FACTORS, r2, strict=True)}
+        figures |= dict(zip([f"R^2 of {name}" for name in FACTORS], r2, strict=True))
     for name, value in figures.items():
         print(f"{name:40} {value:.4g}")
     cards.write(out, flags, history, figures)
@@ -94,10 +90,8 @@ def run() -> None:
 
 def prepare(model: models.ConvVAE, mean: np.ndarray, spread: float) -> None:
     """Encode (x - mean) / spread, decode around the mean's logits, start from SIGMA."""
-    p = mean.clip(0.003, 0.997)
-    logits = np.log(p / (1 - p))
     model.body.insert(0, lambda x: (x - mean) / spread)
-    model.decoder.append(lambda y: y + logits)
+    model.decoder.append(lambda y: y + np.log((0.003 + mean) / (1.003 - mean)))
     model.log_var.b.data = model.log_var.b.data + np.float32(2 * math.log(SIGMA))
 
 
