@@ -141,6 +141,9 @@ def test_any_layout_and_magnitude(name, dtype):
         largest = math.prod(float(np.max(np.abs(x), initial=1)) for x in arrays)
         for a, b in zip(plain, other, strict=True):
             assert a.shape == b.shape and a.dtype == b.dtype == dtype
+            if largest > float(np.finfo(dtype).max) / 1000:             # a sum overflows in one order, in another not
+                known = np.isfinite(a) & np.isfinite(b)
+                a, b = a[known], b[known]
             np.testing.assert_allclose(a.astype(float), b.astype(float), rtol=100 * eps, atol=100 * eps * largest)
     check()
 
