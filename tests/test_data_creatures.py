@@ -31,6 +31,13 @@ def test_load_gives_images_kinds_of_ears_and_factors():
         assert np.array_equal(part.images, creatures.enlarged(creatures.draw(part.factors)))
 
 
+def test_a_hue_is_also_told_by_its_place_on_the_circle():
+    factors = creatures.draw_factors(0)
+    table = creatures.readable(factors)
+    assert table.shape == (50, len(creatures.READABLE)) and np.array_equal(table[:, :14], factors)
+    np.testing.assert_allclose(np.arctan2(table[:, 15], table[:, 14]) / (2 * np.pi) % 1, factors[:, 0])
+
+
 def test_they_are_drawn_once(monkeypatch):
     first = data.load("creatures", progress=False)
     monkeypatch.setattr(creatures, "draw", None)

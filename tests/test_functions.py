@@ -85,6 +85,16 @@ def test_gaussian_kl_keeps_its_precision_near_the_prior():
     assert abs(kl / (0.5 * (np.expm1(1e-2) - 1e-2)) - 1) < 1e-3
 
 
+def test_layer_norm_gives_each_place_mean_0_and_variance_1_by_itself(rng):
+    x = 3 + 5 * rng.standard_normal((2, 4, 4, 64))
+    z = functions.layer_norm(x, eps=0)
+    np.testing.assert_allclose(z.mean(-1), 0, atol=1e-12)
+    np.testing.assert_allclose(z.var(-1), 1, rtol=1e-12)
+    np.testing.assert_allclose(functions.layer_norm(10 * x + 7, eps=0), z, atol=1e-9)
+    np.testing.assert_allclose(functions.layer_norm(x[1:, :1], eps=0), z[1:, :1], atol=1e-12)
+    assert functions.layer_norm(np.ones((2, 3), f4)).tolist() == [[0] * 3] * 2         # nothing to bring to variance 1
+
+
 def test_dropout_keeps_the_mean_and_is_nothing_without_an_rng(rng):
     x = np.ones((1000, 1000), f4)
     dropped = dropout(x, 0.3, rng)

@@ -253,6 +253,7 @@ CASES: dict[str, list[Case]] = {
     "log_softmax": [*unary(functions.log_softmax)[1:3], case(lambda x: functions.log_softmax(x, axis=0), (2, 3, 2))],
     "logsumexp": reduction(functions.logsumexp),
     "var": reduction(functions.var),
+    "layer_norm": [case(functions.layer_norm, (2, 3)), case(functions.layer_norm, (2, 2, 3, 4))],
     "squared_error": alike(functions.squared_error),
     "bce_with_logits": alike(functions.bce_with_logits, draw=(normal, fraction)),
     "cross_entropy": [case(lambda x: functions.cross_entropy(x, here(LABELS, x)), (3, 4))],

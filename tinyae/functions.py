@@ -50,6 +50,15 @@ def var(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     return mean(square(x - mean(x, axis=axis, keepdims=True)), axis=axis, keepdims=keepdims)
 
 
+def layer_norm(x: Value, eps: float = 1e-4) -> Value:
+    """(x - m) / sqrt(v + eps), m and v the mean and the variance along the last axis (Ba, Kiros & Hinton 2016).
+
+    Of images (n, h, w, c) each place by itself. No gain, no bias, and nothing of other images: no mode to forget.
+    """
+    x = x - mean(x, axis=-1, keepdims=True)
+    return x * (mean(square(x), axis=-1, keepdims=True) + eps) ** -0.5
+
+
 def squared_error(y: Value, x: Value) -> Value:
     """sum_i (y_i - x_i)^2 per image: (n, ...), (n, ...) -> (n,). Divided by the pixels it is the textbooks' MSE."""
     _same_shape("squared_error", y, x)

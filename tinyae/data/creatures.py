@@ -20,6 +20,7 @@ from .dataset import Dataset
 # Of each creature: uniform in [0, 1], independent of each other. Wings begin at 0.45; the kinds of ears are thirds.
 FACTORS = ("hue", "second hue", "body width", "body height", "head size", "ear kind", "ear length", "ear angle",
            "eye size", "eye distance", "arm length", "foot size", "belly size", "wing size")
+READABLE = (*FACTORS, "hue's cosine", "hue's sine")
 POINTED, ROUND, ANTENNA = range(3)      # kinds of ears: the labels
 TRAIN, TEST = 4000, 500
 GRID, SIZE, FINE = 32, 128, 2           # squares a side, pixels a side, and points a side of a square
@@ -47,6 +48,12 @@ def enlarged(squares: np.ndarray) -> np.ndarray:
 def draw_factors(seed: int) -> np.ndarray:
     """Of all creatures, (n, 14)."""
     return np.random.RandomState(seed).random_sample((TRAIN + TEST, len(FACTORS)))
+
+
+def readable(factors: np.ndarray) -> np.ndarray:
+    """factors (n, 14) -> READABLE (n, 16): also where the hue lies on its circle, which no straight line can follow."""
+    angle = 2 * np.pi * factors[:, :1]
+    return np.concatenate([factors, np.cos(angle), np.sin(angle)], axis=1)
 
 
 def draw_sets(seed: int, progress: bool = True) -> tuple[Dataset, Dataset]:
