@@ -2,9 +2,10 @@
 
     python killer.py FOLDER KILLS SEED      prints what happened as JSON
 
-Each attempt is a fork of this process, so that none has to import anything. Half of the kills come from outside,
-after a random time; the other half a process deals to itself inside the write of a file, at each of its four
-stages.
+Each attempt is a fork of this process, so that none has to import anything. This process itself trains nothing: the
+first progress bar makes a semaphore, which forks would share, and one killed while it held it would stop all others.
+Half of the kills come from outside, after a random time; the other half a process deals to itself inside the write
+of a file, at each of its four stages.
 """
 from __future__ import annotations
 
@@ -70,14 +71,14 @@ def die_inside(stage: str, writes: int) -> None:
         setattr(os, name, fatal(getattr(os, name)))
 
 
-def attempt(out: Path, kill: str | None, rng: random.Random) -> bool:
+def attempt(out: Path, kill: str | None, rng: random.Random, checkpoint_steps: int | None = 2) -> bool:
     """Go on with the run in a fork, to its end or to its death by `kill`; -> whether it ended."""
     pid = os.fork()
     if pid == 0:
         if kill not in (None, "outside"):
             die_inside(kill, rng.randrange(6))
         try:
-            tiny_runs.run(out, epochs=EPOCHS, checkpoint_steps=2, resume=True)
+            tiny_runs.run(out, epochs=EPOCHS, checkpoint_steps=checkpoint_steps, resume=True)
         except BaseException as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
             os._exit(1)
@@ -97,7 +98,7 @@ def main(out: Path, kills: int, seed: int) -> None:
     happened: Counter[str] = Counter()
     plain = out / "plain"
     plain.mkdir(parents=True)
-    tiny_runs.run(plain, epochs=EPOCHS, resume=True)
+    attempt(plain, None, rng, checkpoint_steps=None)
     killed = out / "killed"
     killed.mkdir()
     while happened.total() < kills:
