@@ -10,7 +10,7 @@ import numpy as np
 import workloads
 
 from tinyae import Tensor, grad, models, params
-from tinyae.backend import freeze, generator, to_device
+from tinyae.backend import freeze, frozen, generator, to_device
 from tinyae.functions import squared_error
 from tinyae.layers import dense_stack, load_params
 from tinyae.ops import mean
@@ -44,7 +44,7 @@ def model(w: workloads.Workload, target: Any, **settings: Any) -> Any:
 
 
 def build(w: workloads.Workload, device: str = "cpu") -> Callable[[], Tensor]:
-    x, target = (to_device(freeze(a.reshape(w.batch, -1)), device) for a in workloads.batch(w))
+    x, target = (to_device(frozen(a.reshape(w.batch, -1)), device) for a in workloads.batch(w))
     net = model(w, target, rng=np.random.default_rng(0), device=device)
     own = params(net)
     load_params(net, dict(zip(own, workloads.weights(w).values(), strict=True)))
