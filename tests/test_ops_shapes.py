@@ -51,6 +51,8 @@ def calls(draw, name):
         return lambda x: row(x, axis=axis, keepdims=keepdims), [shape]
     if name in ("sse", "bce"):
         return row, [draw(full_shapes)] * 2
+    if name == "log_mean_sigmoids":
+        return row, [draw(hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=4))]
     if name == "matmul":
         batch = draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=2, min_side=0, max_side=3)).input_shapes
         n, k, m = (draw(st.integers(0, 3)) for _ in range(3))

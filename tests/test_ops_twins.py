@@ -10,6 +10,17 @@ from tinyae import Tensor, functions, grad, ops
 
 X = np.linspace(-5, 5, 101).reshape(1, -1)
 T = np.linspace(0, 1, 101).reshape(1, -1)
+FAR = 1000.0 * (np.arange(101) % 3 - 1)
+
+
+def two(x):
+    """Columns of two."""
+    return ops.concatenate(x, 3 * ops.sin(x), axis=0)
+
+
+def log_mean_sigmoids(x):
+    return ops.stack(*[functions.logsumexp(-ops.softplus(sign * x), axis=0) - np.log(len(x)) for sign in (-1, 1)])
+
 
 # the clever one, its plain twin
 TWINS = {
@@ -31,6 +42,9 @@ TWINS = {
     "sse": (lambda x: ops.sse(x, T), lambda x: ops.sum(ops.square(x - T), axis=1)),
     "bce": (lambda x: ops.bce(x, T),
             lambda x: -ops.sum(T * ops.log(ops.sigmoid(x)) + (1 - T) * ops.log(ops.sigmoid(-x)), axis=1)),
+    "log_mean_sigmoids": (lambda x: ops.log_mean_sigmoids(two(x)), lambda x: log_mean_sigmoids(two(x))),
+    "log_mean_sigmoids, far": (lambda x: ops.log_mean_sigmoids(two(x) + FAR),
+                               lambda x: log_mean_sigmoids(two(x) + FAR)),
     "logsumexp": (functions.logsumexp, lambda x: ops.log(ops.sum(ops.exp(x), axis=-1))),
     "softmax": (functions.softmax, lambda x: ops.exp(x) / ops.sum(ops.exp(x), axis=-1, keepdims=True)),
     "log_softmax": (functions.log_softmax, lambda x: ops.log(functions.softmax(x))),

@@ -47,6 +47,11 @@ def nonzero(rng: np.random.Generator, shape: Shape) -> np.ndarray:
     return rng.uniform(0.5, 2.0, shape) * rng.choice([-1.0, 1.0], shape)
 
 
+def far(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    """Normal in every third column, in the others 1000 below and above."""
+    return rng.standard_normal(shape) + 1000 * (np.arange(shape[-1]) % 3 - 1)
+
+
 def distinct(rng: np.random.Generator, shape: Shape) -> np.ndarray:
     """No two alike, none 0: ..., -0.45, -0.15, 0.15, 0.45, ... in random order, give or take 0.05."""
     n = int(np.prod(shape))
@@ -200,6 +205,8 @@ CASES: dict[str, list[Case]] = {
     "affine": [case(ops.affine, (3, 4), (4, 2), (2,), core=1), case(ops.affine, (2, 3, 4), (4, 2), (2,), core=1)],
     "sse": alike(ops.sse),
     "bce": alike(ops.bce, draw=(normal, fraction)),
+    "log_mean_sigmoids": [*(case(ops.log_mean_sigmoids, shape) for shape in ((3, 4), (1, 2))),
+                          case(ops.log_mean_sigmoids, (3, 4), draw=far)],
     # rows of one argument
     "neg": unary(ops.neg),
     "abs": unary(ops.abs, distinct),

@@ -14,7 +14,7 @@ import numpy as np
 from .backend import Array, device_of, is_array, normal, uniform
 from .errors import BadType, BadValue
 from .kernels import fuse
-from .ops import bce, exp, expm1, index, log, mean, softplus, square, sse, sum
+from .ops import bce, exp, expm1, index, log, log_mean_sigmoids, mean, square, sse, sum
 from .refusals import describe
 from .tensor import Tensor, raw
 
@@ -133,11 +133,9 @@ def sparsity_kl(logits: Value, target: float) -> Value:
     if logits.ndim != 2 or not len(logits):
         raise BadValue("sparsity_kl needs a batch of units", expected="logits (n, k), n >= 1", got=describe(logits),
                        fix="logits.reshape(n, -1)")
-    n = number_log(len(logits))
-    softened = softplus(logits)                                     # -log(1 - sigmoid); logits - softened: log sigmoid
-    log_p, log_not_p = (logsumexp(x, axis=0) - n for x in (logits - softened, -softened))               # (k,) each
+    logs = log_mean_sigmoids(logits)                                # (2, k): log p_j, log(1 - p_j)
     entropy = target * number_log(target) + (1 - target) * number_log(1 - target)
-    return sum(entropy - target * log_p - (1 - target) * log_not_p)
+    return sum(entropy - target * index(logs, key=0) - (1 - target) * index(logs, key=1))
 
 
 def dropout(x: Value, rate: float, rng: Any = None) -> Value:

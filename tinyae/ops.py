@@ -116,6 +116,12 @@ def _bce(logits: Array, x: Array) -> Array:
     return z.sum(tuple(range(1, z.ndim)))
 
 
+def _log_mean_sigmoids(x: Array) -> Array:
+    """log mean sigmoid(x) and log mean sigmoid(-x) of each column, (n, k) -> (2, k); plain twin: logsumexps."""
+    on, off, c, *_ = _sigmoids(x)
+    return np.stack([np.log(on.mean(0)) + np.minimum(c, 0), np.log(off.mean(0)) - np.maximum(c, 0)])
+
+
 def _index(x: Array, key: Any) -> Array:
     for k in key if isinstance(key, tuple) else (key,):
         if is_array(k) and device_of(k) != device_of(x):
@@ -227,6 +233,43 @@ def _bce_slope(g: Any, x: Any, y: Any) -> Any:
     return slope
 
 
+def _sigmoids(x: Any) -> tuple[Any, ...]:
+    """on, off, c, low, high: sigmoid(x) = low on, sigmoid(-x) = high off, where on and off are 0 in no whole column.
+
+    A column that is far below 0 is raised by -c, one far above lowered by c; low and high are e^c and 1, or 1 and e^-c.
+    """
+    data = raw(x)
+    top = float(np.log(np.finfo(data.dtype).max)) * 0.9                 # e^top is finite, e^-top is not denormal
+    peak, least = data.max(0), data.min(0)
+    c = np.minimum(peak + top / 2, 0) + np.maximum(least - top / 2, 0)
+    low, high = np.exp(np.minimum(c, 0)), np.exp(-np.maximum(c, 0))
+    near = device_of(data) == "cpu" and not c.any() and peak.max() < top     # a look at a GPU's numbers would wait
+    return *(_near(x) if near else _far(x, c, low, high, top=top)), c, low, high
+
+
+def _near(x: Any) -> tuple[Any, Any]:
+    """_far without what changes nothing where c is 0."""
+    on = exp(x)
+    off = 1 / (1 + on)
+    on *= off
+    return on, off
+
+
+@fuse
+def _far(x: Any, c: Array, low: Array, high: Array, top: float) -> tuple[Any, Any]:
+    on = exp(clip(x - c, low=-float("inf"), high=top))
+    off = 1 / (on * low + high)
+    return on * off, off
+
+
+def _log_mean_sigmoids_slope(g: Any, x: Any) -> Any:
+    on, off, _, low, high = _sigmoids(x)
+    of_column = index(g, key=0) * (high / sum(on, axis=0)) - index(g, key=1) * (low / sum(off, axis=0))
+    on *= off
+    on *= of_column
+    return on
+
+
 def _part(i: int, g: Any, xs: tuple, axis: int) -> Any:
     """The piece of g that belongs to the i-th of the concatenated xs."""
     start = 0
@@ -283,6 +326,7 @@ clip     = op(_clip,       lambda g, z, x, low, high: g * ((x >= low) & (x <= hi
 
 # ---- reductions          dL/dx
 sum      = op(_sum,        lambda g, z, x, axis=None, keepdims=False: _spread(g, x, axis))
+log_mean_sigmoids = op(_log_mean_sigmoids, lambda g, z, x: _log_mean_sigmoids_slope(g, x))
 mean     = op(_mean,       lambda g, z, x, axis=None, keepdims=False: _spread(g * (z.size / x.size), x, axis))
 max      = op(_max,        lambda g, z, x, axis=None, keepdims=False: _to_winners(g, z, x, axis))
 min      = op(_min,        lambda g, z, x, axis=None, keepdims=False: _to_winners(g, z, x, axis))
