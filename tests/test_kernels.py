@@ -14,9 +14,9 @@ from tinyae.kernels import fuse
 from tinyae.tensor import raw
 
 # An entry of z needs several of x, or has another place.
-OTHERS = {"matmul", "affine", "sse", "bce", "log_mean_sigmoids", "sum", "mean", "max", "min", "sum_to",
-          "broadcast_to", "index", "put", "pad", "crop", "reshape", "transpose", "swapaxes", "cast", "concatenate",
-          "stack"}
+OTHERS = {"matmul", "affine", "sse", "bce", "kl", "squared_norm", "log_mean_sigmoids", "sum", "mean", "max", "min",
+          "sum_to", "broadcast_to", "index", "put", "pad", "crop", "reshape", "transpose", "swapaxes", "cast",
+          "concatenate", "stack"}
 
 
 @fuse

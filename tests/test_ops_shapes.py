@@ -49,8 +49,10 @@ def calls(draw, name):
         some = [st.sampled_from([*axes, *(-1 - a for a in axes)]), st.permutations(axes).map(lambda p: tuple(p[1:]))]
         axis, keepdims = draw(st.one_of(st.none(), st.just(()), *(some if shape else []))), draw(st.booleans())
         return lambda x: row(x, axis=axis, keepdims=keepdims), [shape]
-    if name in ("sse", "bce"):
+    if name in ("sse", "bce", "kl"):
         return row, [draw(full_shapes)] * 2
+    if name == "squared_norm":
+        return row, [draw(shapes)]
     if name == "log_mean_sigmoids":
         return row, [draw(hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=4))]
     if name == "matmul":

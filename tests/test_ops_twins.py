@@ -40,6 +40,8 @@ TWINS = {
     "var": (lambda x: functions.var(x, axis=1), lambda x: ops.mean(x * x, axis=1) - ops.mean(x, axis=1) ** 2),
     "elu, steep": (lambda x: ops.elu(x, alpha=1.7), lambda x: ops.where(x > 0, x, 1.7 * (ops.exp(x) - 1))),
     "sse": (lambda x: ops.sse(x, T), lambda x: ops.sum(ops.square(x - T), axis=1)),
+    "kl": (lambda x: ops.kl(x, 0.3 * x), lambda x: 0.5 * ops.sum(ops.exp(0.3 * x) + x * x - 1 - 0.3 * x, axis=1)),
+    "squared_norm": (ops.squared_norm, lambda x: ops.sum(x * x)),
     "bce": (lambda x: ops.bce(x, T),
             lambda x: -ops.sum(T * ops.log(ops.sigmoid(x)) + (1 - T) * ops.log(ops.sigmoid(-x)), axis=1)),
     "log_mean_sigmoids": (lambda x: ops.log_mean_sigmoids(two(x)), lambda x: log_mean_sigmoids(two(x))),
@@ -48,8 +50,9 @@ TWINS = {
     "logsumexp": (functions.logsumexp, lambda x: ops.log(ops.sum(ops.exp(x), axis=-1))),
     "softmax": (functions.softmax, lambda x: ops.exp(x) / ops.sum(ops.exp(x), axis=-1, keepdims=True)),
     "log_softmax": (functions.log_softmax, lambda x: ops.log(functions.softmax(x))),
-    "gaussian_kl": (lambda x: functions.gaussian_kl(x, 0.3 * x),
-                    lambda x: 0.5 * ops.sum(ops.exp(0.3 * x) + x * x - 1 - 0.3 * x, axis=1)),
+    "gaussian_kl": (lambda x: functions.gaussian_kl(x, 0.3 * x, ops.sin(x), 0.2 * x),
+                    lambda x: 0.5 * ops.sum(ops.exp(0.1 * x) - 1 - 0.1 * x
+                                            + (x - ops.sin(x)) ** 2 / ops.exp(0.2 * x), axis=1)),
 }
 
 

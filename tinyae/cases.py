@@ -205,6 +205,8 @@ CASES: dict[str, list[Case]] = {
     "affine": [case(ops.affine, (3, 4), (4, 2), (2,), core=1), case(ops.affine, (2, 3, 4), (4, 2), (2,), core=1)],
     "sse": alike(ops.sse),
     "bce": alike(ops.bce, draw=(normal, fraction)),
+    "kl": alike(ops.kl),
+    "squared_norm": unary(ops.squared_norm),
     "log_mean_sigmoids": [*(case(ops.log_mean_sigmoids, shape) for shape in ((3, 4), (1, 2))),
                           case(ops.log_mean_sigmoids, (3, 4), draw=far)],
     # rows of one argument

@@ -14,7 +14,7 @@ import numpy as np
 from .backend import Array, device_of, is_array, normal, uniform
 from .errors import BadType, BadValue
 from .kernels import fuse
-from .ops import bce, exp, expm1, index, log, log_mean_sigmoids, mean, square, sse, sum
+from .ops import bce, exp, index, kl, log, log_mean_sigmoids, mean, square, sse, sum
 from .refusals import describe
 from .tensor import Tensor, raw
 
@@ -101,13 +101,10 @@ def gaussian_kl(mu: Value, log_var: Value, mu2: Value = None, log_var2: Value = 
     """
     _same_shape("gaussian_kl", mu, log_var)
     if mu2 is None and log_var2 is None:
-        z = expm1(log_var) - log_var + square(mu)          # expm1: e^lv - 1 is exact also where lv is small
-    else:
-        _same_shape("gaussian_kl", mu, mu2)
-        _same_shape("gaussian_kl", mu, log_var2)
-        ratio = log_var - log_var2
-        z = expm1(ratio) - ratio + square(mu - mu2) * exp(-log_var2)
-    return 0.5 * sum(z, axis=tuple(range(1, z.ndim)))
+        return kl(mu, log_var)
+    _same_shape("gaussian_kl", mu, mu2)
+    _same_shape("gaussian_kl", mu, log_var2)
+    return kl((mu - mu2) * exp(-0.5 * log_var2), log_var - log_var2)       # both in units of the second's deviation
 
 
 def gaussian_nll(mu: Value, x: Value, log_var: Value) -> Value:

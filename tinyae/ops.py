@@ -28,6 +28,7 @@ def _sum(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np
 def _mean(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.mean(x, axis, keepdims=keepdims)
 def _max(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.max(x, axis, keepdims=keepdims)
 def _min(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.min(x, axis, keepdims=keepdims)
+def _squared_norm(x: Array) -> Array: return np.vdot(x, x)                # |x|^2, one pass
 def _reshape(x: Array, shape: tuple[int, ...]) -> Array: return np.reshape(x, shape)
 def _transpose(x: Array, axes: tuple[int, ...] | None = None) -> Array: return np.transpose(x, axes)
 def _swapaxes(x: Array, axis1: int, axis2: int) -> Array: return np.swapaxes(x, axis1, axis2)
@@ -114,6 +115,20 @@ def _bce(logits: Array, x: Array) -> Array:
     """-log p(x | logits), summed over all axes but the first; plain twin: sum(softplus(logits) - logits * x)."""
     z = _bce_of_pixels(logits, x)
     return z.sum(tuple(range(1, z.ndim)))
+
+
+@fuse
+def _kl_of_latents(mu: Array, log_var: Array) -> Array:
+    z = np.expm1(log_var)                          # e^lv - 1, exact also where lv is small
+    z -= log_var
+    z += mu * mu
+    return z
+
+
+def _kl(mu: Array, log_var: Array) -> Array:
+    """KL(N(mu, e^log_var) || N(0, 1)), summed over all axes but the first; plain twin: 0.5 * sum(...)."""
+    z = _kl_of_latents(mu, log_var)
+    return z.sum(tuple(range(1, z.ndim))) * 0.5
 
 
 def _log_mean_sigmoids(x: Array) -> Array:
@@ -302,6 +317,8 @@ sse      = op(_sse,        lambda g, z, x, y: _per_image(2 * g, x) * (x - y),
                            lambda g, z, x, y: _per_image(2 * g, x) * (y - x))
 bce      = op(_bce,        lambda g, z, x, y: _bce_slope(_per_image(g, x), x, y),
                            lambda g, z, x, y: _per_image(g, x) * -x)
+kl       = op(_kl,         lambda g, z, mu, lv: _per_image(g, mu) * mu,
+                           lambda g, z, mu, lv: _per_image(0.5 * g, lv) * expm1(lv))
 
 # ---- z = f(x)            dL/dx
 neg      = op(np.negative, lambda g, z, x: -g)
@@ -326,6 +343,7 @@ clip     = op(_clip,       lambda g, z, x, low, high: g * ((x >= low) & (x <= hi
 
 # ---- reductions          dL/dx
 sum      = op(_sum,        lambda g, z, x, axis=None, keepdims=False: _spread(g, x, axis))
+squared_norm = op(_squared_norm, lambda g, z, x: 2 * g * x)
 log_mean_sigmoids = op(_log_mean_sigmoids, lambda g, z, x: _log_mean_sigmoids_slope(g, x))
 mean     = op(_mean,       lambda g, z, x, axis=None, keepdims=False: _spread(g * (z.size / x.size), x, axis))
 max      = op(_max,        lambda g, z, x, axis=None, keepdims=False: _to_winners(g, z, x, axis))

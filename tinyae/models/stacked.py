@@ -14,7 +14,7 @@ from ..backend import Array
 from ..errors import BadValue
 from ..functions import squared_error
 from ..layers import Dense, Tied
-from ..ops import mean, square, sum
+from ..ops import mean, squared_norm
 from ..tensor import Tensor, raw
 
 
@@ -30,7 +30,7 @@ class Pair:
 
     def decay(self) -> Tensor:
         """l2/2 |W|^2."""
-        return 0.5 * self.l2 * sum(square(self.W))
+        return 0.5 * self.l2 * squared_norm(self.W)
 
 
 def dense_pair(n_in: int, n_out: int, activation: str | Callable, output: str | Callable, l2: float,
