@@ -64,6 +64,8 @@ def run() -> None:
         grad(judged, params(model.encoder))
     except Refusal as refusal:          # nobody can train the encoder to please the discriminator by mistake
         print(f"asked how the encoder could help the discriminator, grad says:\n{refusal}")
+    else:
+        raise AssertionError("the discriminator's loss reached the encoder")
 
     codes = evaluate.over(model.encode, test.images, flags.device)
     if plots.available():

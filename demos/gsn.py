@@ -62,7 +62,7 @@ def run() -> None:
         seen = net.classify(walk(STEPS))
         visits = np.bincount(seen, minlength=int(training.labels.max()) + 1)
         print(f"classes of {STEPS} steps:", ", ".join(f"{i}: {n}" for i, n in enumerate(visits)))
-        figures |= {"classes visited in 1000 steps": float((visits > 0).sum()),
+        figures |= {f"classes with 1 % of {STEPS} steps": float((visits >= STEPS // 100).sum()),
                     "steps to another class": float((np.diff(seen) != 0).mean()),
                     "accuracy of the classifier, %":
                         probe.accuracy(net, evaluate.over(lambda x: x, test.images), test.labels)}

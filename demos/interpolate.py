@@ -5,7 +5,7 @@ Mix their codes, and the decoder draws what lies between: gibbous moons, one aft
 measured by how far it is from the nearest picture that there really is.
 
     python demos/interpolate.py                             moons, drawn on the spot, less than a minute
-    python demos/interpolate.py --data digits --latent 20   a 3 that becomes an 8
+    python demos/interpolate.py --data digits --latent 20   a 9 that becomes a 5
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tinyae.backend import Array, to_device, to_host
 from tinyae.data import moon
 from tinyae.optim import Adam
 
-FULL_TO_HALF = np.array([[14, 7], [14, 21], [4, 10], [18, 24]]) / moon.DAYS
+PAIRS = np.array([[14, 7], [14, 21], [4, 10], [18, 24]]) / moon.DAYS      # from full to half, both ways, and others
 STEPS = 10
 
 
@@ -35,7 +35,7 @@ def run() -> None:
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
                         out=out, resume=flags.resume, config=vars(flags))
 
-    pairs = moon.draw(FULL_TO_HALF.ravel()) if flags.data == "moon" else test.images[:8]
+    pairs = moon.draw(PAIRS.ravel()) if flags.data == "moon" else test.images[:min(8, len(test.images) // 2 * 2)]
     x = data.batch(pairs, np.arange(len(pairs)))
     share = np.linspace(0, 1, STEPS, dtype=np.float32)[:, None]
 

@@ -1,6 +1,6 @@
 """An autoencoder without activations rediscovers principal component analysis.
 
-PCA is sixty years older than backpropagation, and exact: no other 30 numbers per image allow a better drawing by sums
+PCA is eighty years older than backpropagation, and exact: no other 30 numbers per image allow a better drawing by sums
 of fixed pictures. A net of two linear layers is shown the same images and nothing else. It comes to the same error,
 and what its decoder draws with are the principal components, mixed; sorting them out takes one more decomposition.
 
@@ -19,7 +19,7 @@ from tinyae.optim import Adam
 
 
 def run() -> None:
-    flags = cli.flags("linear", __doc__, hidden=[], latent=30, epochs=10, batch_size=500, lr=1e-2)
+    flags = cli.flags("linear", __doc__, hidden=[], latent=30, epochs=40, batch_size=500, lr=1e-2)
     training, test = data.load(flags.data, flags.data_dir)
     out = cli.folder(flags)
 
@@ -34,16 +34,18 @@ def run() -> None:
     # Large steps along the last components, which hardly matter to the error; then smaller ones, for the noise of the
     # batches to average out.
     own = params(model)
-    schedule = [train.Phase(model.losses, own, Adam(own, lr=lr), f"lr {lr:g}")
-                for lr in flags.lr * np.array([1, 0.3, 0.1, 0.01])]
-    history = train.fit(schedule, (training, test), batch_size=flags.batch_size, seed=flags.seed,
-                        epochs=[flags.epochs, 2 * flags.epochs, *[max(1, flags.epochs // 2)] * 2],
-                        out=out, resume=flags.resume, config=vars(flags))
+    ends = np.rint(flags.epochs * np.array([0, 0.25, 0.75, 0.875, 1])).astype(int)
+    stages = [(lr, epochs) for lr, epochs in zip(flags.lr * np.array([1, 0.3, 0.1, 0.01]), np.diff(ends), strict=True)
+              if epochs]
+    schedule = [train.Phase(model.losses, own, Adam(own, lr=lr), f"lr {lr:g}") for lr, _ in stages]
+    history = train.fit(schedule, (training, test), epochs=[int(epochs) for _, epochs in stages], seed=flags.seed,
+                        batch_size=flags.batch_size, out=out, resume=flags.resume, config=vars(flags))
 
     found = model.components(evaluate.over(model.encode, training.images, flags.device))
     signs = np.sign((found * pca.components).sum(axis=1, keepdims=True))
-    images.save_grid(out / "components.png", images.signed(np.concatenate([pca.components[:10], (signs * found)[:10]])),
-                     shape, title="principal components, largest variance first · above by PCA, below from the decoder")
+    rows = [pca.components[:10], (signs * found)[:10]]
+    images.save_grid(out / "components.png", images.signed(np.concatenate(rows)), shape, columns=len(rows[0]),
+                     title="principal components, largest variance first · above by PCA, below from the decoder")
     images.save_grid(out / "mixed.png", images.signed(model.decoder[-1].W.numpy()[:20]), shape,
                      title="what the decoder draws with: the components, mixed")
     if plots.available():

@@ -1,8 +1,9 @@
 """What are images without labels worth to a classifier?
 
 A denoising autoencoder looks at all training images, never at a label. Its encoder then starts a classifier that is
-given labels for 100, 300, 1 000, 10 000 of them; an equal classifier starts from random weights. Five draws of who gets
-a label show how much of the difference is luck: the picture says where the look at the rest helps, and where not.
+given labels for 100, 300, 1 000, 10 000 of them; an equal classifier starts from random weights. After one pretraining,
+five draws of who gets a label show how much of the difference is luck: the picture says where the look at the rest
+helps, and where not.
 
     python demos/pretraining.py                             drawn digits, needs no download, some minutes
     python demos/pretraining.py --data mnist
@@ -36,7 +37,7 @@ def run() -> None:
     shape = training.images.shape[1:]
     classes = int(training.labels.max()) + 1
 
-    def autoencoder(seed: int) -> models.Denoising:
+    def autoencoder(seed: Any) -> models.Denoising:
         return models.Denoising(math.prod(shape), flags.hidden, flags.latent, init="he_normal", device=flags.device,
                                 rng=np.random.default_rng(seed))
 
@@ -63,7 +64,8 @@ def run() -> None:
     reached: dict[str, list[np.ndarray]] = {"without pretraining": [], "with pretraining": []}
     for count in counts:
         for way, found in reached.items():
-            starts: Any = [pretrained if way == "with pretraining" else autoencoder(draw) for draw in range(DRAWS)]
+            starts: Any = [pretrained if way == "with pretraining" else autoencoder([flags.seed, draw])
+                           for draw in range(DRAWS)]
             found.append(np.array([accuracy(net.encoder, count, draw) for draw, net in enumerate(starts)]))
         print(f"{count:6,} labels: " + ", ".join(f"{way} {found[-1].mean():.2f} +- {found[-1].std():.2f} %"
                                                  for way, found in reached.items()))
@@ -74,8 +76,9 @@ def run() -> None:
     cards.write(out, flags, history, {
         f"{count} labels, {way}, %": a.mean() for way, found in reached.items()
         for count, a in zip(counts, found, strict=True)} | {
-        f"{count} labels, gain": (a - b).mean()
-        for count, a, b in zip(counts, reached["with pretraining"], reached["without pretraining"], strict=True)})
+        f"{count} labels, {name}": float(of(a - b))
+        for count, a, b in zip(counts, reached["with pretraining"], reached["without pretraining"], strict=True)
+        for name, of in (("gain", np.mean), ("standard deviation of the gain", np.std))})
     cli.show(out)
 
 

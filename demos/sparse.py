@@ -55,7 +55,7 @@ def run() -> None:
                      title="what a unit adds to the image (white) or takes away (black): the 100 that vary most")
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
-        plots.histogram(activations.mean(axis=0), out / "activations.png", title="how often a unit is on",
+        plots.histogram(activations.mean(axis=0), out / "activations.png", title="mean activation of each unit",
                         xlabel="mean activation over the test images", ylabel="units",
                         mark=model.target if flags.penalty == "kl" else None)
     cards.write(out, flags, history, {

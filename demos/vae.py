@@ -51,13 +51,15 @@ def run() -> None:
 
     carried = to_host(model.kl_per_latent(first(2000)))
     counts = [k for k in (1, 10, 100, 1000) if k < flags.samples] + [flags.samples]
+    seen = len(first(100))
     bounds = [float(model.nll(first(100), generator(flags.seed, flags.device), k).mean()) for k in counts]
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
         plots.bars(np.sort(carried)[::-1], out / "latents-kl.png", title="what each latent says about an image",
                    xlabel="latents, in the order of their KL", ylabel="KL, nats")
-        plots.lines({"100 test images": (counts, bounds)}, out / "likelihood.png", xlabel="codes drawn for an image",
-                    ylabel="nats per image", title="-log p(x) is at most about this", log=True)
+        plots.lines({f"{seen} test images": (counts, bounds)}, out / "likelihood.png", log=True,
+                    xlabel="codes drawn for an image", ylabel="nats per image",
+                    title="a bound on -log p(x), the closer, the more codes")
         if flags.latent == 2:
             codes = model.encode(first(10_000)).numpy()
             plots.latent_map(codes, None if test.labels is None else test.labels[:len(codes)], out / "latents.png")
@@ -71,8 +73,10 @@ def run() -> None:
                      title="from one test image (top) to another (bottom), by the straight line between their codes")
     last = history[-1]
     cards.write(out, flags, history, {
-        "nats per image": last["test_total"], "reconstruction": last["test_reconstruction"], "kl": last["test_kl"],
-        **{f"-log p(x) of 100 images, {k} codes": nats for k, nats in zip(counts, bounds, strict=True)},
+        "nats per image" if flags.beta == 1 else "nats per image, the KL times beta": last["test_total"],
+        "reconstruction": last["test_reconstruction"], "kl" if flags.beta == 1 else "kl times beta": last["test_kl"],
+        **{f"-log p(x) of {seen} images, bound by {k} code{'s'[:k - 1]}": nats
+           for k, nats in zip(counts, bounds, strict=True)},
         "active units": model.active_units(first(2000)), "largest KL of a latent": carried.max()})
     cli.show(out)
 

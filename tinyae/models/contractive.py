@@ -20,9 +20,9 @@ from ..tensor import Tensor, grad, raw
 class Contractive:
     """x (n, n_in) in [0, 1] -> code (n, latent) -> logits (n, n_in), sigmoid units and tied weights; 784-1000-784.
 
-    The penalty is weight * ||dh/dx||_F^2 per image, h the code; 0.1 is that of Rifai et al., whose reconstruction is a
-    sum over pixels as well. Without hidden layers it has a closed form, with them it is the gradient of a gradient. The
-    decoder is tied: with weights of its own it could undo any shrinking of h, and the penalty would mean nothing.
+    The penalty is weight * ||dh/dx||_F^2 per image, h the code, beside a reconstruction that is a sum over pixels.
+    Without hidden layers it has a closed form, with them it is the gradient of a gradient. The decoder is tied: with
+    weights of its own it could undo any shrinking of h, and the penalty would mean nothing.
     """
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (), latent: int = 1000, weight: float = 0.1,

@@ -46,13 +46,14 @@ class LinearAutoencoder:
         """(latent, n_in), orthonormal rows: the directions in which decoded codes vary, the widest first.
 
         At the optimum, for codes (n, latent) of all training images, they are the principal components, each up to
-        its sign. With codes = L e, e white, decoded images vary as e L.T D: its right singular vectors, in order.
+        its sign. With centred codes = Q R, the columns of Q orthonormal, decoded images are Q R D but for the offset:
+        they vary along its right singular vectors, in order.
         """
         W = self.decoder[0].W.data                                          # (latent, ...)
         each = to_device(np.eye(len(W), dtype=W.dtype), device_of(W))
         D = to_host((self.decode(each) - self.decode(0 * each)).data)       # (latent, n_in), without the offset
-        covariance = np.cov(to_host(codes).astype(np.float64).T).reshape(len(D), len(D))
-        return np.linalg.svd(np.linalg.cholesky(covariance).T @ D, full_matrices=False)[2]
+        codes = to_host(codes).astype(np.float64)
+        return np.linalg.svd(np.linalg.qr(codes - codes.mean(axis=0), mode="r") @ D, full_matrices=False)[2]
 
 
 class PCA:

@@ -52,7 +52,8 @@ class WinnerTakeAll:
 
 
 def winners(code: Array, share: float) -> Array:
-    """Whether an entry of code (n, k) is among the largest share of its column, at least one: (n, k) of bool."""
+    """Whether an entry of code (n, k) is among the largest share of its column, at least one, and all that equal the
+    last of these: (n, k) of bool."""
     count = max(1, round(share * len(code)))
     return code >= np.sort(code, axis=0)[-count]
 
