@@ -78,7 +78,8 @@ def crossing(speedups: dict[int, float]) -> str:
     for (low, before), (high, after) in reversed(list(pairwise(pairs))):
         if before <= 1 < after:
             at = exp(log(low) + log(high / low) * log(1 / before) / log(after / before))
-            return f"below batch {round(at)} the CPU wins here, above it the GPU"
+            below = "now one wins, now the other" if max(s for b, s in pairs if b <= low) > 1 else "the CPU wins here"
+            return f"below batch {round(at)} {below}, above it the GPU"
     return f"the GPU wins for small batches only: the CPU is ahead at batch {last}"
 
 
@@ -141,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help="where the results go (runs/benchmarks)")
     asked = parser.parse_args(arguments)
     names = asked.only.split(",") if asked.only else QUICK if asked.quick else NAMES
-    if unknown := set(names) - set(WORKLOADS):
+    if unknown := set(names) - set(NAMES):
         parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(NAMES)}")
     devices, result, others = ["cpu"], conditions.machine(), [conditions.others_now()]
     try:

@@ -81,6 +81,8 @@ model and the batch in place.
 
 {convolution}
 
+The sprite model is that of W7, as textbooks have it; demos/sprites.py adds layer_norm and colours to it.
+
 tinyae keeps no patches, which a step of the sprites would have to read again from memory: it makes them twice, of a few
 images at a time, in an array that stays in the cache (tinyae/conv.py says what the other ways take).
 """

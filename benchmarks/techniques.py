@@ -47,9 +47,14 @@ def product_then_bias() -> None:
 
 def losses_of_rows() -> None:
     from tinyae import functions, ops
+    from tinyae.models import stacked
 
     functions.bce = lambda logits, x: ops.sum(ops.softplus(logits) - logits * x, axis=1)
     functions.sse = lambda y, x: ops.sum(ops.square(y - x), axis=1)
+    functions.kl = lambda mu, lv: 0.5 * ops.sum(ops.expm1(lv) - lv + ops.square(mu), axis=1)
+    functions.log_mean_sigmoids = lambda x: ops.stack(*[
+        functions.logsumexp(-ops.softplus(sign * x), axis=0) - np.log(np.float32(len(x))) for sign in (-1, 1)])
+    stacked.squared_norm = lambda W: ops.sum(ops.square(W))
 
 
 def fresh_arrays() -> None:

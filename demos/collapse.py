@@ -5,7 +5,8 @@ the start, the encoder falls silent before that: each latent is near N(0, 1) wha
 mean image, and for many steps neither gains by the first word. The posterior has collapsed. Here the price is high
 (beta = 10) and the nets are deep. A second net, with the same weights at the start and the same batches, gets its words
 for nothing at first and pays the full price only after five epochs (KL warm-up: Bowman et al. 2016). It has learned
-what they are worth, and keeps them.
+what they are worth, and keeps them. The silence need not last: on MNIST the first net has found a word or two by the
+end, and with more epochs it would go on. What it has lost by then, and all that is drawn here, is time.
 
     python demos/collapse.py                                drawn digits, needs no download, some minutes
 """

@@ -42,7 +42,7 @@ def run() -> None:
     model = models.ConvVAE(shape, flags.hidden, flags.latent, lambda x: layer_norm(ops.leaky_relu(x, slope=0.2)),
                            rng=np.random.default_rng(flags.seed), device=device)
     mean = (training.images.mean(axis=0) / (255 if training.images.dtype == np.uint8 else 1)).astype(np.float32)
-    prepare(model, mean, float((evaluate.first(training.images, "cpu", 500) - mean.ravel()).std()), device)
+    prepare(model, mean, float((evaluate.first(training.images, "cpu", 500) - mean.ravel()).std()) or 1.0, device)
     print(summary(model, (math.prod(shape),)))
     first = partial(evaluate.first, test.images, device)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support import assert_like, refused
 
 from tinyae import Tensor, conv, grad, gradcheck, ops
-from tinyae.errors import BadValue
+from tinyae.errors import BadType, BadValue
 
 f4 = np.float32
 
@@ -167,6 +167,20 @@ def test_pooling_is_one_cell_at_a_time(size, more_rows, more_columns, seed):
 def test_tied_winners_share_their_gradient():
     x = Tensor(np.ones((1, 2, 2, 1), f4))
     assert grad(ops.sum(conv.max_pool2d(x, size=2)), [x])[0].ravel().tolist() == [0.25] * 4
+
+
+@pytest.mark.parametrize("row", [conv.max_pool2d, conv.avg_pool2d, conv.upsample2d])
+def test_a_size_of_numpy_s_own_kind(row):
+    x = Tensor(np.arange(16, dtype=f4).reshape(1, 4, 4, 1))
+    np.testing.assert_array_equal(*[grad(ops.sum(row(x, size=size) * 2.0), [x])[0] for size in (np.int64(2), 2)])
+
+
+@pytest.mark.parametrize("call", [
+    lambda x, W: conv.conv2d(x, W), lambda x, W: conv.conv2d_kernel(x, W, size=(1, 1)),
+    lambda x, W: conv.conv_transpose2d(x, W, size=(2, 2))])
+def test_whole_numbers_are_refused_and_not_rounded_to(call):
+    with refused(BadType, "floating-point", "int64"):
+        call(np.ones((1, 2, 2, 1), int), np.full((1, 1, 1, 1), 0.5))
 
 
 @pytest.mark.parametrize(("call", "words"), [

@@ -33,9 +33,9 @@ def test_a_decoder_that_does_not_meet_its_encoder_is_refused_when_built():
 
 
 def test_image_shapes():
-    assert [image_shape(n) for n in (784, 12, 49152, (5, 4), (5, 4, 3))] == [
-        (28, 28, 1), (2, 2, 3), (128, 128, 3), (5, 4, 1), (5, 4, 3)]
-    for shape in (783, 0, (28,), (28, 0), (28.0, 28), (1, 28, 28, 1), "28x28"):
+    assert [image_shape(n) for n in (784, np.prod((28, 28)), 12, 49152, (5, 4), (5, 4, 3))] == [
+        (28, 28, 1), (28, 28, 1), (2, 2, 3), (128, 128, 3), (5, 4, 1), (5, 4, 3)]
+    for shape in (783, 0, (28,), (28, 0), (28.0, 28), (1, 28, 28, 1), "28x28", 784.0, None, True):
         with refused(BadValue, "images.shape[1:]"):
             image_shape(shape)
     for shape in ((3, 32, 30), (1, 32, 30)):

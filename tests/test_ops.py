@@ -85,6 +85,17 @@ def test_cast_goes_and_comes_back():
     assert y.dtype == np.float64 and grad(ops.sum(y * np.full(3, 2.0)), [x])[0].dtype == np.float32
 
 
+def test_a_setting_of_numpy_s_own_kind_does_not_decide_about_the_dtype():
+    x = Tensor(np.arange(9, dtype=np.float32).reshape(3, 3))
+    assert ops.clip(x, low=np.float64(0.2), high=np.float64(3)).dtype == np.float32
+    assert ops.sum(x, axis=np.int64(1)).shape == (3,)
+
+
+def test_of_no_columns_no_mean():
+    x = Tensor(np.ones((3, 0)))
+    assert ops.log_mean_sigmoids(x).shape == (2, 0) and grad(ops.sum(ops.log_mean_sigmoids(x)), [x])[0].shape == (3, 0)
+
+
 @pytest.mark.parametrize("call, kind, words", [
     (lambda t: t @ t[0], BadValue, "(..., n, k) @ (..., k, m)"),
     (lambda t: ops.where(np.ones(3), t, 0.0), BadType, "an array of bool"),
@@ -94,6 +105,11 @@ def test_cast_goes_and_comes_back():
     (lambda t: ops.sum(t, axis=7), BadValue, "axis=7"),
     (lambda t: t + np.ones(7), BadValue, "(7,)"),
     (lambda t: ops.clip(t, 0, 1), BadType, "by position"),
+    (lambda t: ops.sse(t[0], t), BadValue, "sse compares equal shapes only"),
+    (lambda t: ops.bce(t, t.data[0]), BadValue, "(3, 3) float64 and (3,) float64"),
+    (lambda t: ops.kl(t, 0.0), BadType, "kl takes arrays"),
+    (lambda t: ops.elu(t, alpha=-0.5), BadValue, "alpha >= 0"),
+    (lambda t: ops.sse(t, np.float64(0.5)), BadType, "got:      float 0.5"),
     (lambda t: ops.where(t > 0, t), BadType, "2 positional arguments")])
 def test_rows_refuse_what_they_cannot_do(call, kind, words):
     with refused(kind, words):

@@ -143,6 +143,16 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_is_set():
         fresh.load(SGD([p]).state())
 
 
+def test_a_refused_gradient_is_no_step():
+    p, q = Tensor([1.0]), Tensor([1.0])
+    once, adam = Adam([p], lr=0.1), Adam([q], lr=0.1)
+    with pytest.raises(ValueError, match="do not match"):
+        adam.step([np.zeros(4)])
+    for optimiser in (once, adam):
+        optimiser.step([np.ones(1, np.float32)])
+    assert p.item() == q.item() and adam.t == 1
+
+
 @pytest.mark.parametrize(("call", "words"), [
     (lambda p: Adam([p], lr=-0.001), ["lr > 0", "-0.001", "climb"]),
     (lambda p: Adam([p], lr=float("nan")), ["lr > 0", "nan"]),
@@ -158,6 +168,7 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_is_set():
     (lambda p: Adam([p]).step([np.zeros(3, np.float32)]), ["do not match", "float32"]),
     (lambda p: Adam([p]).step([None]), ["do not match", "None"]),
     (lambda p: Adam([p]).step([]), ["do not match"]),
+    (lambda p: Adam([Tensor(np.zeros(3, np.float16))]), ["float16", "dtype=np.float32"]),
     (lambda p: Adam({"W": p}).step({"b": np.zeros(3)}), ["do not match", "W"]),
 ])
 def test_refusals_say_expected_got_fix(call, words):

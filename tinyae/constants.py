@@ -50,7 +50,12 @@ def constant(name: str, i: int, a: Any, like: Array, cast: bool) -> Any:
 
 
 def fixed(value: Any) -> Any:
-    """A setting that its giver can no longer change: an index may hold arrays."""
+    """A setting that its giver can no longer change (an index may hold arrays), numbers as Python's own.
+
+    Beside an array of float32 a np.float64 would decide about the dtype, and so would a size times a np.int64.
+    """
     if isinstance(value, tuple | list):
         return type(value)(map(fixed, value))
+    if isinstance(value, np.generic):
+        return value.item()
     return frozen(value) if is_array(value) else value

@@ -21,7 +21,7 @@ import numpy as np
 
 from . import ops
 from .backend import Array, device_of, windows
-from .errors import BadValue
+from .errors import BadType, BadValue
 from .refusals import describe
 from .tensor import op, raw
 
@@ -43,7 +43,7 @@ from .tensor import op, raw
 #
 # Where the image has few channels, those of a pixel side by side are too short for NumPy's innermost loops: patches and
 # products then have places side by side. In the order of wide images, 3 -> 32 takes 7.0 and 14, 1 -> 16 1.5 and 3.1.
-BLOCK = {"cpu": 128 << 10, "cuda": 256 << 20}   # bytes at a time
+BLOCK = {"cpu": 128 << 10, "cuda": 256 << 20}   # bytes at a time; all taps' products are a b times that
 NARROW = {"cpu": 8, "cuda": 0}                  # fewer channels than this are few
 
 
@@ -61,6 +61,7 @@ def conv_transpose_size(n: int, kernel: int, stride: int = 1, padding: int = 0, 
 
 
 def _convolve(x: Array, W: Array, bias: Array | None = None, stride: int = 1, padding: int = 0) -> Array:
+    _check_floats("conv2d", x, W)
     shape = _places("conv2d", x.shape, W.shape, stride, padding)
     matrix = W.reshape(-1, W.shape[3])                                              # (a b c, k)
     if bias is not None:
@@ -74,6 +75,7 @@ def _convolve(x: Array, W: Array, bias: Array | None = None, stride: int = 1, pa
 
 def _kernel(x: Array, y: Array, size: tuple[int, int], stride: int = 1, padding: int = 0) -> Array:
     """size: (a, b) of the kernel."""
+    _check_floats("conv2d_kernel", x, y)
     W = np.zeros((*size, *x.shape[3:], *y.shape[3:]), x.dtype, like=x)
     _places("conv2d_kernel", x.shape, W.shape, stride, padding, y.shape)
     matrix = W.reshape(-1, W.shape[3])
@@ -114,6 +116,7 @@ def _transposed(y: Array, W: Array, bias: Array | None = None, *, size: tuple[in
     over its taps of products, each moved by some rows and columns of cells. With all cells one behind the other, and
     zeros where no place is, to move is to shift: NumPy adds whole arrays.
     """
+    _check_floats("conv_transpose2d", y, W)
     _places("conv_transpose2d", (*y.shape[:1], *size, *W.shape[2:3]), W.shape, stride, padding, y.shape)
     (n, u, v, k), (a, b, c, _), narrow = y.shape, W.shape, W.shape[2] < NARROW[device_of(y)]
     A, B, ones = max(a, stride), max(b, stride), int(bias is not None)              # a tap at least for every pixel
@@ -166,6 +169,12 @@ def _places(name: str, x: tuple, W: tuple, stride: int, padding: int, y: tuple |
         raise BadValue(f"{name}: sizes do not meet", expected=f"{z}, which is what a kernel {W} makes of images {x}",
                        got=y, fix="the size that conv_transpose_size gives")
     return z
+
+
+def _check_floats(name: str, *arrays: Array) -> None:
+    if any(a.dtype.kind != "f" for a in arrays):
+        raise BadType(f"{name} takes floating-point numbers", expected="float32, say",
+                      got=" and ".join(map(describe, arrays)), fix="x.astype(np.float32)")
 
 
 def _check_bias(name: str, bias: Any, channels: int) -> None:
@@ -223,7 +232,7 @@ def _spread(g: Any, x: Any, size: int) -> Any:
 def _to_winners(g: Any, z: Any, x: Any, size: int) -> Any:
     """g of a cell, shared equally by those of its pixels that equal its maximum z."""
     won = (raw(x) == _spread(raw(z), x, size)).astype(x.dtype)
-    return _spread(g, x, size) * (won / np.maximum(_spread(size * size * _avg_pool2d(won, size), x, size), 1))
+    return _spread(g, x, size) * (won / np.maximum(_spread(_cells(won, size).sum((2, 4)), x, size), 1))
 
 
 # fmt: off

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, device_of, is_array, normal, uniform
-from .errors import BadType, BadValue
+from .errors import BadValue
 from .kernels import fuse
-from .ops import bce, exp, index, kl, log, log_mean_sigmoids, mean, square, sse, sum
+from .ops import bce, exp, index, kl, log, log_mean_sigmoids, mean, same_shape, square, sse, sum
 from .refusals import describe
-from .tensor import Tensor, raw
+from .tensor import raw
 
 Value = Any     # a Tensor or a plain array; a result is a Tensor if an argument was one
 
@@ -61,7 +61,7 @@ def layer_norm(x: Value, eps: float = 1e-4) -> Value:
 
 def squared_error(y: Value, x: Value) -> Value:
     """sum_i (y_i - x_i)^2 per image: (n, ...), (n, ...) -> (n,). Divided by the pixels it is the textbooks' MSE."""
-    _same_shape("squared_error", y, x)
+    same_shape("squared_error", y, x)
     return sse(y, x)
 
 
@@ -72,7 +72,7 @@ def bce_with_logits(logits: Value, x: Value) -> Value:
     overflow or to clip: finite, with finite gradients, at logits of +-1e4 in float32. Values of x outside [0, 1] are
     refused on the CPU; on a GPU the look would cost a synchronisation per step, so there it is left to the data loader.
     """
-    _same_shape("bce_with_logits", logits, x)
+    same_shape("bce_with_logits", logits, x)
     target = raw(x)
     if device_of(target) == "cpu" and target.size and not (target.min() >= 0 and target.max() <= 1):
         raise BadValue("bce_with_logits needs probabilities as targets", expected="x in [0, 1], without NaN",
@@ -99,11 +99,11 @@ def gaussian_kl(mu: Value, log_var: Value, mu2: Value = None, log_var2: Value = 
 
     1/2 sum [e^(lv - lv2) - 1 - (lv - lv2) + (mu - mu2)^2 / e^lv2]; for N(0, 1) see Kingma & Welling 2014, appendix B.
     """
-    _same_shape("gaussian_kl", mu, log_var)
+    same_shape("gaussian_kl", mu, log_var)
     if mu2 is None and log_var2 is None:
         return kl(mu, log_var)
-    _same_shape("gaussian_kl", mu, mu2)
-    _same_shape("gaussian_kl", mu, log_var2)
+    same_shape("gaussian_kl", mu, mu2)
+    same_shape("gaussian_kl", mu, log_var2)
     return kl((mu - mu2) * exp(-0.5 * log_var2), log_var - log_var2)       # both in units of the second's deviation
 
 
@@ -112,7 +112,7 @@ def gaussian_nll(mu: Value, x: Value, log_var: Value) -> Value:
 
     1/2 sum [log 2 pi + log_var + (x - mu)^2 / e^log_var], in nats. A density: for a small variance it is below 0.
     """
-    _same_shape("gaussian_nll", mu, x)
+    same_shape("gaussian_nll", mu, x)
     z = number_log(2 * pi) + log_var + square(x - mu) * exp(-log_var)
     return 0.5 * sum(z, axis=tuple(range(1, z.ndim)))
 
@@ -157,15 +157,3 @@ def gaussian_noise(x: Value, sigma: float, rng: Any = None) -> Value:
     if not sigma >= 0:
         raise BadValue("noise scale out of range", expected="sigma >= 0, in units of x", got=sigma, fix="sigma=0.3")
     return x if rng is None else x + sigma * normal(rng, like=x)
-
-
-def _same_shape(name: str, x: Value, y: Value) -> None:
-    for a in (x, y):
-        if not (isinstance(a, Tensor) or is_array(a)):
-            raise BadType(f"{name} takes arrays", expected="Tensors or arrays", got=describe(a),
-                          fix="np.asarray(x, np.float32)")
-    if x.shape != y.shape or x.ndim == 0:
-        raise BadValue(f"{name} compares equal shapes only", expected="two arguments of one shape (n, ...)",
-                       got=f"{describe(x)} and {describe(y)}", fix="output_padding of a ConvTranspose2D, for images "
-                       "that its stride made too small" if x.ndim == y.ndim == 4 else "reshape one to the other's "
-                       "shape: broadcasting would compare each entry with all entries of another axis")

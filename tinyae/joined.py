@@ -30,7 +30,7 @@ class Joined:
         self.places, self.kinds, start = [], [], 0          # where each one's numbers lie in flat, and what they are
         for p in self.tensors.values():
             self.places.append(slice(start, start := start + p.size))
-            self.kinds.append((p.shape, p.dtype))
+            self.kinds.append((p.shape, p.dtype, device_of(p.data)))
         self.pieces: list[Array] = []
         self.flat: Array = None
         self.blocks = list(self._blocks(start, BLOCK if device_of(p.data) == "cpu" else start))
@@ -74,13 +74,13 @@ class Joined:
 
     def split(self, flat: Array) -> list[Array]:
         """Views of flat in the parameters' shapes."""
-        return [flat[place].reshape(shape) for place, (shape, _) in zip(self.places, self.kinds, strict=True)]
+        return [flat[place].reshape(shape) for place, (shape, *_) in zip(self.places, self.kinds, strict=True)]
 
     def gradients(self, grads: Grads) -> Sequence[Array]:
         """The gradients in the parameters' order: a dict is matched by name, a list by position."""
         if isinstance(grads, dict) and grads.keys() == self.tensors.keys():
             grads = [grads[name] for name in self.tensors]
-        if isinstance(grads, dict) or [(getattr(g, "shape", None), getattr(g, "dtype", None))
+        if isinstance(grads, dict) or [(getattr(g, "shape", None), getattr(g, "dtype", None), device_of(g))
                                        for g in grads] != self.kinds:
             raise BadValue("gradients do not match the parameters",
                            expected=", ".join(f"{name} {describe(p)}" for name, p in self.tensors.items()),

@@ -28,7 +28,7 @@ def _sum(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np
 def _mean(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.mean(x, axis, keepdims=keepdims)
 def _max(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.max(x, axis, keepdims=keepdims)
 def _min(x: Array, axis: Any = None, keepdims: bool = False) -> Array: return np.min(x, axis, keepdims=keepdims)
-def _squared_norm(x: Array) -> Array: return np.vdot(x, x)                # |x|^2, one pass
+def _squared_norm(x: Array) -> Array: return np.vdot(x, x)                # |x|^2; rounds as a product, not as a sum
 def _reshape(x: Array, shape: tuple[int, ...]) -> Array: return np.reshape(x, shape)
 def _transpose(x: Array, axes: tuple[int, ...] | None = None) -> Array: return np.transpose(x, axes)
 def _swapaxes(x: Array, axis1: int, axis2: int) -> Array: return np.swapaxes(x, axis1, axis2)
@@ -84,6 +84,8 @@ def _softplus(x: Array) -> Array:
 
 @fuse
 def _elu(x: Array, alpha: float = 1.0) -> Array:
+    if alpha < 0:
+        raise BadValue("elu needs a slope that is not negative", expected="alpha >= 0", got=alpha, fix="alpha=1.0")
     z = np.clip(x, -np.inf, 0, out=np.empty_like(x))
     np.expm1(z, out=z)
     if alpha != 1:
@@ -105,14 +107,29 @@ def _squared_difference(y: Array, x: Array) -> Array:
     return z
 
 
+def same_shape(name: str, x: Any, y: Any) -> None:
+    """Refuses what would be compared by broadcasting: each entry with all entries of another axis."""
+    for a in (x, y):
+        if not (isinstance(a, Tensor) or is_array(a)):
+            raise BadType(f"{name} takes arrays", expected="Tensors or arrays", got=describe(a),
+                          fix="np.asarray(x, np.float32)")
+    if x.shape != y.shape or x.ndim == 0:
+        raise BadValue(f"{name} compares equal shapes only", expected="two arguments of one shape (n, ...)",
+                       got=f"{describe(x)} and {describe(y)}", fix="output_padding of a ConvTranspose2D, for images "
+                       "that its stride made too small" if x.ndim == y.ndim == 4 else "reshape one to the other's "
+                       "shape: broadcasting would compare each entry with all entries of another axis")
+
+
 def _sse(y: Array, x: Array) -> Array:
     """|y - x|^2, summed over all axes but the first; plain twin: sum(square(y - x))."""
+    same_shape("sse", y, x)
     z = _squared_difference(y, x)
     return z.sum(tuple(range(1, z.ndim)))
 
 
 def _bce(logits: Array, x: Array) -> Array:
     """-log p(x | logits), summed over all axes but the first; plain twin: sum(softplus(logits) - logits * x)."""
+    same_shape("bce", logits, x)
     z = _bce_of_pixels(logits, x)
     return z.sum(tuple(range(1, z.ndim)))
 
@@ -127,6 +144,7 @@ def _kl_of_latents(mu: Array, log_var: Array) -> Array:
 
 def _kl(mu: Array, log_var: Array) -> Array:
     """KL(N(mu, e^log_var) || N(0, 1)), summed over all axes but the first; plain twin: 0.5 * sum(...)."""
+    same_shape("kl", mu, log_var)
     z = _kl_of_latents(mu, log_var)
     return z.sum(tuple(range(1, z.ndim))) * 0.5
 
@@ -252,14 +270,20 @@ def _sigmoids(x: Any) -> tuple[Any, ...]:
     """on, off, c, low, high: sigmoid(x) = low on, sigmoid(-x) = high off, where on and off are 0 in no whole column.
 
     A column that is far below 0 is raised by -c, one far above lowered by c; low and high are e^c and 1, or 1 and e^-c.
+    What is made of all of them is the same for every c, so c is a constant of the derivative as well.
     """
     data = raw(x)
-    top = float(np.log(np.finfo(data.dtype).max)) * 0.9                 # e^top is finite, e^-top is not denormal
+    top = float(np.log(np.finfo(data.dtype).max)) * 0.9                     # e^top is finite
     peak, least = data.max(0), data.min(0)
-    c = np.minimum(peak + top / 2, 0) + np.maximum(least - top / 2, 0)
-    low, high = np.exp(np.minimum(c, 0)), np.exp(-np.maximum(c, 0))
-    near = device_of(data) == "cpu" and not c.any() and peak.max() < top     # a look at a GPU's numbers would wait
+    c, low, high = _shift(peak, least, top=top)
+    near = device_of(data) == "cpu" and not c.any() and (peak < top).all()  # a look at a GPU's numbers would wait
     return *(_near(x) if near else _far(x, c, low, high, top=top)), c, low, high
+
+
+@fuse
+def _shift(peak: Array, least: Array, top: float) -> tuple[Array, Array, Array]:
+    c = np.minimum(peak + top / 2, 0) + np.maximum(least - top / 2, 0)
+    return c, np.exp(np.minimum(c, 0)), np.exp(-np.maximum(c, 0))
 
 
 def _near(x: Any) -> tuple[Any, Any]:

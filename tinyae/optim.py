@@ -63,17 +63,20 @@ class Adam:
         _check_not_negative(weight_decay=weight_decay, l2=l2)
         _check_fraction(beta1=betas[0], beta2=betas[1])
         self.joined, self.lr, self.betas, self.eps = Joined(params), lr, betas, eps
+        if self.joined.kinds[0][1] == np.float16:
+            raise BadValue("Adam needs more than float16", expected="parameters of float32 or float64",
+                           got="float16, whose smallest number is above eps and above most g^2", fix="dtype=np.float32")
         self.weight_decay, self.l2, self.t = weight_decay, l2, 0
         self.params, self.mean, self.square = self.joined.tensors, self.joined.zeros(), self.joined.zeros()
         self.m, self.v = self.joined.split(self.mean), self.joined.split(self.square)      # parameter by parameter
 
     def step(self, grads: Grads) -> None:
-        self.t += 1
-        b1, b2 = self.betas
-        c1, c2 = 1 - b1 ** self.t, (1 - b2 ** self.t) ** 0.5
+        t, (b1, b2) = self.t + 1, self.betas
+        c1, c2 = 1 - b1 ** t, (1 - b2 ** t) ** 0.5
         # Numerator and denominator of the step are multiplied by c2: (lr c2 / c1) * m / (sqrt(v) + eps c2).
         self.joined.update(_adam, grads, [self.mean, self.square], self.lr * c2 / c1, self.eps * c2,
                            1 - self.lr * self.weight_decay, decays=self.weight_decay > 0, b1=b1, b2=b2, l2=self.l2)
+        self.t = t                                          # not before: a gradient may have been refused
 
     def state(self) -> dict[str, Any]:
         """Copies of all that the next step depends on, beside the parameters: name -> array on the host."""

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .backend import Array, device_of, is_array
 from .errors import BadType, BadValue
 
 
 def describe(x: Any) -> str:
     """A value in a sentence: shape, dtype and device of an array or Tensor, type and value of anything else."""
-    x = x if is_array(x) else getattr(x, "data", x)
+    x = x if is_array(x) or isinstance(x, np.generic) else getattr(x, "data", x)
     if not is_array(x):
         return f"{type(x).__name__} {x!r:.60}"
     return f"{x.shape} {x.dtype}" + (" on cuda" if device_of(x) == "cuda" else "")
@@ -21,7 +23,7 @@ def describe(x: Any) -> str:
 # ---- what may enter a tape
 
 def not_float(x: Any) -> BadType:
-    return BadType("a Tensor holds floating-point numbers", expected="float32 or float64, in native byte order",
+    return BadType("a Tensor holds floating-point numbers", expected="float32, 64 or 16, in native byte order",
                    got=f"{type(x).__name__} {describe(x)}", fix="Tensor(np.asarray(x).astype(np.float32))")
 
 

@@ -54,8 +54,8 @@ class ConvTranspose2D:
                  activation: str | Callable = "linear", init: str | Callable = "he_normal", device: str = "cpu",
                  dtype: Any = np.float32):
         self.walk = _steps(c_in, c_out, kernel, stride, padding)
-        pair = output_padding if isinstance(output_padding, tuple) else (output_padding, output_padding)
-        if not all(n in range(stride) for n in pair):
+        pair = tuple(output_padding) if isinstance(output_padding, tuple | list) else (output_padding, output_padding)
+        if len(pair) != 2 or not all(n in range(stride) for n in pair):
             raise BadValue("output_padding out of range", got=output_padding, fix="output_padding=0",
                            expected=f"one whole number or a pair, 0 to {stride - 1}, below stride")
         self.output_padding = pair

@@ -85,4 +85,5 @@ def named(what: str, choice: str | Callable, table: dict[str, Callable]) -> Call
 def check_width(name: str, n: Any) -> None:
     """Refuses whatever is not a whole number from 1."""
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
-        raise BadValue(f"{name} is no width", expected=f"{name}, a whole number >= 1", got=repr(n), fix=f"{name}=20")
+        raise BadValue(f"{name} is no width", expected=f"{name}, a whole number >= 1", got=repr(n),
+                       fix=f"{name}=2: one number serves both axes" if isinstance(n, tuple | list) else f"{name}=2")

@@ -9,6 +9,8 @@ from itertools import pairwise
 from math import isqrt, prod
 from typing import Any
 
+import numpy as np
+
 from ..errors import BadValue
 from ..layers import Conv2D, ConvTranspose2D, Dense, Flatten, Reshape, Sequential
 from .autoencoder import Autoencoder
@@ -39,12 +41,13 @@ class ConvAutoencoder(Autoencoder):
 def image_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
     """(h, w, c) from (h, w), (h, w, c), or h * w * c with h = w and c = 1 or 3."""
     fix = "shape=images.shape[1:] of the data set"
-    if isinstance(shape, int):
+    if isinstance(shape, int | np.integer):
         for c in (1, 3):
-            if (side := isqrt(shape // c)) ** 2 * c == shape > 0:
+            if shape > 1 and (side := isqrt(shape // c)) ** 2 * c == shape:
                 return side, side, c
-    elif len(shape) in (2, 3) and all(isinstance(n, int) and n > 0 for n in shape):
-        h, w, c = (*shape, 1)[:3]
+    elif isinstance(shape, Sequence) and len(shape) in (2, 3) and all(
+            isinstance(n, int | np.integer) and n > 0 for n in shape):
+        h, w, c = (*map(int, shape), 1)[:3]
         if h not in (1, 3) or c in (1, 3):
             return h, w, c
         fix = f"channels last: np.moveaxis(images, 1, -1), and shape=({w}, {c}, {h})"
