@@ -22,6 +22,7 @@ from tinyae.optim import Adam
 # Of --lr, for each player. An encoder that is as quick to deceive as to describe forgets to describe; one that is far
 # slower is always found out.
 RATES = {"autoencoder": 1.0, "discriminator": 0.2, "encoder": 0.6}
+SLOWER = (1, 0.3, 0.05)     # these rates, for a half, three tenths and two tenths of the epochs
 
 
 def run() -> None:
@@ -52,12 +53,20 @@ def run() -> None:
         mean, covariance = distance(model.encode(first(2000)).numpy())
         return f"codes from N(0, 1): mean {mean:.2f}, covariance {covariance:.2f} off"
 
-    phases = []
-    for name, (losses, own) in model.players().items():
-        betas = (0.9 if name == "autoencoder" else 0.5, 0.999)     # a short memory: Radford et al. 2016
-        phases.append(train.Phase(losses, own, Adam(own, lr=RATES[name] * flags.lr, betas=betas), name))
-    history = train.fit([tuple(phases)], (training, test), epochs=flags.epochs, batch_size=flags.batch_size,
-                        seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+    def stage(lr: float) -> tuple[train.Phase, ...]:
+        """The three players, each with an optimiser of its own."""
+        phases = []
+        for name, (losses, own) in model.players().items():
+            betas = (0.9 if name == "autoencoder" else 0.5, 0.999)     # a short memory: Radford et al. 2016
+            phases.append(train.Phase(losses, own, Adam(own, lr=RATES[name] * lr, betas=betas), name))
+        return tuple(phases)
+
+    # The codes run around the prior, pushed on by a discriminator that runs behind. Small steps at the end settle them.
+    ends = np.ceil(flags.epochs * np.array([0, 0.5, 0.8, 1])).astype(int)
+    stages = [(stage(rate * flags.lr), int(n)) for rate, n in zip(SLOWER, np.diff(ends), strict=True) if n]
+    history = train.fit([phases for phases, _ in stages], (training, test), epochs=[n for _, n in stages],
+                        batch_size=flags.batch_size, seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw,
+                        config=vars(flags))
 
     judged = model.discriminator_loss(first(100), generator(flags.seed, flags.device))["discrimination"]
     try:
