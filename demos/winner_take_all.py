@@ -5,7 +5,7 @@ must then be worth saying. Units come to stand for strokes, of which digits are 
 image. Printed: how many test digits a linear classifier gets right from the codes, and from the pixels alone.
 
     python demos/winner_take_all.py                         drawn digits, needs no download, some minutes
-    python demos/winner_take_all.py --data mnist --latent 2000 --epochs 50
+    python demos/winner_take_all.py --data mnist --latent 2000 --epochs 5
 """
 from __future__ import annotations
 
