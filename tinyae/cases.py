@@ -151,12 +151,12 @@ def layer(obj: Any, shape: Shape) -> Case:
                 lambda rng: [normal(rng, shape), *weights(obj, rng)])
 
 
-def model(make: Callable, images: Shape = (3, 6), **sizes: Any) -> Case:
-    """Every loss of a tiny model, as a function of its parameters: the whole computation, noise included."""
+def model(make: Callable, images: Shape = (3, 6), drawn: bool = True, **sizes: Any) -> Case:
+    """Every loss of a tiny model, as a function of its parameters: the whole computation, the same noise each time."""
     obj, batch = make(rng=seeded(), **sizes), fraction(seeded(1), images)
 
     def losses(*tensors: Any) -> Tensor:
-        terms = refit(obj, tensors).losses(here(batch, tensors[0]), seeded())
+        terms = refit(obj, tensors).losses(here(batch, tensors[0]), seeded() if drawn else None)
         return ops.stack(*(ops.reshape(term, shape=()) for term in terms.values()))
     return Case(losses, lambda rng: weights(obj, rng))
 
@@ -298,7 +298,8 @@ CASES: dict[str, list[Case]] = {
                   for noise in ("gaussian", "masking")],
     "dropout_autoencoder": [model(models.DropoutAutoencoder, n_in=6, hidden=(5,), latent=2, activation="tanh",
                                   rate=0.4)],
-    "contractive": [model(models.Contractive, n_in=6, hidden=hidden, latent=4) for hidden in ((), (5,))],
+    "contractive": [*(model(models.Contractive, n_in=6, hidden=hidden, latent=4) for hidden in ((), (5,))),
+                    model(models.Contractive, drawn=False, n_in=6, hidden=(5,), latent=2)],        # exact
     "adversarial": players(models.Adversarial, n_in=6, hidden=(5,), latent=2, activation="tanh"),
     "winner_take_all": [model(models.WinnerTakeAll, images=(8, 6), n_in=6, hidden=hidden, latent=4, share=0.4,
                               activation="tanh") for hidden in ((), (5,))],
