@@ -173,13 +173,13 @@ def test_the_first_layer_stays_bit_identical_through_the_second_phase(rng):
     assert same == set(first.params)                                        # and the second layer's have all moved
 
 
-# ---- on the GPU
-
 def test_components_of_fewer_images_than_latents(rng):
     model = LinearAutoencoder(6, (), 4, rng=rng)
     found = model.components(model.encode(rng.random((3, 6), dtype=np.float32)).data)
     np.testing.assert_allclose(found @ found.T, np.eye(len(found)), atol=1e-6)
 
+
+# ---- on the GPU
 
 def test_components_take_codes_from_host_and_device(device, rng):
     model = LinearAutoencoder(12, (), 3, rng=rng, device=device.name)
