@@ -92,6 +92,7 @@ def test_summary_shows_every_size():
     (lambda: ConvTranspose2D(3, 4, output_padding=(0, 1), rng=rng()), ["output_padding", "(0, 1)"]),
     (lambda: ConvTranspose2D(3, 4, stride=2, output_padding=(1,), rng=rng()), ["output_padding", "(1,)"]),
     (lambda: Conv2D(3, 4, kernel=(3, 3), rng=rng()), ["kernel=2: one number serves both axes"]),
+    (lambda: Conv2D((3, 3), 4, rng=rng()), ["c_in=20"]),
     (lambda: MaxPool2D(0), ["size", "0"]),
     (lambda: MaxPool2D(5)(np.ones((2, 4, 8, 3), f4)), ["size=5"]),
     (lambda: Upsample(1.5), ["size", "1.5"]),

@@ -14,6 +14,8 @@ from ..tensor import Tensor
 from .dense import ACTIVATIONS, INITIALISERS, check_width, named
 from .parameters import parameter
 
+BOTH_AXES = "2: one number serves both axes"       # of an image
+
 
 class Conv2D:
     """x (n, h, w, c) -> f(conv2d(x, W) + b) (n, u, v, k), with c = c_in, k = c_out and W (kernel, kernel, c, k).
@@ -99,7 +101,7 @@ class MaxPool2D:
     """x (n, h, w, c) -> the largest number of each cell of size x size pixels, (n, h // size, w // size, c)."""
 
     def __init__(self, size: int = 2):
-        check_width("size", size)
+        check_width("size", size, BOTH_AXES)
         self.cell = size
 
     def size(self, h: int, w: int) -> tuple[int, int]:
@@ -113,7 +115,7 @@ class Upsample:
     """x (n, h, w, c) -> every pixel a cell of size x size pixels, (n, h * size, w * size, c)."""
 
     def __init__(self, size: int = 2):
-        check_width("size", size)
+        check_width("size", size, BOTH_AXES)
         self.cell = size
 
     def size(self, h: int, w: int) -> tuple[int, int]:
@@ -125,8 +127,10 @@ class Upsample:
 
 def _steps(c_in: int, c_out: int, kernel: int, stride: int, padding: int | None) -> dict[str, int]:
     """The settings of conv2d, checked."""
-    for name, n in {"c_in": c_in, "c_out": c_out, "kernel": kernel, "stride": stride}.items():
+    for name, n in {"c_in": c_in, "c_out": c_out}.items():
         check_width(name, n)
+    for name, n in {"kernel": kernel, "stride": stride}.items():
+        check_width(name, n, BOTH_AXES)
     padding = kernel // 2 if padding is None else padding
     if not isinstance(padding, int | np.integer) or padding < 0:
         raise BadValue("padding is no width", expected="a whole number >= 0", got=repr(padding), fix="padding=1")

@@ -82,8 +82,8 @@ def named(what: str, choice: str | Callable, table: dict[str, Callable]) -> Call
     return table[choice]
 
 
-def check_width(name: str, n: Any) -> None:
-    """Refuses whatever is not a whole number from 1."""
+def check_width(name: str, n: Any, example: str = "20") -> None:
+    """Refuses whatever is not a whole number from 1, and says what would be one."""
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
         raise BadValue(f"{name} is no width", expected=f"{name}, a whole number >= 1", got=repr(n),
-                       fix=f"{name}=2: one number serves both axes" if isinstance(n, tuple | list) else f"{name}=2")
+                       fix=f"{name}={example}")
