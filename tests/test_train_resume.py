@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from support import refused
 from tinyae import models, params, train
 from tinyae.errors import BadFile
 from tinyae.interrupt import Interrupt, Interrupted
-from tinyae.optim import SGD
+from tinyae.optim import SGD, Adam
 
 STEPS = 4 * 7       # of tiny_runs.run
 
@@ -130,6 +131,25 @@ def test_a_finished_run_resumed_stays_as_it_is(tmp_path, uninterrupted):
 def test_resume_starts_where_nothing_was_saved(tmp_path, uninterrupted):
     tiny_runs.run(tmp_path, resume=True)
     assert tiny_runs.outcome(tmp_path) == uninterrupted
+
+
+def test_phases_that_share_an_optimiser_save_it_once(tmp_path, monkeypatch):
+    """A warm-up: one optimiser in a row of stages, each with another weight of the KL."""
+    def warm_up():
+        model = tiny_runs.vae()
+        optimiser = Adam(params(model), lr=1e-2)
+        return [train.Phase(partial(model.losses, beta=beta), params(model), optimiser, "elbo") for beta in (0, 0.5, 1)]
+
+    tiny_runs.fit(warm_up(), out=tmp_path / "whole")
+    with np.load(tmp_path / "whole" / "last.npz") as archive:
+        moments = [name for name in archive.files if name.startswith("optimiser/") and "/m." in name]
+        assert len(moments) == len(params(tiny_runs.vae()))
+        assert archive["optimiser/0.0/t"] == 3 * 7
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        interrupted_at(10, lambda: os.kill(os.getpid(), signal.SIGINT), patch)
+        tiny_runs.fit(warm_up(), out=tmp_path / "cut")
+    tiny_runs.fit(warm_up(), out=tmp_path / "cut", resume=True)
+    assert tiny_runs.outcome(tmp_path / "cut") == tiny_runs.outcome(tmp_path / "whole")
 
 
 OTHER_RUNS = {

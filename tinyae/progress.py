@@ -13,7 +13,7 @@ import numpy as np
 
 from .backend import device_of, to_device, to_host
 from .errors import BadFile
-from .schedule import Phase, Stage, parameters
+from .schedule import Optimiser, Stage, parameters
 
 Content = tuple[dict[str, Any], dict[str, np.ndarray]]      # of a checkpoint: (meta, arrays)
 
@@ -34,8 +34,8 @@ class Progress:
 def take(stages: list[Stage], progress: Progress, facts: dict[str, Any]) -> Content:
     """(meta, arrays), copies of everything. facts describe the run; put_back wants the same ones."""
     arrays = {f"param/{name}": np.array(to_host(p.data)) for name, p in parameters(stages).items()}
-    for place, phase in _places(stages):
-        arrays |= {f"{place}/{name}": np.asarray(value) for name, value in phase.optimiser.state().items()}
+    for place, optimiser in _optimisers(stages):
+        arrays |= {f"{place}/{name}": np.asarray(value) for name, value in optimiser.state().items()}
     return {"facts": facts, "progress": asdict(progress)}, arrays
 
 
@@ -48,13 +48,18 @@ def put_back(content: Content, stages: list[Stage], facts: dict[str, Any], where
           {name: _describe(a) for name, a in take(stages, progress, facts)[1].items()}, where)
     for name, p in parameters(stages).items():
         p.data = to_device(arrays[f"param/{name}"], device_of(p.data))
-    for place, phase in _places(stages):
-        phase.optimiser.load({name: arrays[f"{place}/{name}"] for name in phase.optimiser.state()})
+    for place, optimiser in _optimisers(stages):
+        optimiser.load({name: arrays[f"{place}/{name}"] for name in optimiser.state()})
     return progress
 
 
-def _places(stages: list[Stage]) -> list[tuple[str, Phase]]:
-    return [(f"optimiser/{s}.{i}", phase) for s, stage in enumerate(stages) for i, phase in enumerate(stage)]
+def _optimisers(stages: list[Stage]) -> list[tuple[str, Optimiser]]:
+    """Each with its place in the schedule: its first, as phases may share one."""
+    found: dict[int, tuple[str, Optimiser]] = {}
+    for s, stage in enumerate(stages):
+        for i, phase in enumerate(stage):
+            found.setdefault(id(phase.optimiser), (f"optimiser/{s}.{i}", phase.optimiser))
+    return list(found.values())
 
 
 def _describe(a: np.ndarray) -> str:
