@@ -34,8 +34,8 @@ class Ops(losses.Ops):
         return F.conv_transpose2d(x, W, b, stride=2, padding=1, output_padding=1)
 
     def reshape(self, x: Any, shape: tuple[int, ...]) -> Any:
-        if len(shape) == 4:                                     # rows of (h, w, c) to images (n, c, h, w)
-            return x.reshape(shape).permute(0, 3, 1, 2)
+        if len(shape) == 4:                 # rows of (h, w, c) to images (n, c, h, w), in that order in memory too:
+            return x.reshape(shape).permute(0, 3, 1, 2).contiguous()        # on a CPU it convolves those faster
         return x.permute(0, 2, 3, 1).reshape(shape)
 
 
