@@ -132,3 +132,15 @@ def checked_beta(beta: float) -> float:
     if not 0 <= beta < float("inf"):
         raise BadValue("beta out of range", expected="beta >= 0; 1 gives the ELBO", got=beta, fix="beta=1.0")
     return beta
+
+
+def aggregate_posterior(mu: np.ndarray, log_var: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (k,) and covariance (k, k) of q(z) = 1/n sum_i N(mu_i, e^log_var_i), the codes of all images together.
+
+    mu, log_var (n, k). The decoder has only ever seen codes of q(z). The ELBO wants it to be the prior, but a training
+    that stops before has left holes in between, where random codes fall (Hoffman & Johnson 2016, ELBO surgery). Codes
+    drawn from N(mean, covariance) miss most of them (Ghosh et al. 2020, "ex-post density estimation").
+    """
+    mu, variance = mu.astype(np.float64), np.exp(log_var.astype(np.float64))
+    apart = mu - mu.mean(axis=0)
+    return mu.mean(axis=0), apart.T @ apart / len(mu) + np.diag(variance.mean(axis=0))
