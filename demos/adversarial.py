@@ -62,8 +62,8 @@ def run() -> None:
         return tuple(phases)
 
     # The codes run around the prior, pushed on by a discriminator that runs behind. Small steps at the end settle them.
-    ends = np.ceil(flags.epochs * np.array([0, 0.5, 0.8, 1])).astype(int)
-    stages = [(stage(rate * flags.lr), int(n)) for rate, n in zip(SLOWER, np.diff(ends), strict=True) if n]
+    epochs = train.shared_out(flags.epochs, (0.5, 0.3, 0.2))
+    stages = [(stage(rate * flags.lr), n) for rate, n in zip(SLOWER, epochs, strict=True) if n]
     history = train.fit([phases for phases, _ in stages], (training, test), epochs=[n for _, n in stages],
                         batch_size=flags.batch_size, seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw,
                         config=vars(flags))

@@ -34,11 +34,10 @@ def run() -> None:
     # Large steps along the last components, which hardly matter to the error; then smaller ones, for the noise of the
     # batches to average out.
     own = params(model)
-    ends = np.rint(flags.epochs * np.array([0, 0.25, 0.75, 0.875, 1])).astype(int)
-    stages = [(lr, epochs) for lr, epochs in zip(flags.lr * np.array([1, 0.3, 0.1, 0.01]), np.diff(ends), strict=True)
-              if epochs]
+    epochs = train.shared_out(flags.epochs, (0.25, 0.5, 0.125, 0.125))
+    stages = [(rate * flags.lr, n) for rate, n in zip((1, 0.3, 0.1, 0.01), epochs, strict=True) if n]
     schedule = [train.Phase(model.losses, own, Adam(own, lr=lr), f"lr {lr:g}") for lr, _ in stages]
-    history = train.fit(schedule, (training, test), epochs=[int(epochs) for _, epochs in stages], seed=flags.seed,
+    history = train.fit(schedule, (training, test), epochs=[n for _, n in stages], seed=flags.seed,
                         batch_size=flags.batch_size, out=out, resume=flags.resume, config=vars(flags))
 
     found = model.components(evaluate.over(model.encode, training.images, flags.device))

@@ -8,11 +8,12 @@ well each of them can be read from the code, draws the way from one creature to 
     python demos/sprites.py --data FOLDER --epochs 100      your own pictures, all brought to the size of the first
     python demos/sprites.py --latent 32 --device cuda
 
-What it is unsure of, it blurs. Some hundred pictures it learns by heart: the test loss rises again (curves.png). Of
-your own pictures, 4 x 4 places are left unless --hidden says otherwise: behind more convolutions their colours fade.
+What it is unsure of, it blurs. Some hundred pictures it learns by heart: after half of the epochs, when the KL has its
+full weight, the test loss rises again (curves.png). Behind six convolutions the colours of real pictures fade: unless
+--hidden says otherwise, your own pictures get as many as leave four to eight places to a side.
 
-A random code is drawn from the prior, samples-*.png show, and often lies where no picture's code does: fragments.
-fitted.png shows codes drawn from a Gaussian with the mean and the covariance of the pictures' codes.
+samples-*.png shows what random codes give, from the prior N(0, 1): many are unlike those of any picture, and come out
+in fragments. fitted.png shows codes from a Gaussian with the mean and the covariance of the pictures' codes.
 """
 from __future__ import annotations
 
@@ -25,19 +26,20 @@ from tinyae import cards, cli, data, diagnose, evaluate, images, models, ops, pa
 from tinyae.backend import generator, to_device, to_host
 from tinyae.data import creatures
 from tinyae.functions import layer_norm
-from tinyae.models.vae import aggregate_posterior
+from tinyae.models.vae import sample_like
 from tinyae.optim import Adam
 from tinyae.tensor import raw
 
 CHANNELS = [32, 64, 64, 64, 64, 64]
 
 # Deep nets learn first what is large and common, and then hardly anything else: here, shapes without colours, or one
-# colour and its opposite. layer_norm and these keep what is small alive. After 50 steps of 16, with the KL's weight on
-# its way, the colours of drawings (less their grey) correlate with the truth by 0.70; without a part, by what is named:
+# colour and its opposite. layer_norm and these keep what is small alive. After 50 steps of 16, in which the KL costs
+# nothing, the colours of creatures (less their grey) correlate with the truth by 0.70; without a part, by what it says:
 COLOUR = 4.0        # 0.02: how many times larger than grey the net sees and draws colours
 START = 0.1         # 0.00: what the last layer keeps of its first weights, so that the mean picture is drawn first
-SIGMA = 0.05        # 0.02: of a latent at first, and
-WARM_UP = 500       # steps until a nat of the code costs a nat
+SIGMA = 0.05        # 0.02: of a latent at first
+# The weight of the KL rises to 1 in the first half of the epochs (at once: 0.02). In the other half --lr falls.
+RATES = (1, 0.3, 0.1)
 
 
 def run() -> None:
@@ -46,9 +48,9 @@ def run() -> None:
     out = cli.folder(flags)
 
     shape, device = training.images.shape[1:], flags.device
+    creature = training.factors is not None
     if flags.hidden is None:
-        halvings = int(math.log2(min(shape[:2]))) - 2
-        flags.hidden = CHANNELS if training.factors is not None else CHANNELS[:max(1, halvings)]
+        flags.hidden = CHANNELS if creature else CHANNELS[:max(1, int(math.log2(min(shape[:2]) / 4)))]
     model = models.ConvVAE(shape, flags.hidden, flags.latent, lambda x: layer_norm(ops.leaky_relu(x, slope=0.2)),
                            rng=np.random.default_rng(flags.seed), device=device)
     mean = (training.images.mean(axis=0) / (255 if training.images.dtype == np.uint8 else 1)).astype(np.float32)
@@ -66,34 +68,39 @@ def run() -> None:
         images.save_grid(out / f"samples-{epoch:03d}.png", to_host(samples), shape, title="decoded from random codes")
         return diagnose.latents_in_use(*(t.data for t in model.posterior(first(50))))
 
-    steps = math.ceil(len(training) / flags.batch_size)
-    optimiser, warm = Adam(params(model), lr=flags.lr), min(math.ceil(WARM_UP / steps), flags.epochs - 1)
-    schedule = [train.Phase(partial(model.losses, beta=beta), params(model), optimiser, "vae")
-                for beta in [*np.arange(warm) / max(1, warm), 1]]
-    history = train.fit(schedule, (training, test), epochs=[1] * warm + [flags.epochs - warm], seed=flags.seed,
-                        batch_size=flags.batch_size, out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
+    own, warm = params(model), flags.epochs // 2
+    optimisers = [Adam(own, lr=rate * flags.lr) for rate in RATES]
+    stages = [(epoch / warm, optimisers[0], 1) for epoch in range(warm)]
+    rest = train.shared_out(flags.epochs - warm, [1 / 3] * 3)
+    stages += [(1, optimiser, n) for optimiser, n in zip(optimisers, rest, strict=True)]
+    schedule = [(train.Phase(partial(model.losses, beta=beta), own, optimiser, "vae"), n)
+                for beta, optimiser, n in stages if n]
+    history = train.fit([phase for phase, _ in schedule], (training, test), epochs=[n for _, n in schedule],
+                        seed=flags.seed, batch_size=flags.batch_size, out=out, resume=flags.resume, on_epoch=draw,
+                        config=vars(flags))
 
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
     seen, log_var = np.moveaxis(evaluate.over(lambda x: np.stack([*map(raw, model.posterior(x))], 1), training.images,
                                               device), 1, 0)
     new = evaluate.over(model.encode, test.images, device)
-    centre, covariance = aggregate_posterior(seen, log_var)
-    codes = np.random.default_rng(flags.seed).multivariate_normal(centre, covariance, 40, method="cholesky")
-    images.save_grid(out / "fitted.png", decoded(codes), shape, title="decoded from codes as pictures have them")
-    one, other = new[:len(new) // 2][:12, None], new[len(new) // 2:][:len(new) // 2][:12, None]
-    images.save_grid(out / "interpolation.png", decoded(one + np.linspace(0, 1, 9)[:, None] * (other - one)), shape,
-                     columns=9, title="each row: from one test image to another, through the code")
-    walks = np.linspace(-3, 3, 9)[:, None] * np.eye(flags.latent)[np.argsort(-seen.var(axis=0))[:10], None]
-    images.save_grid(out / "walks.png", decoded(walks), shape, columns=9,
+    codes = sample_like(seen, log_var, np.random.default_rng(flags.seed), 40)
+    images.save_grid(out / "fitted.png", decoded(codes), shape, title="decoded from a Gaussian fitted to all codes")
+    if half := len(new) // 2:
+        one, other = new[:half][:12, None], new[half:2 * half][:12, None]
+        way = one + np.linspace(0, 1, 9)[:, None] * (other - one)
+        images.save_grid(out / "interpolation.png", decoded(way), shape, columns=9,
+                         title="each row: from one test image to another, through the code")
+    axes = np.argsort(-seen.var(axis=0))[:10, None] == np.arange(flags.latent)                  # (10, latent)
+    images.save_grid(out / "walks.png", decoded(np.linspace(-3, 3, 9)[:, None] * axes[:, None]), shape, columns=9,
                      title="each row: one latent from -3 to 3, the others 0; the most active latents first")
 
     error, pixels = partial(evaluate.squared_error, images=test.images, device=device), math.prod(shape)
     figures = {"nats per image": history[-1]["test_total"], "kl": history[-1]["test_kl"],
                "squared error per pixel": error(model.reconstruct) / pixels,
                "squared error per pixel, mean image": error(lambda x: 0 * x + to_device(mean.ravel(), device)) / pixels,
-               "largest variance of codes in a direction (prior: 1)": np.linalg.eigvalsh(covariance)[-1]}
-    if training.factors is not None:
+               "largest variance of mu in a direction": np.linalg.norm(seen - seen.mean(axis=0), 2) ** 2 / len(seen)}
+    if creature:
         r2 = probe.r_squared(seen, creatures.readable(training.factors), new, creatures.readable(test.factors))
         figures |= dict(zip([f"R^2 of {name}" for name in creatures.READABLE], r2, strict=True))
     cards.write(out, flags, history, figures)

@@ -6,7 +6,7 @@ from tinyae import grad, ops, params
 from tinyae.errors import BadValue
 from tinyae.functions import gaussian_kl, gaussian_nll, logsumexp
 from tinyae.models import VAE
-from tinyae.models.vae import aggregate_posterior
+from tinyae.models.vae import sample_like
 
 f8 = np.float64
 
@@ -104,16 +104,12 @@ def test_a_beta_for_the_warm_up(model, x):
         model.losses(x, np.random.default_rng(0), beta=float("nan"))
 
 
-def test_aggregate_posterior_has_the_moments_of_codes_drawn_from_it():
+def test_sample_like_has_the_moments_of_the_codes(seed):
     """E z and E zz^T - E z E z^T, image by image: q(z) = 1/n sum_i q(z|x_i) is a mixture."""
-    rng = np.random.default_rng(0)
-    mu, log_var = rng.standard_normal((2, 5, 3)).astype(np.float32)
-    centre, covariance = aggregate_posterior(mu, log_var)
-    second = sum(np.outer(m, m) + np.diag(np.exp(s)) for m, s in zip(mu.astype(f8), log_var.astype(f8), strict=True))
-    np.testing.assert_allclose(centre, mu.mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(covariance, second / 5 - np.outer(centre, centre), rtol=1e-6)
-    assert centre.dtype == covariance.dtype == f8
-
-    all_one = aggregate_posterior(np.zeros((5, 3)), np.zeros((5, 3)))      # a collapsed posterior is the prior
-    np.testing.assert_array_equal(all_one[0], 0)
-    np.testing.assert_array_equal(all_one[1], np.eye(3))
+    rng = np.random.default_rng(seed)
+    mu, log_var = rng.standard_normal((2, 5, 3))
+    second = sum(np.outer(m, m) + np.diag(np.exp(s)) for m, s in zip(mu, log_var, strict=True)) / 5
+    codes = sample_like(mu, log_var, rng, 100_000)
+    np.testing.assert_allclose(codes.mean(axis=0), mu.mean(axis=0), atol=0.05)          # 7 standard errors or more
+    np.testing.assert_allclose(np.cov(codes.T), second - np.outer(mu.mean(axis=0), mu.mean(axis=0)), atol=0.15)
+    assert sample_like(np.zeros((5, 3)), np.full((5, 3), -np.inf), rng, 4).tolist() == [[0] * 3] * 4

@@ -255,3 +255,13 @@ def test_memory_of_a_run_is_flat_over_ten_thousand_steps(tmp_path):
     tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), data=(images, images[:8]), epochs=102, batch_size=4,
                   out=tmp_path / "run", on_epoch=resident)
     assert seen[102] - seen[2] < 2 * 2 ** 20, "bytes more after 10 000 steps"
+
+
+def test_shared_out_epochs_are_all_there_and_near_their_shares():
+    assert train.shared_out(10, (0.5, 0.3, 0.2)) == [5, 3, 2]
+    assert train.shared_out(1, (0.25, 0.5, 0.25)) == [1, 0, 0]
+    for epochs in range(50):
+        for shares in ((1.0,), (0.5, 0.25, 0.25), (0.25, 0.5, 0.125, 0.125), (0.1,) * 10):
+            dealt = train.shared_out(epochs, shares)
+            assert sum(dealt) == epochs and all(type(n) is int for n in dealt)
+            assert all(abs(n - epochs * share) < 1 for n, share in zip(dealt, shares, strict=True))

@@ -29,14 +29,13 @@ from .errors import BadValue
 from .interrupt import Interrupt, Interrupted
 from .ledger import Ledger, losses_of
 from .progress import Progress, put_back, take
-from .schedule import Phase, Stage, check_whole, ends_of, parameters, stages_of
+from .schedule import Phase, Stage, check_whole, ends_of, parameters, shared_out, stages_of
 from .tensor import Tensor, grad
 
-__all__ = ["Phase", "fit"]
+__all__ = ["Phase", "fit", "shared_out"]
 
 SHUFFLE, NOISE, EVALUATION = 0, 1, 2    # streams: the generator of stream s in epoch e is default_rng([seed, s, e])
 READ_EVERY = 1.0                        # seconds between two reads of the losses
-
 
 
 def fit(schedule: Sequence[Phase | Stage], data: tuple[Any, Any], *, epochs: int | Sequence[int], batch_size: int,

@@ -134,13 +134,15 @@ def checked_beta(beta: float) -> float:
     return beta
 
 
-def aggregate_posterior(mu: np.ndarray, log_var: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (k,) and covariance (k, k) of q(z) = 1/n sum_i N(mu_i, e^log_var_i), the codes of all images together.
+def sample_like(mu: np.ndarray, log_var: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
+    """n codes (n, k) from the Gaussian with the mean and the covariance of q(z) = 1/N sum_i N(mu_i, e^log_var_i).
 
-    mu, log_var (n, k). The decoder has only ever seen codes of q(z). The ELBO wants it to be the prior, but a training
-    that stops before has left holes in between, where random codes fall (Hoffman & Johnson 2016, ELBO surgery). Codes
-    drawn from N(mean, covariance) miss most of them (Ghosh et al. 2020, "ex-post density estimation").
+    mu, log_var (N, k), the posteriors of N images. The decoder has learned from codes of q(z), the prior is where
+    `sample` draws, and the loss keeps each q(z|x) near the prior, not q(z) (Hoffman & Johnson 2016, ELBO surgery):
+    latents may all say the same, say, and then nearly all codes of the prior are unlike those of images. To fit a
+    density to the codes after training is Ghosh et al. 2020, From Variational to Deterministic Autoencoders; a Gaussian
+    mends place, scale and correlation, no more.
     """
-    mu, variance = mu.astype(np.float64), np.exp(log_var.astype(np.float64))
-    apart = mu - mu.mean(axis=0)
-    return mu.mean(axis=0), apart.T @ apart / len(mu) + np.diag(variance.mean(axis=0))
+    apart = (mu - mu.mean(axis=0)) / len(mu) ** 0.5         # apart^T apart is the covariance of the means
+    spread = np.exp(log_var).mean(axis=0) ** 0.5
+    return mu.mean(axis=0) + rng.standard_normal((n, len(mu))) @ apart + rng.standard_normal((n, mu.shape[1])) * spread
