@@ -8,9 +8,9 @@ well each of them can be read from the code, draws the way from one creature to 
     python demos/sprites.py --data FOLDER --epochs 100      your own pictures, all brought to the size of the first
     python demos/sprites.py --latent 32 --device cuda
 
-What it is unsure of, it blurs. Some hundred pictures it learns by heart: after half of the epochs, when the KL has its
-full weight, the test loss rises again (curves.png). Behind six convolutions the colours of real pictures fade: unless
---hidden says otherwise, your own pictures get as many as leave four to eight places to a side.
+What it is unsure of, it blurs. Some hundred pictures it learns by heart: their loss falls on when that of the test
+pictures does not (curves.png). Behind six convolutions the colours of real pictures fade: unless --hidden says
+otherwise, your own pictures get as many as leave four to eight places to a side.
 
 samples-*.png shows what random codes give, from the prior N(0, 1): many are unlike those of any picture, and come out
 in fragments. fitted.png shows codes from a Gaussian with the mean and the covariance of the pictures' codes.

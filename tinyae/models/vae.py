@@ -137,11 +137,11 @@ def checked_beta(beta: float) -> float:
 def sample_like(mu: np.ndarray, log_var: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
     """n codes (n, k) from the Gaussian with the mean and the covariance of q(z) = 1/N sum_i N(mu_i, e^log_var_i).
 
-    mu, log_var (N, k), the posteriors of N images. The decoder has learned from codes of q(z), the prior is where
-    `sample` draws, and the loss keeps each q(z|x) near the prior, not q(z) (Hoffman & Johnson 2016, ELBO surgery):
-    latents may all say the same, say, and then nearly all codes of the prior are unlike those of images. To fit a
-    density to the codes after training is Ghosh et al. 2020, From Variational to Deterministic Autoencoders; a Gaussian
-    mends place, scale and correlation, no more.
+    mu, log_var (N, k), the posteriors of N images. The decoder has learned from codes of q(z); `sample` draws from the
+    prior. On average over images the KL of the loss is what codes tell about their image plus the KL of q(z) from the
+    prior (Hoffman & Johnson 2016, ELBO surgery), of which some is left: where latents repeat each other, say, as those
+    of the prior never do. To fit a density to the codes afterwards is from Ghosh et al. 2020, From Variational to
+    Deterministic Autoencoders. A Gaussian mends place, scale and correlation, no more.
     """
     apart = (mu - mu.mean(axis=0)) / len(mu) ** 0.5         # apart^T apart is the covariance of the means
     spread = np.exp(log_var).mean(axis=0) ** 0.5
