@@ -34,7 +34,7 @@ CHANNELS = [32, 64, 64, 64, 64, 64]
 
 # Deep nets learn first what is large and common, and then hardly anything else: here, shapes without colours, or one
 # colour and its opposite. layer_norm and these keep what is small alive. After 50 steps of 16, in which the KL costs
-# nothing, the colours of creatures (less their grey) correlate with the truth by 0.70; without a part, by what it says:
+# nothing, the colours of creatures (less their grey) correlate with the truth by 0.70; without one, by its number:
 COLOUR = 4.0        # 0.02: how many times larger than grey the net sees and draws colours
 START = 0.1         # 0.00: what the last layer keeps of its first weights, so that the mean picture is drawn first
 SIGMA = 0.05        # 0.02: of a latent at first

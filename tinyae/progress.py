@@ -15,7 +15,6 @@ from .backend import device_of, to_device, to_host
 from .errors import BadFile
 from .schedule import Optimiser, Stage, parameters
 
-EARLIER = "epochs of the earlier stages"
 Content = tuple[dict[str, Any], dict[str, np.ndarray]]      # of a checkpoint: (meta, arrays)
 
 
@@ -74,8 +73,8 @@ def _same(what: str, saved: Any, live: dict[str, Any], where: object) -> None:
         if saved.get(name) != live.get(name):
             raise BadFile(f"{where} belongs to another run", expected=f"{what}: {name} {live.get(name, 'absent')}",
                           got=f"{name} {saved.get(name, 'absent')}",
-                          fix="the settings, data and model of the run that wrote it" if name != EARLIER else
-                          "as many epochs as the run began with: they were shared out to its stages then")
+                          fix="the settings, data and model of the run that wrote it; of a run in stages also as many "
+                              "epochs as the run began with")
 
 
 def _progress(meta: dict[str, Any], where: object) -> Progress:

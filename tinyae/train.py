@@ -28,7 +28,7 @@ from .data import settle
 from .errors import BadValue
 from .interrupt import Interrupt, Interrupted
 from .ledger import Ledger, losses_of
-from .progress import EARLIER, Progress, put_back, take
+from .progress import Progress, put_back, take
 from .schedule import Phase, Stage, check_whole, ends_of, parameters, shared_out, stages_of
 from .tensor import Tensor, grad
 
@@ -90,7 +90,7 @@ class _Run:
         self.device, self.dtype = device_of(like), like.dtype
         self.steps = math.ceil(len(self.train) / batch_size)
         self.facts = {"seed": seed, "batch_size": batch_size, "training images": _fingerprint(self.train),
-                      "test images": _fingerprint(self.test), EARLIER: self.ends[:-1]}
+                      "test images": _fingerprint(self.test), "epochs of the earlier stages": self.ends[:-1]}
         self.train, self.test = settle(self.train, self.device), settle(self.test, self.device)
         self.at, self.ledger, self.asked = Progress(), Ledger({}), Interrupt()
         self.read_at = self.saved_at = perf_counter()
