@@ -21,7 +21,8 @@ class Panel(NamedTuple):
 
 def draw(panels: Sequence[Panel], path: Path, columns: int = 3) -> None:
     """The panels, row by row, as a PNG; without matplotlib a sentence that says so."""
-    from tinyae import files, plots
+    from tinyae import files
+    from tinyae.demo import plots
 
     if not plots.available():
         return

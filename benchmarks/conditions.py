@@ -67,7 +67,7 @@ def busy(others: float) -> str:
 
 def machine(threads: int | str | None = None) -> dict[str, Any]:
     """What the figures depend on; threads: of each program, if not those of the environment."""
-    from tinyae.cards import machine  # not above: programs that are timed import this file
+    from tinyae.demo.experiments import machine  # not above: programs that are timed import this file
 
     blas = np.show_config("dicts")["Build Dependencies"]["blas"]        # type: ignore[call-overload, index]
     asked = next((os.environ[name] for name in ("OPENBLAS_NUM_THREADS", *THREADS) if name in os.environ), "all")

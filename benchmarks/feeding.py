@@ -21,6 +21,7 @@ import tables
 
 from tinyae import models, params, train
 from tinyae.optim import Adam
+from tinyae.train import loop
 
 IMAGES, EPOCHS, BATCH = 10_000, 3, 128
 CASES: dict[str, Callable[..., Any]] = {
@@ -65,14 +66,14 @@ class Generator:
 def clocks() -> Iterator[dict[str, Clock]]:
     """Clocks at what fit calls to make a batch, to draw, and to make a step of it all."""
     batches, numbers, steps = Clock(), Clock(), Clock()
-    kept = train._Run.batch, train._Run.step, train.generator
-    train._Run.batch = batches.timed(kept[0])                                           # type: ignore[method-assign]
-    train._Run.step = steps.timed(kept[1])                                              # type: ignore[method-assign]
-    train.generator = lambda *args: Generator(kept[2](*args), numbers)
+    kept = loop._Run.batch, loop._Run.step, loop.generator
+    loop._Run.batch = batches.timed(kept[0])                                           # type: ignore[method-assign]
+    loop._Run.step = steps.timed(kept[1])                                              # type: ignore[method-assign]
+    loop.generator = lambda *args: Generator(kept[2](*args), numbers)
     try:
         yield {"batches": batches, "random numbers": numbers, "steps": steps}
     finally:
-        train._Run.batch, train._Run.step, train.generator = kept                       # type: ignore[method-assign]
+        loop._Run.batch, loop._Run.step, loop.generator = kept                       # type: ignore[method-assign]
 
 
 def epoch(make: Callable[..., Any], images: np.ndarray) -> dict[str, float]:

@@ -27,7 +27,8 @@ import step
 import techniques
 from workloads import WORKLOADS
 
-from tinyae import cards, files
+from tinyae import files
+from tinyae.demo import experiments
 
 ROOT = Path(__file__).parents[1]
 MEASURED, PAGE = ROOT / "benchmarks" / "measured", ROOT / "docs" / "performance.md"
@@ -189,7 +190,8 @@ def disturbed(result: dict[str, Any]) -> str:
 
 
 def measured() -> dict[str, dict[str, Any]]:
-    return {part: cards.read(MEASURED / f"{part}.json") for part in COMMANDS if (MEASURED / f"{part}.json").exists()}
+    return {part: experiments.read(MEASURED / f"{part}.json") for part in COMMANDS
+            if (MEASURED / f"{part}.json").exists()}
 
 
 COMMANDS = ["step", "shares", "convolution", "techniques", "feeding", "growth", "cpu_vs_gpu", "launches"]

@@ -1,6 +1,6 @@
 """Every demo's figures against what they should reach: one table.
 
-    python benchmarks/quality.py                    all runs of tinyae/cards.py: hours on two cores
+    python benchmarks/quality.py                    all runs of tinyae/demo/experiments.py: hours on two cores
     python benchmarks/quality.py --only linear      those whose name begins so; the others' results stay
     python benchmarks/quality.py --missing          those that have no result yet
     python benchmarks/quality.py --report           no run: docs/results.md again, from the result files
@@ -23,8 +23,9 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tinyae import cards, data, files  # noqa: E402
+from tinyae import data, files  # noqa: E402
 from tinyae.data import published  # noqa: E402
+from tinyae.demo import experiments  # noqa: E402
 
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "results.md"
 SMOKE = (500, 100)         # training and test images
@@ -37,19 +38,19 @@ no likelihood: such nats compare with each other, not with those that are publis
 """
 
 
-def run(card: cards.Card, flags: str, folder: Path) -> dict[str, Any] | None:
+def run(card: experiments.Card, flags: str, folder: Path) -> dict[str, Any] | None:
     """demos/DEMO.py with these flags; -> its result, or None where it failed, and said why."""
     command = [sys.executable, str(ROOT / "demos" / f"{card.demo}.py"), *flags.split(), "--out", str(folder)]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=folder.parent,
                            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
     if ended.returncode == 0 and (folder / "result.json").exists():
-        return cards.read(folder / "result.json")
+        return experiments.read(folder / "result.json")
     print(f"{card.name} failed, status {ended.returncode}:\n{ended.stderr[-2000:]}", file=sys.stderr)
     return None
 
 
-def rows(card: cards.Card, result: dict[str, Any]) -> list[list[str]]:
+def rows(card: experiments.Card, result: dict[str, Any]) -> list[list[str]]:
     """A line for each figure: run, figure, ours, target, its source, verdict."""
     targets = {target.figure: target for target in card.targets}
     lines = []
@@ -66,7 +67,7 @@ def rows(card: cards.Card, result: dict[str, Any]) -> list[list[str]]:
 def page(results: dict[str, dict[str, Any]]) -> str:
     """docs/results.md: a table for each card that has a result."""
     parts, machines = [HEAD], {}
-    for card in cards.CARDS:
+    for card in experiments.CARDS:
         if card.name not in results:
             continue
         result = results[card.name]
@@ -87,7 +88,7 @@ def table(lines: list[list[str]]) -> str:
 
 
 def stored() -> dict[str, dict[str, Any]]:
-    return {path.stem: cards.read(path) for path in sorted(RESULTS.glob("*.json"))}
+    return {path.stem: experiments.read(path) for path in sorted(RESULTS.glob("*.json"))}
 
 
 def few(name: str, folder: Path) -> Path:
@@ -103,8 +104,8 @@ def few(name: str, folder: Path) -> Path:
 def smoke(only: str) -> int:
     """Each demo once, on few images; -> how many failed."""
     # Codes of two numbers are drawn in other ways: a run of its own for each demo that has a card of them.
-    flat = {card: " --latent 2" * f"{card.flags} ".count(" --latent 2 ") for card in cards.CARDS}
-    first = {card.demo + flat[card]: card for card in reversed(cards.CARDS) if card.name.startswith(only)}
+    flat = {card: " --latent 2" * f"{card.flags} ".count(" --latent 2 ") for card in experiments.CARDS}
+    first = {card.demo + flat[card]: card for card in reversed(experiments.CARDS) if card.name.startswith(only)}
     lines, failed = [], 0
     with tempfile.TemporaryDirectory() as folder:
         for demo, card in sorted(first.items()):
@@ -114,14 +115,15 @@ def smoke(only: str) -> int:
             result = run(card, f"--data {images} --epochs 1 --batch-size 50" + flat[card], Path(folder, demo))
             failed += result is None
             lines += [[demo, *line[1:3], "", "", "" if np.isfinite(float(line[2])) else "not finite"]
-                      for line in rows(cards.Card(demo, ""), result)] if result else [[demo, "", "", "", "", "failed"]]
+                      for line in rows(experiments.Card(demo, ""), result)] if result else \
+                [[demo, "", "", "", "", "failed"]]
     print(table(lines))
     return failed + sum(line[-1] == "not finite" for line in lines)
 
 
 def full(only: str, missing: bool, report: bool) -> int:
     """Run the cards (unless it is for the report alone), keep their results, draw the page; -> how many missed."""
-    chosen = [card for card in cards.CARDS if card.name.startswith(only)
+    chosen = [card for card in experiments.CARDS if card.name.startswith(only)
               and not (missing and (RESULTS / f"{card.name}.json").exists())]
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -146,6 +148,7 @@ if __name__ == "__main__":
     parser.add_argument("--missing", action="store_true", help="the runs that have no result yet")
     parser.add_argument("--report", action="store_true", help="draw docs/results.md from the result files")
     asked = parser.parse_args()
-    if not any(card.name.startswith(asked.only) for card in cards.CARDS):
-        parser.error(f"no run begins with {asked.only!r}; there are {', '.join(card.name for card in cards.CARDS)}")
+    if not any(card.name.startswith(asked.only) for card in experiments.CARDS):
+        parser.error(f"no run begins with {asked.only!r}; there are "
+                     + ", ".join(card.name for card in experiments.CARDS))
     sys.exit(bool(smoke(asked.only) if asked.smoke else full(asked.only, asked.missing, asked.report)))

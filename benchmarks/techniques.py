@@ -98,9 +98,9 @@ def tensor_by_tensor() -> None:
 
 
 def all_at_once() -> None:
-    from tinyae import joined
+    from tinyae.optim import flat
 
-    joined.BLOCK = 1 << 62
+    flat.BLOCK = 1 << 62
 
 
 def as_it_falls() -> None:

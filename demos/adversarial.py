@@ -14,10 +14,12 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, grad, images, models, ops, params, plots, summary, train
+from tinyae import data, grad, models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.errors import Refusal
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 # Of --lr, for each player. An encoder that is as quick to deceive as to describe forgets to describe; one that is far
 # slower is always found out.
@@ -85,7 +87,7 @@ def run() -> None:
         images.save_manifold(out / "manifold.png",
                              lambda z: ops.sigmoid(model.decode(to_device(z, flags.device))).numpy(), shape)
     mean, covariance = distance(codes)
-    cards.write(out, flags, history, {
+    experiments.write(out, flags, history, {
         "nats per image": history[-3]["test_reconstruction"], "discrimination": history[-2]["test_discrimination"],
         "largest mean of a code": mean, "covariance of the codes from the identity": covariance})
     cli.show(out)

@@ -18,10 +18,12 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae import data, models, params, summary, train
 from tinyae.backend import to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.linear import PCA
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 
 def run() -> None:
@@ -65,7 +67,7 @@ def run() -> None:
             x = first(10_000)
             plots.latent_maps({"PCA": pca.encode(x), "deep autoencoder": model.encode(x).numpy()},
                               None if test.labels is None else test.labels[:len(x)], out / "latents.png")
-    cards.write(out, flags, history, {
+    experiments.write(out, flags, history, {
         "nats per image": history[-1]["test_reconstruction"], "squared error": errors["deep autoencoder"],
         "squared error, linear": errors["linear autoencoder"], "squared error of PCA": errors["PCA"],
         "error / PCA's": errors["deep autoencoder"] / errors["PCA"]})

@@ -16,9 +16,11 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, diagnose, evaluate, images, models, params, plots, summary, train
+from tinyae import data, models, params, summary, train
 from tinyae.backend import to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
+from tinyae.train import diagnose, evaluate
 
 WARM_UP = (0.01, 0.03, 0.1, 0.3)    # nats paid for a nat of the code, in the first epochs; then 1
 
@@ -69,7 +71,7 @@ def run() -> None:
     for name, row in zip(nets, history[-2:], strict=True):
         figures |= {f"-ELBO, {name}": row["test_total"], f"kl, {name}": carried[name].sum(),
                     f"active units, {name}": nets[name].active_units(first(2000))}
-    cards.write(out, flags, history, figures)
+    experiments.write(out, flags, history, figures)
     cli.show(out)
 
 

@@ -14,11 +14,13 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae import data, models, params, summary, train
 from tinyae.backend import to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.contractive import closed_form, jacobian_norm
 from tinyae.optim import Adam
 from tinyae.tensor import Tensor
+from tinyae.train import evaluate
 
 
 def run() -> None:
@@ -62,7 +64,7 @@ def run() -> None:
         plots.learning_curves(history, out / "curves.png")
     plain, contractive = history[-2:]                                          # one row for each phase
     before, after = (norms(net).mean() for net in nets.values())
-    cards.write(out, flags, history, {
+    experiments.write(out, flags, history, {
         "Jacobian norm, plain": before, "Jacobian norm": after, "Jacobian norm / that of the plain net": after / before,
         "nats per image, plain": plain["test_reconstruction"], "nats per image": contractive["test_reconstruction"]})
     cli.show(out)

@@ -15,10 +15,12 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae import data, models, params, summary, train
 from tinyae.backend import to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.layers import Conv2D
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 DENSE = (256, 128)      # hidden widths of the dense autoencoder beside it
 
@@ -63,7 +65,7 @@ def run() -> None:
         figures[f"squared error{name}"] = evaluate.squared_error(net.reconstruct, test.images, flags.device)
     for name, value in figures.items():
         print(f"{name:24} {value:.6g}")
-    cards.write(out, flags, history, figures)
+    experiments.write(out, flags, history, figures)
     cli.show(out)
 
 

@@ -15,9 +15,11 @@ import math
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae import data, models, params, summary, train
 from tinyae.backend import Array, generator, to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 DENSE = (500,), 250      # hidden widths and code of the dense net
 
@@ -58,7 +60,7 @@ def run() -> None:
         figures[f"{name}: parameters"] = sum(p.size for p in own[name].values())
     for name, value in figures.items():
         print(f"{name:40} {value:.6g}")
-    cards.write(out, flags, history, figures)
+    experiments.write(out, flags, history, figures)
     cli.show(out)
 
 

@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from tinyae import Tensor, cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae import Tensor, data, models, params, summary, train
 from tinyae.backend import Array, to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
 from tinyae.tensor import raw
+from tinyae.train import evaluate
 
 
 def run() -> None:
@@ -78,7 +80,7 @@ def run() -> None:
     figures["grown / whole"] = figures[f"squared error by way of layer {len(layers)}"] / by_whole
     for name, value in figures.items():
         print(f"{name:40} {value:.6g}")
-    cards.write(out, flags, history, figures)
+    experiments.write(out, flags, history, figures)
     cli.show(out)
 
 

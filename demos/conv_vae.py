@@ -16,9 +16,11 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, diagnose, evaluate, images, models, ops, params, plots, summary, train
+from tinyae import data, models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
+from tinyae.train import diagnose, evaluate
 
 DENSE = (16,)       # hidden units between the convolutions and the two numbers
 
@@ -61,7 +63,7 @@ def run() -> None:
             codes = evaluate.over(model.encode, test.images, flags.device)
             plots.latent_map(codes, test.labels, out / "latents.png")
     last = history[-1]
-    cards.write(out, flags, history, {
+    experiments.write(out, flags, history, {
         "nats per image": last["test_total"], "reconstruction": last["test_reconstruction"], "kl": last["test_kl"],
         "nats per image, in training": last["train_total"],
         "error of reconstructions": evaluate.squared_error(model.reconstruct, test.images, flags.device),

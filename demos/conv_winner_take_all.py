@@ -16,12 +16,14 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, images, models, params, plots, probe, summary, train
+from tinyae import data, models, params, summary, train
 from tinyae.backend import Array, to_host
 from tinyae.conv import max_pool2d
+from tinyae.demo import cli, experiments, images, plots, probe
 from tinyae.models.conv_winner_take_all import STROKE
 from tinyae.optim import Adam
 from tinyae.tensor import raw
+from tinyae.train import evaluate
 
 LABELLED = 10_000       # training images that the classifier is shown with their labels
 CELL = 2                # places of a map, 2 x 2, of which the classifier is told the largest
@@ -66,7 +68,7 @@ def run() -> None:
             net = probe.fit(seen, training.labels[:LABELLED], seed=flags.seed, device=flags.device)
             figures[f"accuracy from {name}, %"] = probe.accuracy(net, unseen, test.labels, flags.device)
             print(f"a linear classifier gets {figures[f'accuracy from {name}, %']:.2f} % right from the {name}")
-    cards.write(out, flags, history, figures)
+    experiments.write(out, flags, history, figures)
     cli.show(out)
 
 

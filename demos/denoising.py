@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae import data, models, params, summary, train
 from tinyae.backend import generator, to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 LEVELS = {"gaussian": (0.25, 0.5, 1.0), "masking": (0.25, 0.5, 0.75)}
 
@@ -62,7 +64,7 @@ def run() -> None:
                     f"{name}: error / that of a copy": history[-1]["test_reconstruction"] / copied}
     if plots.available():
         plots.learning_curves(histories[0] + histories[1], out / "curves.png", unit="squared error per image")
-    cards.write(out, flags, histories[0] + histories[1], figures)
+    experiments.write(out, flags, histories[0] + histories[1], figures)
     cli.show(out)
 
 

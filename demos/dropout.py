@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae import data, models, params, summary, train
 from tinyae.backend import Array, to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.functions import bce_with_logits
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 FEW = 500
 RATES = {"without dropout": 0.0, "with dropout": 0.2}
@@ -63,7 +65,7 @@ def run() -> None:
                      title="images never seen, and their reconstructions " + " and ".join(nets))
     if plots.available():
         plots.learning_curves(histories[0] + histories[1], out / "curves.png")
-    cards.write(out, flags, histories[0] + histories[1], figures)
+    experiments.write(out, flags, histories[0] + histories[1], figures)
     cli.show(out)
 
 

@@ -14,9 +14,11 @@ import math
 
 import numpy as np
 
-from tinyae import Tensor, cards, cli, data, evaluate, grad, images, models, ops, params, plots, summary, train
+from tinyae import Tensor, data, grad, models, ops, params, summary, train
 from tinyae.backend import Array, device_of, generator, normal, to_device, to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 UNITS, MOST, ASCENT, RATE = 10, 9, 200, 0.1
 
@@ -52,7 +54,7 @@ def run() -> None:
     if plots.available():
         plots.learning_curves(history, out / "curves.png", unit="squared error per image")
     reached = to_host(model.encode(to_device(best, flags.device)).data)[np.arange(len(units)), units]
-    cards.write(out, flags, history, {
+    experiments.write(out, flags, history, {
         "squared error": history[-1]["test_reconstruction"],
         "activation by ascent / by the best image": float((reached / codes[:, units].max(axis=0)).mean())})
     cli.show(out)

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyae import Tensor, cli, files, grad, ops, plots
+from tinyae import Tensor, files, grad, ops
+from tinyae.demo import cli, plots
 
 X = 1.0
 STEPS = 10.0 ** np.arange(0, -16.25, -0.25)

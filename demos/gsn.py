@@ -15,9 +15,11 @@ from itertools import islice
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, images, models, params, plots, probe, summary, train
+from tinyae import data, models, params, summary, train
 from tinyae.backend import generator, to_host
+from tinyae.demo import cli, experiments, images, plots, probe
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 STEPS = 1000
 LABELLED = 10_000       # training images that the classifier is shown with their labels
@@ -66,7 +68,7 @@ def run() -> None:
                     "steps to another class": float((np.diff(seen) != 0).mean()),
                     "accuracy of the classifier, %":
                         probe.accuracy(net, evaluate.over(lambda x: x, test.images), test.labels)}
-    cards.write(out, flags, history, figures)
+    experiments.write(out, flags, history, figures)
     cli.show(out)
 
 

@@ -13,9 +13,10 @@ import math
 
 import numpy as np
 
-from tinyae import cards, cli, data, images, models, ops, params, plots, summary, train
+from tinyae import data, models, ops, params, summary, train
 from tinyae.backend import Array, to_device, to_host
 from tinyae.data import moon
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
 
 PAIRS = np.array([[14, 7], [14, 21], [4, 10], [18, 24]]) / moon.DAYS      # from full to half, both ways, and others
@@ -63,7 +64,7 @@ def run() -> None:
             codes = model.encode(to_device(data.batch(test.images, np.arange(min(1000, len(test.images)))),
                                            flags.device)).numpy()
             plots.latent_map(codes, None if test.labels is None else test.labels[:len(codes)], out / "latents.png")
-    cards.write(out, flags, history, {
+    experiments.write(out, flags, history, {
         "distance to the nearest picture, codes mixed": distance(drawn),
         "distance to the nearest picture, pixels mixed": distance(mixed),
         "codes / pixels": distance(drawn) / distance(mixed)})

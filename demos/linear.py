@@ -13,9 +13,11 @@ import math
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae import data, models, params, summary, train
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.linear import PCA, largest_angle
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 
 def run() -> None:
@@ -53,7 +55,7 @@ def run() -> None:
         plots.lines({name: (epochs, y) for name, y in errors.items()}, out / "curves.png", xlabel="epoch",
                     title="test images", ylabel="squared error per image")
     error = history[-1]["test_reconstruction"]
-    cards.write(out, flags, history, {
+    experiments.write(out, flags, history, {
         "squared error": error, "squared error of PCA": best, "error / PCA's": error / best,
         "largest angle to PCA's subspace, degrees": largest_angle(found, pca.components)})
     cli.show(out)

@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, grad, models, params, plots, summary, train
+from tinyae import data, grad, models, params, summary, train
 from tinyae.backend import freeze, to_device
+from tinyae.demo import cli, experiments, plots
 from tinyae.errors import BadValue
 from tinyae.layers import Sequential
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 LABELS, DRAWS = (100, 300, 1000, 10_000), 5
 STEPS, BATCH = 100, 50              # of fine-tuning, per epoch of pretraining; the same for every number of labels
@@ -73,7 +75,7 @@ def run() -> None:
         plots.lines({way: (counts, [a.mean() for a in found], [a.std() for a in found])
                      for way, found in reached.items()}, out / "labels.png", xlabel="images with a label", log=True,
                     title=f"{DRAWS} draws of the labels, mean and standard deviation", ylabel="test accuracy, %")
-    cards.write(out, flags, history, {
+    experiments.write(out, flags, history, {
         f"{count} labels, {way}, %": a.mean() for way, found in reached.items()
         for count, a in zip(counts, found, strict=True)} | {
         f"{count} labels, {name}": float(of(a - b))

@@ -14,9 +14,11 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae import data, models, params, summary, train
 from tinyae.backend import to_device, to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 # Of the penalty; 3 is Ng's. The textbook's 0.2 per pixel, the model's own, is so dear that no unit dares to be on, as
 # the mean over a batch of a unit that is on or off is a matter of chance. They stay near 0.1, whatever the image.
@@ -58,7 +60,7 @@ def run() -> None:
         plots.histogram(activations.mean(axis=0), out / "activations.png", title="mean activation of each unit",
                         xlabel="mean activation over the test images", ylabel="units",
                         mark=model.target if flags.penalty == "kl" else None)
-    cards.write(out, flags, history, {
+    experiments.write(out, flags, history, {
         "nats per image": history[-1]["test_reconstruction"], "penalty": history[-1][f"test_{flags.penalty}"],
         "mean activation": activations.mean(), "part of the code above 1/2": (activations > 0.5).mean(),
         "smallest mean of a unit": activations.mean(axis=0).min(),

@@ -22,13 +22,15 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, diagnose, evaluate, images, models, ops, params, plots, probe, summary, train
+from tinyae import data, models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
 from tinyae.data import creatures
+from tinyae.demo import cli, experiments, images, plots, probe
 from tinyae.functions import layer_norm
 from tinyae.models.vae import sample_like
 from tinyae.optim import Adam
 from tinyae.tensor import raw
+from tinyae.train import diagnose, evaluate
 
 CHANNELS = [32, 64, 64, 64, 64, 64]
 
@@ -103,7 +105,7 @@ def run() -> None:
     if creature:
         r2 = probe.r_squared(seen, creatures.readable(training.factors), new, creatures.readable(test.factors))
         figures |= dict(zip([f"R^2 of {name}" for name in creatures.READABLE], r2, strict=True))
-    cards.write(out, flags, history, figures)
+    experiments.write(out, flags, history, figures)
     cli.show(out)
 
 

@@ -20,9 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from tinyae import Tensor, cards, cli, data, evaluate, images, models, params, plots, summary, train
+from tinyae import Tensor, data, models, params, summary, train
 from tinyae.backend import to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 TEXTBOOK = 1e-3         # of |W|^2/2, against the mean over pixels; our errors are sums
 
@@ -90,7 +92,7 @@ def run() -> None:
     apart_from_graph = max(float(abs(p.data - q.data).max())
                            for p, q in zip(params(apart).values(), params(graph).values(), strict=True))
     moved = float(abs(graph.pairs[0].encode.W.data - lowest["phases on one graph"]).max())
-    cards.write(out, flags, history, {
+    experiments.write(out, flags, history, {
         **{f"squared error, {way}": y[-1] for way, y in errors.items()},
         "largest difference of weights, layers / phases": apart_from_graph,
         "movement of the first layer while the second learns": moved,

@@ -16,9 +16,11 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, diagnose, evaluate, images, models, ops, params, plots, summary, train
+from tinyae import data, models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
+from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
+from tinyae.train import diagnose, evaluate
 
 
 def run() -> None:
@@ -72,7 +74,7 @@ def run() -> None:
     images.save_grid(out / "interpolation.png", ops.sigmoid(model.decode(between)).numpy(), shape,
                      title="from one test image (top) to another (bottom), by the straight line between their codes")
     last = history[-1]
-    cards.write(out, flags, history, {
+    experiments.write(out, flags, history, {
         "nats per image" if flags.beta == 1 else "nats per image, the KL times beta": last["test_total"],
         "reconstruction": last["test_reconstruction"], "kl" if flags.beta == 1 else "kl times beta": last["test_kl"],
         **{f"-log p(x) of {seen} images, bound by {k} code{'s'[:k - 1]}": nats

@@ -14,9 +14,11 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import cards, cli, data, evaluate, images, models, ops, params, plots, probe, summary, train
+from tinyae import data, models, ops, params, summary, train
 from tinyae.backend import to_device, to_host
+from tinyae.demo import cli, experiments, images, plots, probe
 from tinyae.optim import Adam
+from tinyae.train import evaluate
 
 LABELLED = 60_000       # training images, at most, that the classifier is shown with their labels
 
@@ -58,7 +60,7 @@ def run() -> None:
             net = probe.fit(seen, training.labels[:LABELLED], seed=flags.seed, device=flags.device)
             figures[f"accuracy from {name}, %"] = probe.accuracy(net, unseen, test.labels, flags.device)
             print(f"a linear classifier gets {figures[f'accuracy from {name}, %']:.2f} % right from the {name}")
-    cards.write(out, flags, history, figures)
+    experiments.write(out, flags, history, figures)
     cli.show(out)
 
 

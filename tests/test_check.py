@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from support import refused
 
-from tinyae import Tensor, check, functions, layers, models, op, ops
-from tinyae.cases import CASES, case, refit, subjects
+from tinyae import Tensor, functions, layers, models, op, ops
+from tinyae.check import __main__, table
+from tinyae.check.cases import CASES, case, refit, subjects
+from tinyae.check.properties import PROPERTIES
 from tinyae.errors import BadValue
 from tinyae.layers import Dense, params
-from tinyae.properties import PROPERTIES
 
 LINEAR = {"add", "sub", "mul", "div", "matmul", "where", "neg", "sum", "mean", "sum_to", "broadcast_to", "index", "put",
           "pad", "crop", "reshape", "transpose", "swapaxes", "cast", "concatenate", "stack"}
@@ -27,7 +28,7 @@ def test_everything_with_a_gradient_has_a_case():
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_property_holds(name, seed):
-    result = check.check(name, [seed])
+    result = table.check(name, [seed])
     assert not result.faults, "\n".join(result.faults)
     assert {name for name, cell in result.cells.items() if not cell} <= {"broadcasting", "adjoint"}
     assert result.worst < 1e-6
@@ -36,7 +37,7 @@ def test_every_property_holds(name, seed):
 
 @pytest.mark.parametrize("name", ["add", "where", "maximum", "matmul"])
 def test_broadcasting_is_checked(name):
-    assert check.check(name).cells["broadcasting"] == "ok"
+    assert table.check(name).cells["broadcasting"] == "ok"
 
 
 # the column that must be red -> the row that makes it so
@@ -52,7 +53,7 @@ BROKEN = {
 @pytest.mark.parametrize("column", BROKEN)
 def test_a_broken_row_is_red(column, monkeypatch):
     monkeypatch.setitem(CASES, "tanh", [case(BROKEN[column], (3, 4))])
-    result = check.check("tanh")
+    result = table.check("tanh")
     assert result.cells[column] == "wrong"
     assert any(fault.startswith(f"{column}: ") for fault in result.faults)
 
@@ -62,18 +63,18 @@ def test_accumulation_is_checked(monkeypatch):
     seen = []
     stale = op(np.tanh, lambda g, z, x: seen.append(1) or (g * (1 - z * z) if len(seen) % 8 else g))
     monkeypatch.setitem(CASES, "tanh", [case(stale, (3, 4))])
-    assert check.check("tanh").cells["accumulation"] == "wrong"
+    assert table.check("tanh").cells["accumulation"] == "wrong"
 
 
 def test_a_row_without_a_case_is_an_error_that_names_it(monkeypatch, capsys):
     monkeypatch.delitem(CASES, "tanh")
-    assert check.run(["--only", "tanh"]) == 1
+    assert __main__.run(["--only", "tanh"]) == 1
     assert "row tanh has no case" in capsys.readouterr().out
 
 
 def test_a_case_of_nothing_is_an_error(monkeypatch, capsys):
     monkeypatch.setitem(CASES, "tanhh", CASES["tanh"])
-    assert check.run(["--only", "tanhh"]) == 1
+    assert __main__.run(["--only", "tanhh"]) == 1
     assert "the library has nothing of that name" in capsys.readouterr().out
 
 
@@ -99,7 +100,7 @@ def test_refit_replaces_every_place_that_shares_a_parameter():
 # ---- the command
 
 def test_a_table_for_people(capsys):
-    assert check.run(["--only", "softmax"]) == 0
+    assert __main__.run(["--only", "softmax"]) == 0
     head, line, *_, last = capsys.readouterr().out.splitlines()
     assert head.split("  ")[0] == "" and all(name in head for name in PROPERTIES)
     assert line.split()[:4] == ["softmax", "function", "3", "ok"]
@@ -108,39 +109,39 @@ def test_a_table_for_people(capsys):
 
 def test_a_fault_is_shown_below_the_table(monkeypatch, capsys):
     monkeypatch.setitem(CASES, "tanh", [case(BROKEN["first order"], (3, 4))])
-    assert check.run(["--only", "tanh"]) == 1
+    assert __main__.run(["--only", "tanh"]) == 1
     out = capsys.readouterr().out
     assert "the sign is wrong" in out and "1 wrong: tanh" in out
 
 
 def test_a_table_for_programs(capsys):
-    assert check.run(["--only", "add", "--json", "--seed", "7"]) == 0
+    assert __main__.run(["--only", "add", "--json", "--seed", "7"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["right"] and answer["seeds"] == [7] and answer["device"] == "cpu"
     assert answer["results"][0]["cells"] == dict.fromkeys(PROPERTIES, "ok")
 
 
 def test_thorough_is_ten_seeds(capsys):
-    assert check.run(["--only", "neg", "--json", "--thorough"]) == 0
+    assert __main__.run(["--only", "neg", "--json", "--thorough"]) == 0
     assert json.loads(capsys.readouterr().out)["seeds"] == list(range(10))
 
 
 def test_colours_where_they_are_wanted(monkeypatch, capsys):
-    result = check.check("neg")
-    assert "\033[32mok" in check.table([result], colour=True) and "\033" not in check.table([result])
+    result = table.check("neg")
+    assert "\033[32mok" in table.table([result], colour=True) and "\033" not in table.table([result])
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
-    check.run(["--only", "neg"])
+    __main__.run(["--only", "neg"])
     assert "\033[32m" in capsys.readouterr().out
     monkeypatch.setenv("NO_COLOR", "1")
-    check.run(["--only", "neg"])
+    __main__.run(["--only", "neg"])
     assert "\033" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("flags, words", [(["--only", "sofmax"], "--only softmax"), (["--seed", "-1"], "--seed 0")])
 def test_refusals_name_the_way_out(flags, words):
     with refused(BadValue, words):
-        check.run(flags)
+        __main__.run(flags)
 
 
 def command(*flags):

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import refused
 
-from tinyae import checkpoint, files
+from tinyae import files
 from tinyae.errors import BadFile
+from tinyae.train import checkpoint
 
 META = {"epoch": 3, "losses": [0.1, math.inf], "state": 2**127 + 1, "text": "ä"}
 ARRAYS = {"param/encoder.0.W": np.arange(12, dtype=np.float32).reshape(3, 4), "optimiser/0.0/t": np.array(7),

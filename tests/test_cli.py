@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyae import cli
+from tinyae.demo import cli
 
 DEMOS = Path(__file__).parents[1] / "demos"
 

@@ -8,7 +8,7 @@ import pytest
 
 from tinyae import Tensor, grad, ops, params
 from tinyae.backend import to_device, to_host
-from tinyae.cases import CASES, Case
+from tinyae.check.cases import CASES, Case
 from tinyae.models import VAE, Denoising
 from tinyae.optim import SGD, Adam
 

@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from tinyae import data, evaluate, ops
+from tinyae import data, ops
 from tinyae.tensor import Tensor
+from tinyae.train import evaluate
 
 
 @pytest.mark.parametrize("n", [1, 1000, 1001, 2500])

@@ -8,8 +8,8 @@ import pytest
 from support import refused
 
 from tinyae import Tensor, functions, grad, gradcheck, op, ops
+from tinyae.check.gradcheck import NotDifferentiable, WrongGradient
 from tinyae.errors import BadType, BadValue, Refusal
-from tinyae.gradcheck import NotDifferentiable, WrongGradient
 
 X = np.random.default_rng(0).standard_normal((3, 4))
 

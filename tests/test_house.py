@@ -11,8 +11,8 @@ import tinyae
 from tinyae.ops import ROWS
 
 PACKAGE = Path(tinyae.__file__).parent
-ORDER = ["errors", "backend", "kernels", "refusals", "constants", "tensor", "ops", "conv", "functions", "differences",
-         "gradcheck", "layers", "joined", "optim", "models"]
+ORDER = ["errors", "backend", "kernels", "refusals", "guards", "tensor", "ops", "conv", "functions", "layers", "optim",
+         "models"]
 LAYERS = ["parameters", "dense", "sequential", "convolution", "summary"]
 AIMS = {"backend": 80, "tensor": 120, "ops": 200, "conv": 200, "functions": 150, "gradcheck": 120,
         **dict.fromkeys(LAYERS, 75), "optim": 80}

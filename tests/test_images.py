@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from support import refused
 
-from tinyae import history, images, plots
+from tinyae.demo import images, plots
 from tinyae.errors import BadFile, BadValue
+from tinyae.train import history
 
 
 def pixels(path) -> np.ndarray:

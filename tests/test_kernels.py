@@ -9,7 +9,7 @@ import pytest
 
 from tinyae import Tensor, grad, ops
 from tinyae.backend import to_device, to_host
-from tinyae.cases import CASES
+from tinyae.check.cases import CASES
 from tinyae.kernels import fuse
 from tinyae.tensor import raw
 

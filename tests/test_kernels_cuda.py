@@ -15,10 +15,10 @@ from cuda_source import Kernel, compile_with_nvrtc, run_with_cpp
 from cupy_double.calls import Fused
 from cupy_double.gates import host
 
-from tinyae import Tensor, functions, grad, kernels, ops, optim
+from tinyae import Tensor, functions, grad, kernels, ops
 from tinyae.backend import to_device
-from tinyae.cases import CASES
-from tinyae.optim import SGD, Adam
+from tinyae.check.cases import CASES
+from tinyae.optim import SGD, Adam, rules
 
 
 class Call:
@@ -95,7 +95,7 @@ def written(cupy: Any, calls: list[Call]) -> list[Kernel]:
 
 def test_every_kernel_is_here(calls):
     rows = {f"tinyae_{name}_vjp" for name, row in ops.ROWS.items() if row.kernels is not row.vjps}
-    others = {f"tinyae_{f.__name__.strip('_')}" for module in (ops, functions, optim) for f in vars(module).values()
+    others = {f"tinyae_{f.__name__.strip('_')}" for module in (ops, functions, rules) for f in vars(module).values()
               if hasattr(f, "__wrapped__")}
     assert rows | others == {call.name for call in calls}
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tinyae import Tensor, grad, gradcheck, params
-from tinyae.cases import refit
+from tinyae.check.cases import refit
 from tinyae.models import Classifier, Stacked
 from tinyae.optim import Adam
 

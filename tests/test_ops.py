@@ -6,9 +6,9 @@ import pytest
 from support import refused
 
 from tinyae import Tensor, grad, ops
-from tinyae.cases import CASES, between, distinct
+from tinyae.check.cases import CASES, between, distinct
+from tinyae.check.properties import Point, second_order
 from tinyae.errors import BadType, BadValue
-from tinyae.properties import Point, second_order
 
 
 @pytest.mark.parametrize("name", ops.ROWS)

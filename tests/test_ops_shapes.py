@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinyae import Tensor, grad, gradcheck, ops
-from tinyae.cases import CASES, between, distinct, fraction, nonzero, normal, positive
+from tinyae.check.cases import CASES, between, distinct, fraction, nonzero, normal, positive
 from tinyae.tensor import raw
 
 FEWER = settings(max_examples=max(settings().max_examples // 3, 5))       # a check to second order takes its time

@@ -4,8 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from tinyae import Tensor, joined
-from tinyae.optim import SGD, Adam
+from tinyae import Tensor
+from tinyae.optim import SGD, Adam, flat
 
 
 def gradients(steps, seed):
@@ -185,7 +185,7 @@ def test_cuts_into_blocks_change_nothing(optimiser, monkeypatch):
     starts, gs = ([[rng.standard_normal(s) for s in shapes] for _ in range(n)] for n in (1, 4))
     ends = []
     for block in (1 << 16, 5, 1):
-        monkeypatch.setattr(joined, "BLOCK", block)
+        monkeypatch.setattr(flat, "BLOCK", block)
         ps = [Tensor(start) for start in starts[0]]
         step = optimiser(ps).step
         for g in gs:

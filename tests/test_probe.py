@@ -1,7 +1,7 @@
 """The probe reads what is there to be read, and no more."""
 import numpy as np
 
-from tinyae import probe
+from tinyae.demo import probe
 
 
 def points(rng, n):

@@ -21,6 +21,7 @@ from tinyae.errors import BadValue
 from tinyae.layers import Dense, Sequential
 from tinyae.models import VAE
 from tinyae.optim import SGD, Adam
+from tinyae.train import loop
 
 # ---- 1. order of birth is a topological order: no recursion, any depth
 
@@ -265,7 +266,7 @@ def test_a_vaes_step_never_waits(device):
 
 
 def test_waits_of_an_epoch_do_not_grow_with_its_steps(double, monkeypatch):
-    monkeypatch.setattr(train, "READ_EVERY", np.inf)
+    monkeypatch.setattr(loop, "READ_EVERY", np.inf)
 
     def waits(images: int) -> int:
         layer = Dense(4, 4, rng=np.random.default_rng(0), device="cuda")

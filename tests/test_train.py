@@ -13,9 +13,10 @@ import pytest
 import tiny_runs
 from support import refused
 
-from tinyae import Tensor, data, functions, grad, history, ledger, ops, params, train
+from tinyae import Tensor, data, functions, grad, ops, params, train
 from tinyae.errors import BadFile, BadType, BadValue
 from tinyae.optim import SGD, Adam
+from tinyae.train import history, loop, metrics
 
 
 def test_an_epoch_is_what_the_loop_by_hand_gives():
@@ -25,8 +26,8 @@ def test_an_epoch_is_what_the_loop_by_hand_gives():
 
     optimiser = Adam(params(twin), lr=1e-2)
     for epoch in range(2):
-        order = np.random.default_rng([5, train.SHUFFLE, epoch]).permutation(50)
-        noise = np.random.default_rng([5, train.NOISE, epoch])
+        order = np.random.default_rng([5, loop.SHUFFLE, epoch]).permutation(50)
+        noise = np.random.default_rng([5, loop.NOISE, epoch])
         sums = {"reconstruction": 0.0, "kl": 0.0}
         for first in range(0, 50, 8):
             batch = data.batch(training.images, order[first:first + 8])
@@ -125,15 +126,15 @@ def test_float64_models_train_in_float64():
 def test_nothing_waits_within_an_epoch(device, monkeypatch):
     """On the double of CuPy a step that copies anything to the host fails; one read serves a whole epoch."""
     model = tiny_runs.vae(device=device.name)
-    step, read, reads = train._Run.step, ledger.Ledger.read, []
+    step, read, reads = loop._Run.step, metrics.Ledger.read, []
 
     def checked(self, *args, **settings):
         with device.no_sync():
             return step(self, *args, **settings)
 
-    monkeypatch.setattr(train._Run, "step", checked)
-    monkeypatch.setattr(train, "READ_EVERY", 1e9)
-    monkeypatch.setattr(ledger.Ledger, "read", lambda self: reads.append(1) or read(self))
+    monkeypatch.setattr(loop._Run, "step", checked)
+    monkeypatch.setattr(loop, "READ_EVERY", 1e9)
+    monkeypatch.setattr(metrics.Ledger, "read", lambda self: reads.append(1) or read(self))
     rows = tiny_runs.fit(tiny_runs.one_phase(model), epochs=3)
     assert len(rows) == 3 and all(math.isfinite(row["test_total"]) for row in rows)
     assert len(reads) == 2 * 3      # training and test, three epochs
@@ -142,12 +143,12 @@ def test_nothing_waits_within_an_epoch(device, monkeypatch):
 def test_the_progress_bar_shows_every_term(monkeypatch):
     shown = []
 
-    class Bar(train.tqdm):
+    class Bar(loop.tqdm):
         def set_postfix(self, terms, refresh):
             shown.append(terms)
 
-    monkeypatch.setattr(train, "tqdm", Bar)
-    monkeypatch.setattr(train, "READ_EVERY", 0.0)
+    monkeypatch.setattr(loop, "tqdm", Bar)
+    monkeypatch.setattr(loop, "READ_EVERY", 0.0)
     (row,) = tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()))
     assert len(shown) == 7 + 1      # after each step, and at the epoch's end
     assert shown[-1] == {"reconstruction": f"{row['train_reconstruction']:.2f}", "kl": f"{row['train_kl']:.2f}"}

@@ -13,8 +13,8 @@ import pytest
 import tiny_runs
 from support import refused
 
-from tinyae import checkpoint
 from tinyae.errors import BadFile
+from tinyae.train import checkpoint
 
 resource = pytest.importorskip("resource", reason="limits and signals of POSIX")
 KILLS = 100

@@ -6,9 +6,10 @@ import pytest
 import tiny_runs
 from support import refused
 
-from tinyae import Tensor, checkpoint, diagnose, functions, ops, params, train
+from tinyae import Tensor, functions, ops, params, train
 from tinyae.errors import BadValue
 from tinyae.optim import SGD
+from tinyae.train import checkpoint, diagnose, loop
 
 
 def test_find_nonfinite_names_the_first_op():
@@ -35,7 +36,7 @@ def test_find_nonfinite_gradient_names_the_first_that_backward_meets():
 
 @pytest.mark.parametrize("read_every", [0.0, 1e9], ids=["read each step", "read each epoch"])
 def test_a_bad_value_is_traced_to_its_step_term_and_op(tmp_path, monkeypatch, read_every):
-    monkeypatch.setattr(train, "READ_EVERY", read_every)
+    monkeypatch.setattr(loop, "READ_EVERY", read_every)
     model = tiny_runs.vae()
 
     def losses(batch, rng):

@@ -14,8 +14,9 @@ from support import refused
 
 from tinyae import models, params, train
 from tinyae.errors import BadFile
-from tinyae.interrupt import Interrupt, Interrupted
 from tinyae.optim import SGD, Adam
+from tinyae.train import loop
+from tinyae.train.interrupt import Interrupt, Interrupted
 
 STEPS = 4 * 7       # of tiny_runs.run
 
@@ -26,14 +27,14 @@ class Crash(Exception):
 
 def interrupted_at(step: int, act, monkeypatch: pytest.MonkeyPatch) -> None:
     """Call act in the middle of the run's step of this number, counted from 0."""
-    original, counter = train._Run.step, iter(range(10**6))
+    original, counter = loop._Run.step, iter(range(10**6))
 
     def counting(self, *args, **settings):
         if next(counter) == step:
             act()
         return original(self, *args, **settings)
 
-    monkeypatch.setattr(train._Run, "step", counting)
+    monkeypatch.setattr(loop._Run, "step", counting)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """tinyae: reverse-mode autodiff to read in an evening, and the textbook autoencoders on top of it."""
 from . import functions, ops
-from .gradcheck import gradcheck
+from .check.gradcheck import gradcheck
 from .layers import load_params, params, summary
 from .tensor import Tensor, grad, op
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from . import refusals
 from .backend import Array, device_of, freeze, frozen, is_array, to_host
-from .constants import constant, fixed, leaf_data
 from .errors import Refusal
+from .guards import constant, fixed, leaf_data
 
 now = count().__next__      # birth numbers: parents are born before their children
 

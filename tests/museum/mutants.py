@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinyae import Tensor, conv, gradcheck, ops
-from tinyae.cases import CASES
-from tinyae.gradcheck import WrongGradient
+from tinyae.check.cases import CASES
+from tinyae.check.gradcheck import WrongGradient
 from tinyae.tensor import raw, tape
 
 ROWS = ops.ROWS | conv.ROWS

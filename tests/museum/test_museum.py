@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tinyae import ops
-from tinyae.cases import CASES, Case
+from tinyae.check.cases import CASES, Case
 
 from . import mutants, pages
 from .catalogue import FOLDER, ROOMS, Exhibit, exhibits

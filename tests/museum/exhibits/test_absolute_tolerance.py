@@ -15,7 +15,7 @@ import pytest
 
 import tinyae
 from tinyae import Tensor, grad, op, ops
-from tinyae.gradcheck import WrongGradient
+from tinyae.check.gradcheck import WrongGradient
 
 SOURCES = {
     "HIPS autograd, autograd/test_util.py":

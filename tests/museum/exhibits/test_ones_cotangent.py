@@ -14,7 +14,7 @@ import pytest
 
 import tinyae
 from tinyae import Tensor, grad, op, ops
-from tinyae.gradcheck import WrongGradient
+from tinyae.check.gradcheck import WrongGradient
 
 SOURCES = {
     "DeZero, dezero/utils.py, gradient_check":

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from .backend import device_of, is_array, to_device, to_host
-from .differences import ROUNDING, Arrays, Slope, dot, scale, slope_of
-from .errors import BadType, BadValue, Refusal
-from .ops import sum as sum_of
-from .tensor import Tensor, grad, raw
+from ..backend import device_of, is_array, to_device, to_host
+from ..errors import BadType, BadValue, Refusal
+from ..ops import sum as sum_of
+from ..tensor import Tensor, grad, raw
+from .finite_differences import ROUNDING, Arrays, Slope, dot, scale, slope_of
 
 TOLERANCE = 1e-6
 LOOKED_AT = 500         # elements of each argument, in search of the one furthest off

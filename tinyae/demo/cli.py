@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import files
-from .errors import BadFile, BadValue, Refusal
+from .. import files
+from ..errors import BadFile, BadValue, Refusal
+from ..train.interrupt import Interrupted
 from .flags import FLAGS, SPECIAL, Flag
-from .interrupt import Interrupted
 
 
 def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: Any) -> argparse.Namespace:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .errors import BadValue
+from ..errors import BadValue
 
 ROUNDING = 2.0 ** -53
 NEAR = [8.0 ** -k for k in range(3, 10)]            # steps, relative to the scale of the arguments;

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from . import files
-from .history import Row
+from .. import files
+from ..train.history import Row
 
 
 def available(report: Callable[[str], None] = print) -> bool:

@@ -21,16 +21,17 @@ from typing import Any, NoReturn
 import numpy as np
 from tqdm import tqdm
 
-from . import __version__, checkpoint, diagnose, files, history
-from .backend import Array, device_of, freeze, generator, to_device, to_host
-from .data import batch as rows_of
-from .data import settle
-from .errors import BadValue
+from .. import __version__, files
+from ..backend import Array, device_of, freeze, generator, to_device, to_host
+from ..data import batch as rows_of
+from ..data import settle
+from ..errors import BadValue
+from ..tensor import Tensor, grad
+from . import checkpoint, diagnose, history
 from .interrupt import Interrupt, Interrupted
-from .ledger import Ledger, losses_of
-from .progress import Progress, put_back, take
+from .metrics import Ledger, losses_of
 from .schedule import Phase, Stage, check_whole, ends_of, parameters, shared_out, stages_of
-from .tensor import Tensor, grad
+from .state import Progress, put_back, take
 
 __all__ = ["Phase", "fit", "shared_out"]
 

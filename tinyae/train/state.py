@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .backend import device_of, to_device, to_host
-from .errors import BadFile
+from ..backend import device_of, to_device, to_host
+from ..errors import BadFile
 from .schedule import Optimiser, Stage, parameters
 
 Content = tuple[dict[str, Any], dict[str, np.ndarray]]      # of a checkpoint: (meta, arrays)

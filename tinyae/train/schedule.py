@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .backend import Array
-from .errors import BadType, BadValue
-from .tensor import Tensor
+from ..backend import Array
+from ..errors import BadType, BadValue
+from ..tensor import Tensor
 
 
 class Losses(Protocol):

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import ops
-from .backend import Array, device_of, to_device, to_host
+from .. import ops
+from ..backend import Array, device_of, to_device, to_host
+from ..errors import BadValue
+from ..refusals import describe
+from ..tensor import Tensor, grad, raw
 from .cases import Case, fraction, here
-from .errors import BadValue
 from .gradcheck import WrongGradient, gradcheck
-from .refusals import describe
-from .tensor import Tensor, grad, raw
 
 EXACT = 1e-12           # two routes to one float64 number, without differences
 

@@ -5,11 +5,11 @@ import math
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from .backend import device
-from .data import SOURCES
-from .layers import ACTIVATIONS
-from .models.sparse import PER_PIXEL
-from .models.vae import LIKELIHOODS, SPREADS
+from ..backend import device
+from ..data import SOURCES
+from ..layers import ACTIVATIONS
+from ..models.sparse import PER_PIXEL
+from ..models.vae import LIKELIHOODS, SPREADS
 
 
 class Flag(NamedTuple):

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from . import functions
-from .backend import Array, to_host
-from .data import batch
-from .tensor import raw
+from .. import functions
+from ..backend import Array, to_host
+from ..data import batch
+from ..tensor import raw
 
 ROWS, PIXELS = 1000, 1_000_000      # images at a time; of large ones fewer, as a net makes many numbers of a pixel
 

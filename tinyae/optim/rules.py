@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, device_of, to_device, to_host
-from .errors import BadValue
-from .joined import Grads, Joined, Params
-from .kernels import fuse
-from .refusals import describe
+from ..backend import Array, device_of, to_device, to_host
+from ..errors import BadValue
+from ..kernels import fuse
+from ..refusals import describe
+from .flat import Grads, Joined, Params
 
 
 class SGD:

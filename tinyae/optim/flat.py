@@ -11,10 +11,10 @@ from operator import is_not
 
 import numpy as np
 
-from .backend import Array, device_of, freeze
-from .errors import BadValue
-from .refusals import describe
-from .tensor import Tensor, renew
+from ..backend import Array, device_of, freeze
+from ..errors import BadValue
+from ..refusals import describe
+from ..tensor import Tensor, renew
 
 BLOCK = 1 << 16     # numbers: a block of Adam's five arrays stays in a core's cache through a dozen passes over it
 

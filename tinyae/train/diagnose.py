@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .backend import Array, to_host
-from .tensor import Tensor, grad, tape
+from ..backend import Array, to_host
+from ..tensor import Tensor, grad, tape
 
 EXPLODED = 100.0    # |weight|. Initial weights are below 1, and sane training moves them little
 IN_USE = 0.01       # nats of a latent, averaged over images

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .backend import freeze, to_device, to_host
-from .layers import dense_stack, params
-from .models import Classifier
-from .optim import Adam
-from .tensor import grad
+from ..backend import freeze, to_device, to_host
+from ..layers import dense_stack, params
+from ..models import Classifier
+from ..optim import Adam
+from ..tensor import grad
 
 
 def fit(x: np.ndarray, labels: np.ndarray, hidden: Sequence[int] = (), *, epochs: int = 20, batch_size: int = 100,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tinyae import cards, data
+from tinyae import data
+from tinyae.demo import experiments
 
 ROOT = Path(__file__).parents[1]
 DEMOS = {path.stem: path.read_text() for path in (ROOT / "demos").glob("*.py")}
@@ -28,7 +29,7 @@ class Asked(Exception):
     """A demo has read its flags, and wants its data."""
 
 
-@pytest.mark.parametrize("card", cards.CARDS, ids=lambda card: card.name)
+@pytest.mark.parametrize("card", experiments.CARDS, ids=lambda card: card.name)
 def test_a_card_names_a_demo_and_flags_that_it_takes(card, monkeypatch):
     def load(name, folder):
         raise Asked(name)
@@ -42,24 +43,25 @@ def test_a_card_names_a_demo_and_flags_that_it_takes(card, monkeypatch):
 
 
 def test_every_demo_that_writes_figures_has_a_card_and_every_card_a_name_of_its_own():
-    assert {name for name, text in DEMOS.items() if "cards.write" in text} == {card.demo for card in cards.CARDS}
-    assert len({card.name for card in cards.CARDS}) == len(cards.CARDS)
+    demos = {name for name, text in DEMOS.items() if "experiments.write" in text}
+    assert demos == {card.demo for card in experiments.CARDS}
+    assert len({card.name for card in experiments.CARDS}) == len(experiments.CARDS)
 
 
 def test_a_result_holds_setting_seconds_machine_and_figures(tmp_path):
     history = [{"epoch": 1, "phase": "a", "seconds": 2.0}, {"epoch": 1, "phase": "b", "seconds": 2.0},
                {"epoch": 2, "phase": "a", "seconds": 3.0}, {"epoch": 1, "phase": "another run", "seconds": 1.0}]
     flags = argparse.Namespace(demo="vae", data="mnist", latent=2, seed=0, out="somewhere", resume=False, data_dir="x")
-    cards.write(tmp_path, flags, history, {"nats": 1 / 3})
-    result = cards.read(tmp_path / "result.json")
+    experiments.write(tmp_path, flags, history, {"nats": 1 / 3})
+    result = experiments.read(tmp_path / "result.json")
     assert result["setting"] == {"data": "mnist", "latent": 2, "seed": 0} and result["demo"] == "vae"
     assert result["seconds"] == 6.0 and result["figures"] == {"nats": 0.333333}
     assert "NumPy" in result["machine"]
 
 
 def test_a_figure_is_judged_by_its_target(quality):
-    card = cards.Card("vae", "--data mnist", (cards.at_most("a", 2, "A"), cards.at_least("b", 2, "B"),
-                                              cards.Target("c", 1, 2, "C"), cards.at_most("gone", 1, "D")))
+    card = experiments.Card("vae", "--data mnist", (experiments.at_most("a", 2, "A"), experiments.at_least("b", 2, "B"),
+                                              experiments.Target("c", 1, 2, "C"), experiments.at_most("gone", 1, "D")))
     assert card.name == "vae-mnist"
     lines = quality.rows(card, {"figures": {"a": 2.0, "b": 1.0, "c": float("nan"), "free": 5.0}})
     assert [line[1:] for line in lines] == [
@@ -72,7 +74,7 @@ def test_the_page_of_results_is_what_the_result_files_say(quality):
         pytest.skip("no results yet: python benchmarks/quality.py")
     results = quality.stored()
     assert quality.PAGE.read_text() == quality.page(results)
-    assert set(results) <= {card.name for card in cards.CARDS}
+    assert set(results) <= {card.name for card in experiments.CARDS}
     for figure in re.findall(r"\| ([\d.e+-]+) \|", quality.PAGE.read_text()):
         assert any(figure == f"{value:.6g}" for result in results.values() for value in result["figures"].values())
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, to_host
-from .errors import BadType
+from ..backend import Array, to_host
+from ..errors import BadType
+from ..tensor import Tensor
 from .schedule import Phase
-from .tensor import Tensor
 
 Sums = dict[str, dict[str, float]]      # phase -> loss term -> sum over images
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from . import files
-from .errors import BadValue
+from .. import files
+from ..errors import BadValue
 
 PAPER, INK = 235, 30        # grey levels of the background and of the title
 GAP, PAIR_GAP = 2, 12       # pixels between pictures, and between pairs of rows

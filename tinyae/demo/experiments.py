@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import files
-from .history import Row
+from .. import files
+from ..train.history import Row
 
 
 class Target(NamedTuple):

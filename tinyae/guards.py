@@ -1,4 +1,4 @@
-"""2 of 9 · constants: what a tape takes in.
+"""2 of 9 · guards: what a tape takes in.
 
 One float dtype and one device per tape; Python numbers, NumPy scalars, lists and masks adapt to it, other arrays are
 refused with the cast to write. What has been taken in, nobody can change from outside.

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from . import files
-from .errors import BadFile
+from .. import files
+from ..errors import BadFile
 
 FORMAT = 1
 _SEAL = b"tinyae checkpoint %04d sha256 "

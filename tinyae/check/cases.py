@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import conv, functions, layers, models, ops
-from .backend import device_of, to_device
-from .layers import ACTIVATIONS, Dense, Dropout, Sequential, Tied, params
-from .tensor import Tensor, raw
+from .. import conv, functions, layers, models, ops
+from ..backend import device_of, to_device
+from ..layers import ACTIVATIONS, Dense, Dropout, Sequential, Tied, params
+from ..tensor import Tensor, raw
 
 Shape = tuple[int, ...]
 

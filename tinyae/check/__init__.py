@@ -1,0 +1,1 @@
+"""check: is this gradient right? gradcheck for your function, `python -m tinyae.check` for all of the library's."""
