@@ -24,7 +24,7 @@ import tiny_runs
 
 from tinyae import files
 
-EPOCHS = [30, 60]
+EPOCHS = [100, 200]          # long enough for a hundred kills on a fast machine as well
 
 
 def die() -> None:
