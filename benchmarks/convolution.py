@@ -81,11 +81,11 @@ def our_step(name: str) -> Callable[[], Any]:
     net, rng = NETS[name], np.random.default_rng(0)
     model, x = net.make(net.shape, net.channels, net.latent, rng=rng), draw(net.batch, int(np.prod(net.shape)))
     own = params(model)
-    optimiser = Adam(own)
+    optimizer = Adam(own)
 
     def step() -> Any:
         loss = reduce(add, model.losses(x, rng).values())
-        optimiser.step(grad(loss, own))
+        optimizer.step(grad(loss, own))
         return loss
     return step
 
@@ -125,7 +125,7 @@ def their_step(name: str) -> Callable[[], Any]:
                        for b, a in pairwise(reversed(shapes)))
     heads = nn.ModuleList(nn.Linear(d, net.latent) for _ in range(1 + variational))
     back = nn.Linear(net.latent, d)
-    optimiser = torch.optim.Adam(nn.ModuleList([down, heads, back, up]).parameters(), 1e-3)
+    optimizer = torch.optim.Adam(nn.ModuleList([down, heads, back, up]).parameters(), 1e-3)
     x = torch.from_numpy(np.moveaxis(draw(net.batch, *net.shape), -1, 1).copy())
 
     def step() -> Any:
@@ -141,9 +141,9 @@ def their_step(name: str) -> Callable[[], Any]:
         for i, layer in enumerate(up, 1):
             h = layer(h) if i == len(up) else F.leaky_relu(layer(h))
         loss = loss + F.binary_cross_entropy_with_logits(h, x, reduction="sum") / len(x)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return loss.detach()
     return step
 

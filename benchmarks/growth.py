@@ -51,10 +51,10 @@ def trainer(widths: Sequence[int]) -> Callable[[np.ndarray], None]:
     """A net of these widths; -> what makes one step of it, on a batch (n, widths[0])."""
     net = dense_stack(widths, "tanh", rng=np.random.default_rng(0))
     own = params(net)
-    optimiser = Adam(own)
+    optimizer = Adam(own)
 
     def step(x: np.ndarray) -> None:
-        optimiser.step(grad(mean(squared_error(net(x), x)), own))
+        optimizer.step(grad(mean(squared_error(net(x), x)), own))
     return step
 
 

@@ -38,7 +38,7 @@ no likelihood: such nats compare with each other, not with those that are publis
 """
 
 
-def run(card: experiments.Card, flags: str, folder: Path) -> dict[str, Any] | None:
+def run(card: experiments.Experiment, flags: str, folder: Path) -> dict[str, Any] | None:
     """demos/DEMO.py with these flags; -> its result, or None where it failed, and said why."""
     command = [sys.executable, str(ROOT / "demos" / f"{card.demo}.py"), *flags.split(), "--out", str(folder)]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -50,7 +50,7 @@ def run(card: experiments.Card, flags: str, folder: Path) -> dict[str, Any] | No
     return None
 
 
-def rows(card: experiments.Card, result: dict[str, Any]) -> list[list[str]]:
+def rows(card: experiments.Experiment, result: dict[str, Any]) -> list[list[str]]:
     """A line for each figure: run, figure, ours, target, its source, verdict."""
     targets = {target.figure: target for target in card.targets}
     lines = []
@@ -67,7 +67,7 @@ def rows(card: experiments.Card, result: dict[str, Any]) -> list[list[str]]:
 def page(results: dict[str, dict[str, Any]]) -> str:
     """docs/results.md: a table for each card that has a result."""
     parts, machines = [HEAD], {}
-    for card in experiments.CARDS:
+    for card in experiments.EXPERIMENTS:
         if card.name not in results:
             continue
         result = results[card.name]
@@ -104,8 +104,8 @@ def few(name: str, folder: Path) -> Path:
 def smoke(only: str) -> int:
     """Each demo once, on few images; -> how many failed."""
     # Codes of two numbers are drawn in other ways: a run of its own for each demo that has a card of them.
-    flat = {card: " --latent 2" * f"{card.flags} ".count(" --latent 2 ") for card in experiments.CARDS}
-    first = {card.demo + flat[card]: card for card in reversed(experiments.CARDS) if card.name.startswith(only)}
+    flat = {card: " --latent 2" * f"{card.flags} ".count(" --latent 2 ") for card in experiments.EXPERIMENTS}
+    first = {card.demo + flat[card]: card for card in reversed(experiments.EXPERIMENTS) if card.name.startswith(only)}
     lines, failed = [], 0
     with tempfile.TemporaryDirectory() as folder:
         for demo, card in sorted(first.items()):
@@ -115,7 +115,7 @@ def smoke(only: str) -> int:
             result = run(card, f"--data {images} --epochs 1 --batch-size 50" + flat[card], Path(folder, demo))
             failed += result is None
             lines += [[demo, *line[1:3], "", "", "" if np.isfinite(float(line[2])) else "not finite"]
-                      for line in rows(experiments.Card(demo, ""), result)] if result else \
+                      for line in rows(experiments.Experiment(demo, ""), result)] if result else \
                 [[demo, "", "", "", "", "failed"]]
     print(table(lines))
     return failed + sum(line[-1] == "not finite" for line in lines)
@@ -123,7 +123,7 @@ def smoke(only: str) -> int:
 
 def full(only: str, missing: bool, report: bool) -> int:
     """Run the cards (unless it is for the report alone), keep their results, draw the page; -> how many missed."""
-    chosen = [card for card in experiments.CARDS if card.name.startswith(only)
+    chosen = [card for card in experiments.EXPERIMENTS if card.name.startswith(only)
               and not (missing and (RESULTS / f"{card.name}.json").exists())]
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -148,7 +148,7 @@ if __name__ == "__main__":
     parser.add_argument("--missing", action="store_true", help="the runs that have no result yet")
     parser.add_argument("--report", action="store_true", help="draw docs/results.md from the result files")
     asked = parser.parse_args()
-    if not any(card.name.startswith(asked.only) for card in experiments.CARDS):
+    if not any(card.name.startswith(asked.only) for card in experiments.EXPERIMENTS):
         parser.error(f"no run begins with {asked.only!r}; there are "
-                     + ", ".join(card.name for card in experiments.CARDS))
+                     + ", ".join(card.name for card in experiments.EXPERIMENTS))
     sys.exit(bool(smoke(asked.only) if asked.smoke else full(asked.only, asked.missing, asked.report)))

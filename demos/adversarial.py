@@ -56,7 +56,7 @@ def run() -> None:
         return f"codes from N(0, 1): mean {mean:.2f}, covariance {covariance:.2f} off"
 
     def stage(lr: float) -> tuple[train.Phase, ...]:
-        """The three players, each with an optimiser of its own."""
+        """The three players, each with an optimizer of its own."""
         phases = []
         for name, (losses, own) in model.players().items():
             betas = (0.9 if name == "autoencoder" else 0.5, 0.999)     # a short memory: Radford et al. 2016
@@ -64,7 +64,7 @@ def run() -> None:
         return tuple(phases)
 
     # The codes run around the prior, pushed on by a discriminator that runs behind. Small steps at the end settle them.
-    epochs = train.shared_out(flags.epochs, (0.5, 0.3, 0.2))
+    epochs = train.split_epochs(flags.epochs, (0.5, 0.3, 0.2))
     stages = [(stage(rate * flags.lr), n) for rate, n in zip(SLOWER, epochs, strict=True) if n]
     history = train.fit([phases for phases, _ in stages], (training, test), epochs=[n for _, n in stages],
                         batch_size=flags.batch_size, seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw,

@@ -48,12 +48,12 @@ def run() -> None:
                           for name, (mu, log_var) in posteriors.items())
 
     own = {name: params({name: net}) for name, net in nets.items()}
-    optimisers = {name: Adam(own[name], lr=flags.lr) for name in nets}
+    optimizers = {name: Adam(own[name], lr=flags.lr) for name in nets}
 
     def stage(beta: float) -> tuple[train.Phase, ...]:
         """Both nets on every batch, the second with this beta."""
         losses = {"at once": nets["at once"].losses, "warm-up": partial(nets["warm-up"].losses, beta=beta)}
-        return tuple(train.Phase(losses[name], own[name], optimisers[name], name) for name in nets)
+        return tuple(train.Phase(losses[name], own[name], optimizers[name], name) for name in nets)
 
     rising = WARM_UP[:flags.epochs - 1]
     history = train.fit([stage(beta) for beta in (*rising, 1.0)], (training, test), seed=flags.seed,

@@ -19,7 +19,7 @@ from tinyae import Tensor, data, models, params, summary, train
 from tinyae.backend import Array, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
-from tinyae.tensor import raw
+from tinyae.tensor import data_of
 from tinyae.train import evaluate
 
 
@@ -40,7 +40,7 @@ def run() -> None:
 
     def of_layer(i: int) -> Any:
         def losses(x: Array, rng: Any) -> dict[str, Tensor]:
-            return grown.pairs[i].losses(raw(grown.below(i, x)))
+            return grown.pairs[i].losses(data_of(grown.below(i, x)))
         return losses
 
     everything = phase(whole.losses, "whole", "whole")
@@ -51,7 +51,7 @@ def run() -> None:
         z = net.below(layer + 1, x)
         for pair in reversed(net.pairs[:layer + 1]):
             z = pair.decode(z)
-        return raw(z)
+        return data_of(z)
 
     errors: dict[str, dict[int, float]] = {"grown": {}, "whole": {}}       # by epoch
 

@@ -22,7 +22,7 @@ from tinyae.conv import max_pool2d
 from tinyae.demo import cli, experiments, images, plots, probe
 from tinyae.models.conv_winner_take_all import STROKE
 from tinyae.optim import Adam
-from tinyae.tensor import raw
+from tinyae.tensor import data_of
 from tinyae.train import evaluate
 
 LABELLED = 10_000       # training images that the classifier is shown with their labels
@@ -46,7 +46,7 @@ def run() -> None:
         strokes = np.moveaxis(model.decoder[0].W.numpy(), -1, 0).mean(axis=-1)      # (latent, 11, 11), colours mixed
         images.save_grid(out / f"strokes-{epoch:03d}.png", images.signed(strokes[:100].reshape(-1, STROKE * STROKE)),
                          (STROKE, STROKE), columns=16, title=f"what each map can draw, after epoch {epoch}")
-        shown = to_host(raw(model.decode(model.sparse_code(first(1000)))))[:40]
+        shown = to_host(data_of(model.decode(model.sparse_code(first(1000)))))[:40]
         images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(first(len(shown))), shown, shape,
                                     title="upper rows: originals · lower rows: drawn by the winners among 1000 images")
 
@@ -56,11 +56,12 @@ def run() -> None:
 
     if plots.available():
         plots.learning_curves(history, out / "curves.png", unit="squared error per image")
-    drawn_by = evaluate.over(lambda x: (raw(model.sparse_code(x)) > 0).sum(axis=(1, 2, 3)), test.images, flags.device)
+    drawn_by = evaluate.over(lambda x: (data_of(model.sparse_code(x)) > 0).sum(axis=(1, 2, 3)), test.images,
+                             flags.device)
     figures = {"squared error": history[-1]["test_reconstruction"], "strokes in an image": float(drawn_by.mean())}
     if training.labels is not None and test.labels is not None:
         def pooled(x: Array) -> Array:
-            return max_pool2d(raw(model.maps(x)), size=CELL).reshape(len(x), -1)
+            return max_pool2d(data_of(model.maps(x)), size=CELL).reshape(len(x), -1)
 
         some = training.images[:LABELLED]
         for name, f in (("pixels", lambda x: x), ("maps", pooled)):

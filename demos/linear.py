@@ -36,7 +36,7 @@ def run() -> None:
     # Large steps along the last components, which hardly matter to the error; then smaller ones, for the noise of the
     # batches to average out.
     own = params(model)
-    epochs = train.shared_out(flags.epochs, (0.25, 0.5, 0.125, 0.125))
+    epochs = train.split_epochs(flags.epochs, (0.25, 0.5, 0.125, 0.125))
     stages = [(rate * flags.lr, n) for rate, n in zip((1, 0.3, 0.1, 0.01), epochs, strict=True) if n]
     schedule = [train.Phase(model.losses, own, Adam(own, lr=lr), f"lr {lr:g}") for lr, _ in stages]
     history = train.fit(schedule, (training, test), epochs=[n for _, n in stages], seed=flags.seed,

@@ -54,12 +54,12 @@ def run() -> None:
         rng = np.random.default_rng([flags.seed, draw])
         chosen = rng.choice(len(training.images), count, replace=False)
         net = models.Classifier(copy.deepcopy(encoder), flags.latent, classes, rng=rng, device=flags.device)
-        optimiser = Adam(params(net), lr=flags.lr)
+        optimizer = Adam(params(net), lr=flags.lr)
         for _ in range(STEPS * flags.epochs):
             batch = rng.choice(chosen, BATCH)
             x = to_device(data.batch(training.images, batch), flags.device)
             labels = to_device(freeze(training.labels[batch].astype(np.int64)), flags.device)
-            optimiser.step(grad(net.loss(x, labels), params(net)))
+            optimizer.step(grad(net.loss(x, labels), params(net)))
         return 100 * float((evaluate.over(net.classify, test.images, flags.device) == test.labels).mean())
 
     counts = [count for count in LABELS if count <= len(training.images)] or [len(training.images)]

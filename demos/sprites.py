@@ -29,7 +29,7 @@ from tinyae.demo import cli, experiments, images, plots, probe
 from tinyae.functions import layer_norm
 from tinyae.models.vae import sample_like
 from tinyae.optim import Adam
-from tinyae.tensor import raw
+from tinyae.tensor import data_of
 from tinyae.train import diagnose, evaluate
 
 CHANNELS = [32, 64, 64, 64, 64, 64]
@@ -71,20 +71,20 @@ def run() -> None:
         return diagnose.latents_in_use(*(t.data for t in model.posterior(first(50))))
 
     own, warm = params(model), flags.epochs // 2
-    optimisers = [Adam(own, lr=rate * flags.lr) for rate in RATES]
-    stages = [(epoch / warm, optimisers[0], 1) for epoch in range(warm)]
-    rest = train.shared_out(flags.epochs - warm, [1 / 3] * 3)
-    stages += [(1, optimiser, n) for optimiser, n in zip(optimisers, rest, strict=True)]
-    schedule = [(train.Phase(partial(model.losses, beta=beta), own, optimiser, "vae"), n)
-                for beta, optimiser, n in stages if n]
+    optimizers = [Adam(own, lr=rate * flags.lr) for rate in RATES]
+    stages = [(epoch / warm, optimizers[0], 1) for epoch in range(warm)]
+    rest = train.split_epochs(flags.epochs - warm, [1 / 3] * 3)
+    stages += [(1, optimizer, n) for optimizer, n in zip(optimizers, rest, strict=True)]
+    schedule = [(train.Phase(partial(model.losses, beta=beta), own, optimizer, "vae"), n)
+                for beta, optimizer, n in stages if n]
     history = train.fit([phase for phase, _ in schedule], (training, test), epochs=[n for _, n in schedule],
                         seed=flags.seed, batch_size=flags.batch_size, out=out, resume=flags.resume, on_epoch=draw,
                         config=vars(flags))
 
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
-    seen, log_var = np.moveaxis(evaluate.over(lambda x: np.stack([*map(raw, model.posterior(x))], 1), training.images,
-                                              device), 1, 0)
+    seen, log_var = np.moveaxis(evaluate.over(lambda x: np.stack([*map(data_of, model.posterior(x))], 1),
+                                              training.images, device), 1, 0)
     new = evaluate.over(model.encode, test.images, device)
     codes = sample_like(seen, log_var, np.random.default_rng(flags.seed), 40)
     images.save_grid(out / "fitted.png", decoded(codes), shape, title="decoded from a Gaussian fitted to all codes")

@@ -25,13 +25,13 @@ from tinyae.train import diagnose, evaluate
 
 def run() -> None:
     flags = cli.flags("vae", __doc__, hidden=[400], latent=20, activation="relu", beta=1.0, likelihood="bernoulli",
-                      spread="log_var", samples=200)
+                      scale="log_var", samples=200)
     training, test = data.load(flags.data, flags.data_dir)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
     model = models.VAE(math.prod(shape), flags.hidden, flags.latent, flags.activation, flags.beta, flags.likelihood,
-                       flags.spread, rng=np.random.default_rng(flags.seed), device=flags.device)
+                       flags.scale, rng=np.random.default_rng(flags.seed), device=flags.device)
     print(summary(model, (math.prod(shape),)))
 
     first = partial(evaluate.first, test.images, flags.device)

@@ -20,7 +20,7 @@ from tinyae.errors import BadFile
 from tinyae.train import checkpoint
 
 META = {"epoch": 3, "losses": [0.1, math.inf], "state": 2**127 + 1, "text": "ä"}
-ARRAYS = {"param/encoder.0.W": np.arange(12, dtype=np.float32).reshape(3, 4), "optimiser/0.0/t": np.array(7),
+ARRAYS = {"param/encoder.0.W": np.arange(12, dtype=np.float32).reshape(3, 4), "optimizer/0.0/t": np.array(7),
           "columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "nothing": np.zeros((0, 5))}
 PLACE = Path("run/last.npz")
 CONTENT = checkpoint.pack(META, ARRAYS)

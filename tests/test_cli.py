@@ -69,7 +69,7 @@ FLAGS = {
     "--activation": ["Relu", "relu,elu", ""],
     "--beta": ["0", "-1", "nan", "abc"],
     "--likelihood": ["poisson", ""],
-    "--spread": ["variance", ""],
+    "--scale": ["variance", ""],
     "--samples": ["0", "1.5", "abc"],
     "--data": ["nonsense", "missing.npy", "one.npy", "flat.npy", "integers.npy", "large.npy", "nan.npy", "objects.npy",
                "labels.npz", "named.npz", "empty.npy", "text.npy", "text.txt", "empty", "text", ""],
@@ -103,7 +103,7 @@ def test_a_demo_s_own_flags_are_read_as_strictly_and_no_other_demo_takes_them(na
 @pytest.mark.parametrize("name, line, key, value, other", [
     ("autoencoder", "--betas 0.5,0.99", "betas", [0.5, 0.99], "--betas 0.9,0.99"),
     ("sparse", "--penalty l1", "penalty", "l1", "--penalty kl"),
-    ("vae", "--activation elu --likelihood gaussian --spread sigma --beta 4 --samples 20", "beta", 4.0, "--beta 5")])
+    ("vae", "--activation elu --likelihood gaussian --scale sigma --beta 4 --samples 20", "beta", 4.0, "--beta 5")])
 def test_a_demo_s_own_flags_are_kept_with_the_run(name, line, key, value, other, folder, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert demo(name, f"{SMALL} --out run {line}", monkeypatch) == 0

@@ -74,7 +74,7 @@ def test_batches_on_the_gpu_are_those_of_the_cpu(gpu, monkeypatch, images, there
     free = 2 * images.nbytes - (not there)
     monkeypatch.setattr(dataset, "free_memory", lambda: free)
     monkeypatch.setattr(dataset, "UPLOAD_BYTES", 3 * images[0].nbytes)      # which does not divide the set
-    settled, index = data.settle(images, "cuda"), np.array([3, 0, 1])
+    settled, index = data.to_device_if_it_fits(images, "cuda"), np.array([3, 0, 1])
     assert backend.device_of(settled) == ("cuda" if there else "cpu")
     x = data.batch(settled, backend.to_device(index, "cuda") if there else index, "cuda")
     assert backend.device_of(x) == "cuda"
@@ -82,7 +82,7 @@ def test_batches_on_the_gpu_are_those_of_the_cpu(gpu, monkeypatch, images, there
 
 
 def test_batches_of_a_set_on_the_gpu_upload_and_wait_for_nothing(double):
-    settled, index = data.settle(GREY, "cuda"), backend.to_device(np.array([3, 0]), "cuda")
+    settled, index = data.to_device_if_it_fits(GREY, "cuda"), backend.to_device(np.array([3, 0]), "cuda")
     with double.counting() as n:
         data.batch(settled, index, "cuda")
     assert (n.launches, n.uploads, n.syncs) == (2, 0, 0)
@@ -96,11 +96,11 @@ def test_floats_are_checked_on_their_way_to_the_gpu(double, monkeypatch):
     images[2, 1, 3] = 1.5
     monkeypatch.setattr(dataset, "UPLOAD_BYTES", 1)
     with pytest.raises(BadValue, match=r"image 2 (.|\n)*at pixel 11"):
-        data.settle(images, "cuda")
+        data.to_device_if_it_fits(images, "cuda")
 
 
 def test_images_for_the_cpu_stay_themselves():
-    assert data.settle(GREY, "cpu") is GREY
+    assert data.to_device_if_it_fits(GREY, "cpu") is GREY
 
 
 # names

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinyae.data import Dataset, digits, idx
-from tinyae.data.drawn import kept
+from tinyae.data.cached import kept
 
 
 @pytest.fixture(autouse=True)

@@ -49,10 +49,10 @@ def losses_on(where: str, make: type, dtype: type, steps: int, seed: int) -> lis
     rng = np.random.default_rng(seed)
     model = make(12, (10,), 3, rng=rng, device=where, dtype=dtype)
     x, own = to_device(rng.random((8, 12)).astype(dtype), where), params(model)
-    optimiser, found = Adam(own, lr=1e-2), []
+    optimizer, found = Adam(own, lr=1e-2), []
     for _ in range(steps):
         loss = sum(model.losses(x, rng).values())
-        optimiser.step(grad(loss, own))
+        optimizer.step(grad(loss, own))
         found.append(loss)
     return [loss.item() for loss in found]
 
@@ -60,21 +60,21 @@ def losses_on(where: str, make: type, dtype: type, steps: int, seed: int) -> lis
 @pytest.mark.parametrize("make", [lambda p: SGD(p, lr=0.1, momentum=0.9, l2=0.1), lambda p: Adam(p, lr=0.1),
                                   lambda p: Adam(p, lr=0.1, betas=(0.5, 0.9), weight_decay=0.2, l2=0.1)],
                          ids=["sgd", "adam", "decays"])
-def test_an_optimiser_moves_as_on_the_cpu(gpu, make, rng):
-    """Ten parameters, whose rate changes on the way, and one of which is set by hand and moved by another optimiser."""
+def test_an_optimizer_moves_as_on_the_cpu(gpu, make, rng):
+    """Ten parameters, whose rate changes on the way, and one of which is set by hand and moved by another optimizer."""
     gradients = [[rng.standard_normal(shape) for shape in [(3, 4), (4,), ()] * 3 + [(2,)]] for _ in range(6)]
     found = []
     for where in ("cpu", gpu.name):
         tensors = [Tensor(to_device(np.ones_like(g), where)) for g in gradients[0]]
-        optimiser, other = make(tensors), make(tensors[:2])
+        optimizer, other = make(tensors), make(tensors[:2])
         for step, gs in enumerate(gradients):
             gs = [to_device(np.asarray(g), where) for g in gs]
             if step == 2:
                 other.step(gs[:2])
             else:
-                optimiser.step(gs)
+                optimizer.step(gs)
             if step == 3:
-                tensors[0].data, optimiser.lr = tensors[0].data * 2, 0.05
+                tensors[0].data, optimizer.lr = tensors[0].data * 2, 0.05
         found.append([to_host(t.data) for t in tensors])
     for here, there in zip(*found, strict=True):
         np.testing.assert_allclose(there, here, rtol=1e-10, strict=True)

@@ -29,7 +29,7 @@ class Asked(Exception):
     """A demo has read its flags, and wants its data."""
 
 
-@pytest.mark.parametrize("card", experiments.CARDS, ids=lambda card: card.name)
+@pytest.mark.parametrize("card", experiments.EXPERIMENTS, ids=lambda card: card.name)
 def test_a_card_names_a_demo_and_flags_that_it_takes(card, monkeypatch):
     def load(name, folder):
         raise Asked(name)
@@ -44,8 +44,8 @@ def test_a_card_names_a_demo_and_flags_that_it_takes(card, monkeypatch):
 
 def test_every_demo_that_writes_figures_has_a_card_and_every_card_a_name_of_its_own():
     demos = {name for name, text in DEMOS.items() if "experiments.write" in text}
-    assert demos == {card.demo for card in experiments.CARDS}
-    assert len({card.name for card in experiments.CARDS}) == len(experiments.CARDS)
+    assert demos == {card.demo for card in experiments.EXPERIMENTS}
+    assert len({card.name for card in experiments.EXPERIMENTS}) == len(experiments.EXPERIMENTS)
 
 
 def test_a_result_holds_setting_seconds_machine_and_figures(tmp_path):
@@ -60,8 +60,9 @@ def test_a_result_holds_setting_seconds_machine_and_figures(tmp_path):
 
 
 def test_a_figure_is_judged_by_its_target(quality):
-    card = experiments.Card("vae", "--data mnist", (experiments.at_most("a", 2, "A"), experiments.at_least("b", 2, "B"),
-                                              experiments.Target("c", 1, 2, "C"), experiments.at_most("gone", 1, "D")))
+    card = experiments.Experiment("vae", "--data mnist", (
+        experiments.at_most("a", 2, "A"), experiments.at_least("b", 2, "B"), experiments.Target("c", 1, 2, "C"),
+        experiments.at_most("gone", 1, "D")))
     assert card.name == "vae-mnist"
     lines = quality.rows(card, {"figures": {"a": 2.0, "b": 1.0, "c": float("nan"), "free": 5.0}})
     assert [line[1:] for line in lines] == [
@@ -74,7 +75,7 @@ def test_the_page_of_results_is_what_the_result_files_say(quality):
         pytest.skip("no results yet: python benchmarks/quality.py")
     results = quality.stored()
     assert quality.PAGE.read_text() == quality.page(results)
-    assert set(results) <= {card.name for card in experiments.CARDS}
+    assert set(results) <= {card.name for card in experiments.EXPERIMENTS}
     for figure in re.findall(r"\| ([\d.e+-]+) \|", quality.PAGE.read_text()):
         assert any(figure == f"{value:.6g}" for result in results.values() for value in result["figures"].values())
 

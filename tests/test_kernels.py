@@ -11,7 +11,7 @@ from tinyae import Tensor, grad, ops
 from tinyae.backend import to_device, to_host
 from tinyae.check.cases import CASES
 from tinyae.kernels import fuse
-from tinyae.tensor import raw
+from tinyae.tensor import data_of
 
 # An entry of z needs several of x, or has another place.
 OTHERS = {"matmul", "affine", "sse", "bce", "kl", "squared_norm", "log_mean_sigmoids", "sum", "mean", "max", "min",
@@ -46,7 +46,7 @@ def test_an_elementwise_row_is_one_kernel_and_so_are_its_vjps(double, name, rng)
         assert n.launches == 1
         for vjp in filter(None, z.op.kernels):
             with double.counting() as n, np.errstate(invalid="ignore"):      # log x of a number below 0
-                vjp(z.data, z.data, *map(raw, z.args), **z.params)
+                vjp(z.data, z.data, *map(data_of, z.args), **z.params)
             assert n.launches <= 1
             tried += 1
     assert tried

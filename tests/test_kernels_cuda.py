@@ -67,8 +67,8 @@ def calls() -> list[Call]:
             for case in (case for cases in CASES.values() for case in cases):
                 derive(case, dtype)
             p = [Tensor(to_device(np.linspace(-1, 1, 5, dtype=dtype), "cuda"))]
-            for optimiser in (SGD(p, momentum=0.5, l2=0.1), Adam(p), Adam(p, weight_decay=0.1, l2=0.1)):
-                optimiser.step([p[0].data])
+            for optimizer in (SGD(p, momentum=0.5, l2=0.1), Adam(p), Adam(p, weight_decay=0.1, l2=0.1)):
+                optimizer.step([p[0].data])
     return list(found.values())
 
 

@@ -1,4 +1,4 @@
-"""What a step of training asks of a GPU, counted on the double: batch, noise, both passes and optimiser, all of it.
+"""What a step of training asks of a GPU, counted on the double: batch, noise, both passes and optimizer, all of it.
 
 A kernel takes some microseconds to start, whatever it computes: where it computes for less, as in nets and batches of
 textbook size, the number of kernels is the time of a step.
@@ -66,9 +66,9 @@ def test_after_a_few_steps_no_more_memory_is_taken():
     pool = real_cupy().get_default_memory_pool()
     model = VAE(rng=np.random.default_rng(0), device="cuda")
     own, noise = params(model), backend.generator(0, "cuda")
-    optimiser, x = Adam(own), backend.to_device(np.full((128, 784), 0.5, np.float32), "cuda")
+    optimizer, x = Adam(own), backend.to_device(np.full((128, 784), 0.5, np.float32), "cuda")
     taken = []
     for _ in range(200):
-        optimiser.step(grad(sum(model.losses(x, noise).values()), own))
+        optimizer.step(grad(sum(model.losses(x, noise).values()), own))
         taken.append(pool.total_bytes())
     assert len(set(taken[10:])) == 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinyae import Tensor, grad, load_params, ops, params, summary
-from tinyae.layers import ACTIVATIONS, INITIALISERS, Dense, Dropout, Sequential
+from tinyae.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, Sequential
 from tinyae.models import VAE, Autoencoder
 
 f4 = np.float32
@@ -155,4 +155,4 @@ def test_refusals_say_expected_got_fix(call, words):
 
 
 def test_every_initialiser_is_tested():
-    assert set(INITIALISERS) == {"he_normal", "he_uniform", "glorot_normal", "glorot_uniform"}
+    assert set(INITIALIZERS) == {"he_normal", "he_uniform", "glorot_normal", "glorot_uniform"}

@@ -71,11 +71,11 @@ OVERFITS_LESS = {"GSN": 0.9,            # salt and pepper hide pixels of the 12,
 
 
 def test_a_model_overfits_a_batch(model, batch):
-    floor, start, optimiser = 0, total(model, batch).item(), Adam(params(model), lr=1e-2)
+    floor, start, optimizer = 0, total(model, batch).item(), Adam(params(model), lr=1e-2)
     if gives_logits(model, batch):
         floor -= np.sum(batch * np.log(batch) + (1 - batch) * np.log(1 - batch), axis=1).mean()    # grey has entropy
     for step in range(300):
-        optimiser.step(grad(total(model, batch, step), params(model)))
+        optimizer.step(grad(total(model, batch, step), params(model)))
     most = OVERFITS_LESS.get(type(model).__name__, 0.6)
     assert total(model, batch).item() - floor < most * (start - floor)
 

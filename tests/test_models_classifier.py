@@ -21,9 +21,9 @@ def test_its_whole_loss_has_the_right_gradient(net, rng):
 
 def test_it_learns_labels_and_moves_the_encoder(net, rng, seed):
     x, labels = rng.random((12, 6)), np.arange(12) % 3
-    before, optimiser = net.encoder.W.numpy(), Adam(params(net), lr=0.03)
+    before, optimizer = net.encoder.W.numpy(), Adam(params(net), lr=0.03)
     for _ in range(600):
-        optimiser.step(grad(net.loss(x, labels), params(net)))
+        optimizer.step(grad(net.loss(x, labels), params(net)))
     assert (net.classify(x) == labels).all() and not np.array_equal(net.encoder.W.data, before), seed
 
 

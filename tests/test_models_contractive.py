@@ -47,9 +47,9 @@ def test_the_penalty_contracts(rng):
     x, after = rng.random((30, 7)), {}
     for weight in (0.0, 100.0):
         model = Contractive(7, (), 4, weight, dtype=f8, rng=np.random.default_rng(0))
-        optimiser = Adam(params(model), lr=0.01)
+        optimizer = Adam(params(model), lr=0.01)
         for _ in range(100):
-            optimiser.step(grad(sum(model.losses(x).values()), params(model)))
+            optimizer.step(grad(sum(model.losses(x).values()), params(model)))
         after[weight] = closed_form(model.encode(x), model.encoder[0].W).data.mean()
     assert after[100.0] < 0.05 * after[0.0]
     with pytest.raises(BadValue, match="weight out of range"):

@@ -74,7 +74,7 @@ def test_dense_layers_between_convolutions_and_code():
 def test_the_conv_vae_has_the_likelihoods_and_spreads_of_the_vae():
     x = rng().random((3, 12)).astype(f4)
     gaussian, sigma = (ConvVAE(12, (2,), 2, rng=rng(), **what) for what in ({"likelihood": "gaussian"},
-                                                                            {"spread": "sigma"}))
+                                                                            {"scale": "sigma"}))
     z = gaussian.encode(x).data
     error = np.square(x - gaussian.reconstruct(x)).sum(axis=1)
     nll = 6 * np.log(2 * np.pi * 0.2 ** 2) + error / (2 * 0.2 ** 2)             # 12 pixels of standard deviation 0.2
@@ -147,6 +147,6 @@ def test_refusals():
         ConvAutoencoder(784, 16, rng=rng())
     with refused(BadValue, "l2"):
         ConvStacked(784, (2,), 3, l2=-1, rng=rng())
-    for wrong in ({"beta": -1}, {"likelihood": "laplace"}, {"spread": "variance"}):
+    for wrong in ({"beta": -1}, {"likelihood": "laplace"}, {"scale": "variance"}):
         with refused(BadValue, next(iter(wrong))):
             ConvVAE(784, (4,), 3, rng=rng(), **wrong)

@@ -6,7 +6,7 @@ from support import refused
 from tinyae import Tensor, grad, ops, params, summary
 from tinyae.errors import BadValue
 from tinyae.functions import squared_error
-from tinyae.layers import Dense, Sequential, Tied
+from tinyae.layers import Dense, Sequential, TiedDense
 from tinyae.models import Denoising, DropoutAutoencoder, LinearAutoencoder, Stacked
 from tinyae.models.linear import PCA, largest_angle
 from tinyae.optim import Adam
@@ -24,7 +24,7 @@ def seeded(n=0):
 def test_a_tied_gradient_is_the_sum_of_the_untied_ones(rng):
     x = rng.random((5, 6))
     dense = Dense(6, 4, activation="tanh", dtype=f8, rng=rng)
-    tied = Tied(dense, activation="elu")
+    tied = TiedDense(dense, activation="elu")
     V = Tensor(dense.W.data.T)                                              # (4, 6): a weight of its own
     (g,) = grad(ops.mean(squared_error(tied(dense(x)), x)), [dense.W])
     untied = ops.mean(squared_error(ops.elu(dense(x) @ V + tied.b), x))
@@ -43,15 +43,15 @@ def test_tied_layers_have_half_the_weights_and_each_is_counted_once():
 
 def test_tied_stays_tied_after_a_step(rng):
     dense = Dense(6, 4, rng=rng)
-    net = Sequential(dense, Tied(dense))
+    net = Sequential(dense, TiedDense(dense))
     x = rng.random((3, 6)).astype(f4)
     Adam(params(net)).step(grad(ops.mean(squared_error(net(x), x)), params(net)))
     assert net[1].W is net[0].W and list(params(net)) == ["0.W", "0.b", "1.b"]
 
 
 def test_tied_refuses_what_its_layer_never_gives(rng):
-    with refused(BadValue, "Tied to Dense(6, 4)", "y (n, 4)", "(2, 6) float32"):
-        Tied(Dense(6, 4, rng=rng))(np.zeros((2, 6), f4))
+    with refused(BadValue, "TiedDense to Dense(6, 4)", "y (n, 4)", "(2, 6) float32"):
+        TiedDense(Dense(6, 4, rng=rng))(np.zeros((2, 6), f4))
 
 
 # ---- the linear autoencoder is PCA
@@ -75,9 +75,9 @@ def test_trained_it_spans_the_principal_components_and_its_decoder_gives_them_ba
     x = images_of_a_plane(rng)
     model, pca = LinearAutoencoder(12, (), 3, dtype=f8, rng=rng), PCA([x], 3)
     for lr in (1e-2, 1e-3):
-        optimiser = Adam(params(model), lr=lr)
+        optimizer = Adam(params(model), lr=lr)
         for _ in range(1500):
-            optimiser.step(grad(model.losses(x)["reconstruction"], params(model)))
+            optimizer.step(grad(model.losses(x)["reconstruction"], params(model)))
     best = squared_error(pca.decode(pca.encode(x)), x).mean()
     found = model.components(model.encode(x).data)
     assert best <= model.losses(x)["reconstruction"].item() < 1.005 * best, seed

@@ -8,7 +8,7 @@ from tinyae import grad, params
 from tinyae.errors import BadType, BadValue
 from tinyae.functions import bce_with_logits
 from tinyae.models import GSN
-from tinyae.models.gsn import drawn
+from tinyae.models.gsn import bernoulli
 from tinyae.optim import Adam
 
 f4 = np.float32
@@ -24,7 +24,8 @@ def test_salt_and_pepper_fall_on_their_share_of_the_pixels():
 
 def test_pixels_are_drawn_with_their_probabilities():
     logits = np.tile(np.array([-2.0, 0.0, 1.0, 50.0]), (40_000, 1))
-    np.testing.assert_allclose(drawn(logits, np.random.default_rng(0)).mean(0), 1 / (1 + np.exp(-logits[0])), atol=0.01)
+    drawn = bernoulli(logits, np.random.default_rng(0))
+    np.testing.assert_allclose(drawn.mean(0), 1 / (1 + np.exp(-logits[0])), atol=0.01)
 
 
 def test_one_step_of_walkback_is_a_denoising_autoencoder(rng):
@@ -49,9 +50,9 @@ def test_every_step_of_the_walk_is_asked_for_the_image_it_began_with(rng):
 def trained(images, rng, **sizes):
     """A GSN that has seen 600 batches of these images, drawn one by one."""
     model = GSN(images(1).shape[1], (), 16, "tanh", rng=rng, **sizes)
-    optimiser = Adam(params(model), lr=1e-2)
+    optimizer = Adam(params(model), lr=1e-2)
     for _ in range(600):
-        optimiser.step(grad(model.losses(images(64), rng)["reconstruction"], params(model)))
+        optimizer.step(grad(model.losses(images(64), rng)["reconstruction"], params(model)))
     return model
 
 
@@ -59,7 +60,7 @@ def test_the_walk_of_one_pixel_is_white_as_often_as_the_data():
     """Of one pixel, p(x' | corrupted x) has no pixels to take for independent: it can be exact, and so is the walk."""
     rng = np.random.default_rng(0)
     model = trained(lambda n: (rng.random((n, 1)) < 0.25).astype(f4), rng)
-    start = drawn(np.zeros((2000, 1), f4), rng)
+    start = bernoulli(np.zeros((2000, 1), f4), rng)
     after_50 = next(islice(model.walk(start, rng), 49, None))
     assert abs(after_50.mean() - 0.25) < 0.04
 

@@ -56,15 +56,15 @@ def test_the_bound_falls_as_k_grows(model, x):
 def test_sigma_is_another_way_to_say_log_var(x):
     """softplus(s) = 1 at s = log(e - 1): the same posterior, hence the same losses, as log_var = 0."""
     losses = {}
-    for spread, says in (("log_var", 0.0), ("sigma", np.log(np.e - 1))):
-        model = VAE(6, (5,), 2, spread=spread, dtype=f8, rng=np.random.default_rng(0))
+    for scale, says in (("log_var", 0.0), ("sigma", np.log(np.e - 1))):
+        model = VAE(6, (5,), 2, scale=scale, dtype=f8, rng=np.random.default_rng(0))
         model.log_var.W.data, model.log_var.b.data = np.zeros((5, 2)), np.full(2, says)
-        losses[spread] = [term.item() for term in model.losses(x, np.random.default_rng(0)).values()]
+        losses[scale] = [term.item() for term in model.losses(x, np.random.default_rng(0)).values()]
     np.testing.assert_allclose(*losses.values(), atol=1e-5)
 
 
 def test_a_sigma_that_rounds_to_0_keeps_a_finite_loss(x):
-    model = VAE(6, (5,), 2, spread="sigma", rng=np.random.default_rng(0))
+    model = VAE(6, (5,), 2, scale="sigma", rng=np.random.default_rng(0))
     model.log_var.b.data = np.full(2, -1e4, np.float32)
     losses = model.losses(x.astype(np.float32), np.random.default_rng(0))
     assert np.isfinite(losses["kl"].item())
@@ -97,7 +97,7 @@ def test_kl_per_latent_adds_up_and_an_unused_latent_has_none(x):
 def test_a_beta_for_the_warm_up(model, x):
     full, tenth = (model.losses(x, np.random.default_rng(0), **beta)["kl"].item() for beta in ({}, {"beta": 0.1}))
     np.testing.assert_allclose(tenth, 0.1 * full)
-    for bad in ({"beta": -1.0}, {"likelihood": "laplace"}, {"spread": "variance"}):
+    for bad in ({"beta": -1.0}, {"likelihood": "laplace"}, {"scale": "variance"}):
         with pytest.raises(BadValue):
             VAE(6, rng=np.random.default_rng(0), **bad)
     with pytest.raises(BadValue):

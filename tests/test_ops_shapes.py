@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from tinyae import Tensor, grad, gradcheck, ops
 from tinyae.check.cases import CASES, between, distinct, fraction, nonzero, normal, positive
-from tinyae.tensor import raw
+from tinyae.tensor import data_of
 
 FEWER = settings(max_examples=max(settings().max_examples // 3, 5))       # a check to second order takes its time
 
@@ -160,6 +160,6 @@ def everything(f, arrays):
     loss = ops.sum(y * v)
     bare, traced = (grad(loss, tensors, create_graph=create, unused="zero") for create in (False, True))
     for a, b in zip(bare, traced, strict=True):
-        np.testing.assert_array_equal(a, raw(b))
+        np.testing.assert_array_equal(a, data_of(b))
     again = ops.stack(*(ops.sum(g * g) for g in traced))
     return [y.data, *bare, *grad(ops.sum(again), tensors, unused="zero")]

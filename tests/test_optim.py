@@ -1,4 +1,4 @@
-"""Optimisers against trajectories written out from the papers, number by number, in float64."""
+"""Optimizers against trajectories written out from the papers, number by number, in float64."""
 import math
 
 import numpy as np
@@ -12,11 +12,11 @@ def gradients(steps, seed):
     return np.random.default_rng(seed).standard_normal((steps, 3))
 
 
-def run(optimiser_of, steps=7, seed=3, start=(0.5, -1.0, 2.0)):
+def run(optimizer_of, steps=7, seed=3, start=(0.5, -1.0, 2.0)):
     p = Tensor(np.array(start))
-    optimiser = optimiser_of([p])
+    optimizer = optimizer_of([p])
     for g in gradients(steps, seed):
-        optimiser.step([g])
+        optimizer.step([g])
     return p.data
 
 
@@ -91,7 +91,7 @@ def test_a_step_makes_new_arrays_and_leaves_gradients_alone():
 
 
 def test_a_step_sees_what_somebody_else_has_changed():
-    """Two optimisers of one parameter, and a user who sets its data between steps."""
+    """Two optimizers of one parameter, and a user who sets its data between steps."""
     p = Tensor(np.zeros(2))
     one, other = SGD([p], lr=1.0), SGD({"p": p, "q": Tensor(np.zeros(1))}, lr=1.0)
     one.step([np.array([1.0, 0.0])])
@@ -103,8 +103,8 @@ def test_a_step_sees_what_somebody_else_has_changed():
 
 def test_a_parameter_of_no_axes():
     p = Tensor(3.0)
-    for optimiser in (Adam([p], lr=0.5), SGD([p], lr=0.5)):
-        optimiser.step([np.ones((), np.float32)])
+    for optimizer in (Adam([p], lr=0.5), SGD([p], lr=0.5)):
+        optimizer.step([np.ones((), np.float32)])
     assert p.shape == () and abs(p.item() - 2.0) < 1e-6
 
 
@@ -113,19 +113,19 @@ def test_a_parameter_of_no_axes():
 def test_state_continues_bit_for_bit(make):
     gs = gradients(9, 5)
     p = Tensor(np.zeros(3))
-    optimiser = make([p])
+    optimizer = make([p])
     for g in gs[:4]:
-        optimiser.step([g])
-    state, middle = optimiser.state(), p.data
+        optimizer.step([g])
+    state, middle = optimizer.state(), p.data
     for g in gs[4:]:
-        optimiser.step([g])
+        optimizer.step([g])
     q = Tensor(middle)
     other = make([q])
     other.load(state)
     for g in gs[4:]:
         other.step([g])
     assert np.array_equal(p.data, q.data)
-    assert all(np.array_equal(optimiser.state()[name], value) for name, value in other.state().items())
+    assert all(np.array_equal(optimizer.state()[name], value) for name, value in other.state().items())
 
 
 def test_a_state_that_does_not_fit_is_refused_and_nothing_is_set():
@@ -148,8 +148,8 @@ def test_a_refused_gradient_is_no_step():
     once, adam = Adam([p], lr=0.1), Adam([q], lr=0.1)
     with pytest.raises(ValueError, match="do not match"):
         adam.step([np.zeros(4)])
-    for optimiser in (once, adam):
-        optimiser.step([np.ones(1, np.float32)])
+    for optimizer in (once, adam):
+        optimizer.step([np.ones(1, np.float32)])
     assert p.item() == q.item() and adam.t == 1
 
 
@@ -178,8 +178,8 @@ def test_refusals_say_expected_got_fix(call, words):
         assert word in str(refusal.value)
 
 
-@pytest.mark.parametrize("optimiser", [lambda ps: Adam(ps, lr=0.1, l2=0.2), lambda ps: SGD(ps, lr=0.1, momentum=0.9)])
-def test_cuts_into_blocks_change_nothing(optimiser, monkeypatch):
+@pytest.mark.parametrize("optimizer", [lambda ps: Adam(ps, lr=0.1, l2=0.2), lambda ps: SGD(ps, lr=0.1, momentum=0.9)])
+def test_cuts_into_blocks_change_nothing(optimizer, monkeypatch):
     """Seven tensors of 0 to 12 numbers, cut after every 5, must move as each of their numbers alone would."""
     shapes, rng = [(3,), (2, 4), (), (12,), (0, 3), (1,), (5, 2)], np.random.default_rng(0)
     starts, gs = ([[rng.standard_normal(s) for s in shapes] for _ in range(n)] for n in (1, 4))
@@ -187,7 +187,7 @@ def test_cuts_into_blocks_change_nothing(optimiser, monkeypatch):
     for block in (1 << 16, 5, 1):
         monkeypatch.setattr(flat, "BLOCK", block)
         ps = [Tensor(start) for start in starts[0]]
-        step = optimiser(ps).step
+        step = optimizer(ps).step
         for g in gs:
             step(g)
         ends.append(np.concatenate([p.data.ravel() for p in ps]))

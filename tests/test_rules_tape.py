@@ -121,23 +121,23 @@ def dense_step(device: Any, rng: np.random.Generator) -> Callable[[], None]:
     """A training step of a small dense net."""
     net = Sequential(Dense(8, 6, activation="tanh", rng=rng, device=device.name),
                      Dense(6, 8, rng=rng, device=device.name))
-    x, optimiser = device.array(rng.random((5, 8))), SGD(params(net), lr=0.01)
+    x, optimizer = device.array(rng.random((5, 8))), SGD(params(net), lr=0.01)
 
     def step() -> None:
         loss = ops.mean(functions.bce_with_logits(net(x), x))
-        optimiser.step(grad(loss, params(net)))
+        optimizer.step(grad(loss, params(net)))
     return step
 
 
 def double_backprop_step(device: Any, rng: np.random.Generator) -> Callable[[], None]:
     """A training step whose loss holds a derivative: (d f / d x)^2."""
     layer = Dense(4, 3, activation="tanh", rng=rng, device=device.name)
-    x, optimiser = device.tensor(rng.random((5, 4))), SGD(params(layer), lr=0.01)
+    x, optimizer = device.tensor(rng.random((5, 4))), SGD(params(layer), lr=0.01)
 
     def step() -> None:
         h = layer(x)
         (slope,) = grad(ops.sum(h), [x], create_graph=True)
-        optimiser.step(grad(ops.sum(h * h) + ops.sum(slope * slope), params(layer)))
+        optimizer.step(grad(ops.sum(h * h) + ops.sum(slope * slope), params(layer)))
     return step
 
 
@@ -259,10 +259,10 @@ def test_a_training_step_never_waits(device, rng, make):
 
 def test_a_vaes_step_never_waits(device):
     model = VAE(n_in=4, hidden=[3], latent=2, rng=np.random.default_rng(0), device=device.name)
-    x, optimiser, noise = device.array(np.full((2, 4), 0.5)), Adam(params(model)), np.random.default_rng(0)
+    x, optimizer, noise = device.array(np.full((2, 4), 0.5)), Adam(params(model)), np.random.default_rng(0)
     with device.no_sync():
         losses = model.losses(x, noise)
-        optimiser.step(grad(losses["reconstruction"] + losses["kl"], params(model)))
+        optimizer.step(grad(losses["reconstruction"] + losses["kl"], params(model)))
 
 
 def test_waits_of_an_epoch_do_not_grow_with_its_steps(double, monkeypatch):

@@ -24,7 +24,7 @@ def test_an_epoch_is_what_the_loop_by_hand_gives():
     model, twin = tiny_runs.vae(), tiny_runs.vae()
     rows = tiny_runs.fit(tiny_runs.one_phase(model), data=(training, test), epochs=2, seed=5)
 
-    optimiser = Adam(params(twin), lr=1e-2)
+    optimizer = Adam(params(twin), lr=1e-2)
     for epoch in range(2):
         order = np.random.default_rng([5, loop.SHUFFLE, epoch]).permutation(50)
         noise = np.random.default_rng([5, loop.NOISE, epoch])
@@ -32,7 +32,7 @@ def test_an_epoch_is_what_the_loop_by_hand_gives():
         for first in range(0, 50, 8):
             batch = data.batch(training.images, order[first:first + 8])
             losses = twin.losses(batch, noise)
-            optimiser.step(grad(losses["reconstruction"] + losses["kl"], params(twin)))
+            optimizer.step(grad(losses["reconstruction"] + losses["kl"], params(twin)))
             for term in sums:
                 sums[term] += len(batch) * losses[term].item()
         assert rows[epoch]["train_kl"] == pytest.approx(sums["kl"] / 50, rel=1e-12)
@@ -259,10 +259,10 @@ def test_memory_of_a_run_is_flat_over_ten_thousand_steps(tmp_path):
 
 
 def test_shared_out_epochs_are_all_there_and_near_their_shares():
-    assert train.shared_out(10, (0.5, 0.3, 0.2)) == [5, 3, 2]
-    assert train.shared_out(1, (0.25, 0.5, 0.25)) == [1, 0, 0]
+    assert train.split_epochs(10, (0.5, 0.3, 0.2)) == [5, 3, 2]
+    assert train.split_epochs(1, (0.25, 0.5, 0.25)) == [1, 0, 0]
     for epochs in range(50):
         for shares in ((1.0,), (0.5, 0.25, 0.25), (0.25, 0.5, 0.125, 0.125), (0.1,) * 10):
-            dealt = train.shared_out(epochs, shares)
+            dealt = train.split_epochs(epochs, shares)
             assert sum(dealt) == epochs and all(type(n) is int for n in dealt)
             assert all(abs(n - epochs * share) < 1 for n, share in zip(dealt, shares, strict=True))

@@ -134,18 +134,18 @@ def test_resume_starts_where_nothing_was_saved(tmp_path, uninterrupted):
     assert tiny_runs.outcome(tmp_path) == uninterrupted
 
 
-def test_phases_that_share_an_optimiser_save_it_once(tmp_path, monkeypatch):
-    """A warm-up: one optimiser in a row of stages, each with another weight of the KL."""
+def test_phases_that_share_an_optimizer_save_it_once(tmp_path, monkeypatch):
+    """A warm-up: one optimizer in a row of stages, each with another weight of the KL."""
     def warm_up():
         model = tiny_runs.vae()
-        optimiser = Adam(params(model), lr=1e-2)
-        return [train.Phase(partial(model.losses, beta=beta), params(model), optimiser, "elbo") for beta in (0, 0.5, 1)]
+        optimizer = Adam(params(model), lr=1e-2)
+        return [train.Phase(partial(model.losses, beta=beta), params(model), optimizer, "elbo") for beta in (0, 0.5, 1)]
 
     tiny_runs.fit(warm_up(), out=tmp_path / "whole")
     with np.load(tmp_path / "whole" / "last.npz") as archive:
-        moments = [name for name in archive.files if name.startswith("optimiser/") and "/m." in name]
+        moments = [name for name in archive.files if name.startswith("optimizer/") and "/m." in name]
         assert len(moments) == len(params(tiny_runs.vae()))
-        assert archive["optimiser/0.0/t"] == 3 * 7
+        assert archive["optimizer/0.0/t"] == 3 * 7
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         interrupted_at(10, lambda: os.kill(os.getpid(), signal.SIGINT), patch)
         tiny_runs.fit(warm_up(), out=tmp_path / "cut")
@@ -179,15 +179,15 @@ def test_another_run_is_refused_whole(what, tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("other", ["dtype", "shape", "parameters", "optimiser"])
+@pytest.mark.parametrize("other", ["dtype", "shape", "parameters", "optimizer"])
 def test_another_model_is_refused_whole(other, tmp_path):
     tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), out=tmp_path)
     wider = models.VAE(16, (8,), 3, rng=np.random.default_rng(0))
     deeper = models.VAE(16, (8, 8), 2, rng=np.random.default_rng(0))
     model = {"dtype": tiny_runs.vae(dtype=np.float64), "shape": wider, "parameters": deeper}.get(other, tiny_runs.vae())
     (phase,) = tiny_runs.one_phase(model)
-    if other == "optimiser":
-        phase = phase._replace(optimiser=SGD(phase.params))
+    if other == "optimizer":
+        phase = phase._replace(optimizer=SGD(phase.params))
     before = {name: p.data for name, p in phase.params.items()}
     with refused(BadFile, "belongs to another run", "the arrays of this model"):
         tiny_runs.fit([phase], out=tmp_path, resume=True)
@@ -195,7 +195,7 @@ def test_another_model_is_refused_whole(other, tmp_path):
 
 
 def test_a_run_may_replay_into_the_same_objects(tmp_path):
-    """Restoring sets every parameter and optimiser, whatever they held."""
+    """Restoring sets every parameter and optimizer, whatever they held."""
     model = tiny_runs.vae()
     schedule = tiny_runs.one_phase(model)
     tiny_runs.fit(schedule, epochs=2, out=tmp_path)

@@ -23,7 +23,7 @@ from . import ops
 from .backend import Array, device_of, windows
 from .errors import BadType, BadValue
 from .refusals import describe
-from .tensor import op, raw
+from .tensor import data_of, op
 
 # conv2d is a product of patches (a row of a b c numbers for each place) with the kernel as a matrix. Patches are
 # a b / stride^2 times as large as their images, so they are made of a few images at a time, in one array that stays in
@@ -231,7 +231,7 @@ def _spread(g: Any, x: Any, size: int) -> Any:
 
 def _to_winners(g: Any, z: Any, x: Any, size: int) -> Any:
     """g of a cell, shared equally by those of its pixels that equal its maximum z."""
-    won = (raw(x) == _spread(raw(z), x, size)).astype(x.dtype)
+    won = (data_of(x) == _spread(data_of(z), x, size)).astype(x.dtype)
     return _spread(g, x, size) * (won / np.maximum(_spread(_cells(won, size).sum((2, 4)), x, size), 1))
 
 

@@ -16,7 +16,7 @@ from .errors import BadValue
 from .kernels import fuse
 from .ops import bce, exp, index, kl, log, log_mean_sigmoids, mean, same_shape, square, sse, sum
 from .refusals import describe
-from .tensor import raw
+from .tensor import data_of
 
 Value = Any     # a Tensor or a plain array; a result is a Tensor if an argument was one
 
@@ -41,7 +41,7 @@ def logsumexp(x: Value, axis: Any = -1, keepdims: bool = False) -> Value:
 
 def _peak(x: Value, axis: Any) -> Array:
     # exp(x - c) * exp(c) is the same for every c, so c is a constant of the derivative as well.
-    peak = raw(x).max(axis=axis, keepdims=True)
+    peak = data_of(x).max(axis=axis, keepdims=True)
     return np.where(np.isfinite(peak), peak, np.zeros_like(peak))      # a row of -inf has no finite peak
 
 
@@ -73,7 +73,7 @@ def bce_with_logits(logits: Value, x: Value) -> Value:
     refused on the CPU; on a GPU the look would cost a synchronisation per step, so there it is left to the data loader.
     """
     same_shape("bce_with_logits", logits, x)
-    target = raw(x)
+    target = data_of(x)
     if device_of(target) == "cpu" and target.size and not (target.min() >= 0 and target.max() <= 1):
         raise BadValue("bce_with_logits needs probabilities as targets", expected="x in [0, 1], without NaN",
                        got=f"values from {target.min():.4g} to {target.max():.4g}", fix="x / 255 for uint8 pixels; "

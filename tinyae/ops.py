@@ -17,7 +17,7 @@ from .backend import Array, add_at, device_of, is_array
 from .errors import BadType, BadValue
 from .kernels import fuse
 from .refusals import describe
-from .tensor import Tensor, add, broadcast_to, op, raw, sum_to  # noqa: F401  (all rows stand in this module)
+from .tensor import Tensor, add, broadcast_to, data_of, op, sum_to  # noqa: F401  (all rows stand in this module)
 
 # ---- forwards that are not one NumPy function
 
@@ -200,7 +200,7 @@ def _cast(x: Array, dtype: Any) -> Array:
 
 
 def _sign(x: Any) -> Array:
-    return np.sign(raw(x))
+    return np.sign(data_of(x))
 
 
 def _step(x: Any, y: Any, z: Any) -> Array:
@@ -243,13 +243,13 @@ def _spread(g: Any, x: Any, axis: Any) -> Any:
 
 def _to_winners(g: Any, z: Any, x: Any, axis: Any) -> Any:
     """g shared equally by the k entries of each group that equal its maximum (minimum) z."""
-    won = (raw(x) == raw(z).reshape(_kept(x, axis))).astype(x.dtype)
+    won = (data_of(x) == data_of(z).reshape(_kept(x, axis))).astype(x.dtype)
     return _spread(g, x, axis) * (won / won.sum(axis, keepdims=True))
 
 
 def _turned(W: Any, x: Any, g: Any) -> Any:
     """x.mT @ g, in memory as W lies: the gradients of a tied W, seen as W and as W.T, add up twice as fast."""
-    rows, columns = raw(W).strides[-2:]
+    rows, columns = data_of(W).strides[-2:]
     return x.mT @ g if rows >= columns else (g.mT @ x).mT
 
 
@@ -272,7 +272,7 @@ def _sigmoids(x: Any) -> tuple[Any, ...]:
     A column that is far below 0 is raised by -c, one far above lowered by c; low and high are e^c and 1, or 1 and e^-c.
     What is made of all of them is the same for every c, so c is a constant of the derivative as well.
     """
-    data = raw(x)
+    data = data_of(x)
     top = float(np.log(np.finfo(data.dtype).max)) * 0.9                     # e^top is finite
     peak, least = data.max(0), data.min(0)
     c, low, high = _shift(peak, least, top=top)

@@ -104,7 +104,7 @@ def no_path(y: Any, i: int, w: Any) -> BadValue:
 
 def changed_parent(t: Any, p: Any) -> BadValue:
     return BadValue("a Tensor changed after it was used", expected=f"the {describe(p)} that {t.op.__name__} saw",
-                    got="new data, by p.data = ... or an optimiser's step",
+                    got="new data, by p.data = ... or an optimizer's step",
                     fix="compute the loss again after the change, then take its gradient")
 
 

@@ -108,12 +108,12 @@ class Tensor:
             leaf.grad = g
 
     # A comparison is flat almost everywhere: its answer is a constant, a plain array of bool.
-    def __gt__(self, other: Any) -> Array: return self._data > raw(other)
-    def __ge__(self, other: Any) -> Array: return self._data >= raw(other)
-    def __lt__(self, other: Any) -> Array: return self._data < raw(other)
-    def __le__(self, other: Any) -> Array: return self._data <= raw(other)
-    def __eq__(self, other: Any) -> Array: return self._data == raw(other)
-    def __ne__(self, other: Any) -> Array: return self._data != raw(other)
+    def __gt__(self, other: Any) -> Array: return self._data > data_of(other)
+    def __ge__(self, other: Any) -> Array: return self._data >= data_of(other)
+    def __lt__(self, other: Any) -> Array: return self._data < data_of(other)
+    def __le__(self, other: Any) -> Array: return self._data <= data_of(other)
+    def __eq__(self, other: Any) -> Array: return self._data == data_of(other)
+    def __ne__(self, other: Any) -> Array: return self._data != data_of(other)
     __hash__ = object.__hash__                  # identity: a Tensor is a place in a computation
 
     def __bool__(self) -> bool:
@@ -274,7 +274,7 @@ def tape(y: Tensor) -> list[Tensor]:
 _new, _born = object.__new__, attrgetter("born")
 
 
-def raw(x: Any) -> Any:
+def data_of(x: Any) -> Any:
     """The array of a Tensor; anything else as it is."""
     return x._data if type(x) is Tensor else x
 

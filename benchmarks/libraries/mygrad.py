@@ -1,4 +1,4 @@
-"""MyGrad with its memory guard off, the setting that its documentation gives for speed. It has no optimisers: Adam is
+"""MyGrad with its memory guard off, the setting that its documentation gives for speed. It has no optimizers: Adam is
 the textbook's loop over the parameters, in place."""
 from __future__ import annotations
 

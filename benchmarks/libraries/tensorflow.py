@@ -47,14 +47,14 @@ def build(w: workloads.Workload) -> Callable[[], Any]:
     ops, noise = Ops(), workloads.noise(w)
     x, target = map(tf.constant, workloads.batch(w))
     p = {name: tf.Variable(a) for name, a in workloads.weights(w).items()}
-    optimiser = keras.optimizers.Adam(w.lr, *w.betas, epsilon=w.eps)
-    optimiser.build(list(p.values()))
+    optimizer = keras.optimizers.Adam(w.lr, *w.betas, epsilon=w.eps)
+    optimizer.build(list(p.values()))
 
     @tf.function
     def train(x: Any, target: Any, e: Any) -> Any:
         with tf.GradientTape() as tape:
             loss = losses.loss(w, ops, p, x, target, e)
-        optimiser.apply_gradients(zip(tape.gradient(loss, list(p.values())), p.values(), strict=True))
+        optimizer.apply_gradients(zip(tape.gradient(loss, list(p.values())), p.values(), strict=True))
         return loss
 
     def step() -> Any:

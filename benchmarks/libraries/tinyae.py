@@ -48,12 +48,12 @@ def build(w: workloads.Workload, device: str = "cpu") -> Callable[[], Tensor]:
     net = model(w, target, rng=np.random.default_rng(0), device=device)
     own = params(net)
     load_params(net, dict(zip(own, workloads.weights(w).values(), strict=True)))
-    optimiser = Adam(own, lr=w.lr, betas=w.betas, eps=w.eps)
+    optimizer = Adam(own, lr=w.lr, betas=w.betas, eps=w.eps)
     rng = generator(workloads.SEED + 2, device) if w.latent else None
 
     def step() -> Tensor:
         loss = reduce(add, net.losses(x, rng).values())
-        optimiser.step(grad(loss, own))
+        optimizer.step(grad(loss, own))
         return loss
     return step
 

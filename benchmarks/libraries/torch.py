@@ -49,7 +49,7 @@ def build(w: workloads.Workload, compiled: bool = False) -> Callable[[], Any]:
     p = {name: torch.nn.Parameter(ours(a)) for name, a in workloads.weights(w).items()}
     images = (np.ascontiguousarray(np.moveaxis(a, -1, 1)) if a.ndim == 4 else a for a in workloads.batch(w))
     x, target = map(torch.from_numpy, images)
-    optimiser = torch.optim.Adam(p.values(), lr=w.lr, betas=w.betas, eps=w.eps)
+    optimizer = torch.optim.Adam(p.values(), lr=w.lr, betas=w.betas, eps=w.eps)
 
     def compute(x: Any, target: Any, e: Any) -> Any:
         return losses.loss(w, ops, p, x, target, e)
@@ -59,10 +59,10 @@ def build(w: workloads.Workload, compiled: bool = False) -> Callable[[], Any]:
 
     def step() -> Any:
         e = next(noise)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss = compute(x, target, None if e is None else torch.from_numpy(e))
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return loss.detach()
     return step
 

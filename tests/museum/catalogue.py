@@ -26,7 +26,7 @@ ROOMS: dict[str, list[str]] = {
         "each_activation", "dead_unit", "half_a_divergence", "floor_division", "summed_weights",
         "judge_trains_encoder",
     ],
-    "Optimisers": [
+    "Optimizers": [
         "negative_rate", "uncorrected_adam", "epsilon_hat",
     ],
     "Gradient checks": [

@@ -15,7 +15,7 @@ import numpy as np
 from tinyae import Tensor, conv, gradcheck, ops
 from tinyae.check.cases import CASES
 from tinyae.check.gradcheck import WrongGradient
-from tinyae.tensor import raw, tape
+from tinyae.tensor import data_of, tape
 
 ROWS = ops.ROWS | conv.ROWS
 
@@ -23,7 +23,7 @@ KINDS: dict[str, Callable[[Callable], Callable]] = {
     "times 1.001": lambda vjp: lambda g, z, *args, **params: 1.001 * vjp(g, z, *args, **params),
     "negated": lambda vjp: lambda g, z, *args, **params: -vjp(g, z, *args, **params),
     "zero": lambda vjp: lambda g, z, *args, **params: 0.0 * vjp(g, z, *args, **params),
-    "detached": lambda vjp: lambda g, z, *args, **params: vjp(g, raw(z), *map(raw, args), **params),
+    "detached": lambda vjp: lambda g, z, *args, **params: vjp(g, data_of(z), *map(data_of, args), **params),
 }
 
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from .. import conv, functions, layers, models, ops
 from ..backend import device_of, to_device
-from ..layers import ACTIVATIONS, Dense, Dropout, Sequential, Tied, params
-from ..tensor import Tensor, raw
+from ..layers import ACTIVATIONS, Dense, Dropout, Sequential, TiedDense, params
+from ..tensor import Tensor, data_of
 
 Shape = tuple[int, ...]
 
@@ -109,17 +109,17 @@ def settings(f: Callable, shape: Shape, /, draw: Any = normal, **choices: Any) -
             for chosen in zip(*choices.values(), strict=True)]
 
 
-def walks(row: Callable, factors: str, size: str = "") -> list[Case]:
-    """A row of two of the factors x, W and y of a convolution, and of a bias of c or of k channels, on each of WALKS.
+def convolutions(row: Callable, factors: str, size: str = "") -> list[Case]:
+    """A row of two of the factors x, W and y of a convolution, and of a bias of c or k channels, on all GEOMETRIES.
 
     size: the factor whose size the row is also told.
     """
-    def walk(stride: int, padding: int, a: int, b: int, c: int) -> Case:
+    def geometry(stride: int, padding: int, a: int, b: int, c: int) -> Case:
         places = [conv.conv_size(n, k, stride, padding) for n, k in ((5, a), (4, b))]
         shapes = {"x": (2, 5, 4, c), "W": (a, b, c, 2), "y": (2, *places, 2), "c": (c,), "k": (2,)}
         told: dict[str, Any] = {"size": {"x": (5, 4), "W": (a, b)}[size]} if size else {}
         return case(partial(row, stride=stride, padding=padding, **told), *(shapes[f] for f in factors), core=4)
-    return [walk(*setting) for setting in WALKS]
+    return [geometry(*setting) for setting in GEOMETRIES]
 
 
 def here(value: Any, x: Any) -> Any:
@@ -128,7 +128,7 @@ def here(value: Any, x: Any) -> Any:
         return tuple(here(v, x) for v in value)
     if not isinstance(value, np.ndarray):
         return value
-    x = raw(x)
+    x = data_of(x)
     return to_device(value.astype(x.dtype) if value.dtype.kind == "f" else value, device_of(x))
 
 
@@ -151,12 +151,12 @@ def layer(obj: Any, shape: Shape) -> Case:
                 lambda rng: [normal(rng, shape), *weights(obj, rng)])
 
 
-def model(make: Callable, images: Shape = (3, 6), drawn: bool = True, **sizes: Any) -> Case:
+def model(make: Callable, images: Shape = (3, 6), noisy: bool = True, **sizes: Any) -> Case:
     """Every loss of a tiny model, as a function of its parameters: the whole computation, the same noise each time."""
     obj, batch = make(rng=seeded(), **sizes), fraction(seeded(1), images)
 
     def losses(*tensors: Any) -> Tensor:
-        terms = refit(obj, tensors).losses(here(batch, tensors[0]), seeded() if drawn else None)
+        terms = refit(obj, tensors).losses(here(batch, tensors[0]), seeded() if noisy else None)
         return ops.stack(*(ops.reshape(term, shape=()) for term in terms.values()))
     return Case(losses, lambda rng: weights(obj, rng))
 
@@ -187,7 +187,7 @@ KEYS: list[Any] = [
     (np.array([0, 2, 0]), np.array([1, 1, 1])), (slice(None), np.array([[3, 3], [0, 3]])), (1, np.array([0, 0]))]
 WIDTHS = [((1, 0), (2, 3)), ((0, 0), (0, 0)), ((0, 2), (0, 0))]
 
-WALKS = [(1, 0, 1, 1, 1), (2, 1, 3, 3, 3), (3, 2, 2, 4, 1), (1, 3, 4, 1, 9)]     # stride, padding, kernel, channels
+GEOMETRIES = [(1, 0, 1, 1, 1), (2, 1, 3, 3, 3), (3, 2, 2, 4, 1), (1, 3, 4, 1, 9)]   # stride, padding, kernel, channels
 
 CASES: dict[str, list[Case]] = {
     # rows of two arguments
@@ -249,11 +249,11 @@ CASES: dict[str, list[Case]] = {
     "concatenate": [*several(ops.concatenate), case(ops.concatenate, (2, 3), (0, 3), (1, 3))],
     "stack": [*several(ops.stack), case(lambda x, y: ops.stack(x, y, axis=2), (2, 3), (2, 3)), case(ops.stack, (), ())],
     # convolution and what goes with it
-    "conv2d": walks(conv.conv2d, "xW"),
-    "conv_transpose2d": walks(conv.conv_transpose2d, "yW", size="x"),
-    "conv2d_kernel": walks(conv.conv2d_kernel, "xy", size="W"),
-    "conv2d_affine": walks(conv.conv2d_affine, "xWk"),
-    "conv_transpose2d_affine": walks(conv.conv_transpose2d_affine, "yWc", size="x"),
+    "conv2d": convolutions(conv.conv2d, "xW"),
+    "conv_transpose2d": convolutions(conv.conv_transpose2d, "yW", size="x"),
+    "conv2d_kernel": convolutions(conv.conv2d_kernel, "xy", size="W"),
+    "conv2d_affine": convolutions(conv.conv2d_affine, "xWk"),
+    "conv_transpose2d_affine": convolutions(conv.conv_transpose2d_affine, "yWc", size="x"),
     "max_pool2d": settings(conv.max_pool2d, (2, 5, 4, 2), size=[1, 2, 3], draw=distinct),
     "avg_pool2d": settings(conv.avg_pool2d, (2, 5, 4, 2), size=[1, 2, 3]),
     "upsample2d": settings(conv.upsample2d, (2, 3, 2, 2), size=[1, 2, 3]),
@@ -274,8 +274,8 @@ CASES: dict[str, list[Case]] = {
     "gaussian_noise": unary(lambda x: functions.gaussian_noise(x, 0.3, seeded())),
     # layers
     "Dense": [layer(Dense(4, 3, activation=name, rng=seeded()), (2, 4)) for name in ACTIVATIONS],
-    "Tied": [layer(Sequential(dense := Dense(4, 3, activation="tanh", rng=seeded()), Tied(dense, activation="elu")),
-                   (2, 4))],
+    "TiedDense": [layer(Sequential(dense := Dense(4, 3, activation="tanh", rng=seeded()),
+                                   TiedDense(dense, activation="elu")), (2, 4))],
     "Conv2D": [layer(layers.Conv2D(2, 3, 3, stride=2, activation="tanh", rng=seeded()), (2, 5, 4, 2))],
     "ConvTranspose2D": [layer(layers.ConvTranspose2D(3, 2, 3, stride=2, output_padding=(0, 1), activation="tanh",
                                                      rng=seeded()), (2, 3, 2, 3))],
@@ -299,12 +299,12 @@ CASES: dict[str, list[Case]] = {
     "dropout_autoencoder": [model(models.DropoutAutoencoder, n_in=6, hidden=(5,), latent=2, activation="tanh",
                                   rate=0.4)],
     "contractive": [*(model(models.Contractive, n_in=6, hidden=hidden, latent=4) for hidden in ((), (5,))),
-                    model(models.Contractive, drawn=False, n_in=6, hidden=(5,), latent=2)],        # exact
+                    model(models.Contractive, noisy=False, n_in=6, hidden=(5,), latent=2)],        # exact
     "adversarial": players(models.Adversarial, n_in=6, hidden=(5,), latent=2, activation="tanh"),
     "winner_take_all": [model(models.WinnerTakeAll, images=(8, 6), n_in=6, hidden=hidden, latent=4, share=0.4,
                               activation="tanh") for hidden in ((), (5,))],
     "gsn": [model(models.GSN, n_in=6, hidden=(5,), latent=4, activation="tanh", walkback=2)],
-    "vae": [model(models.VAE, n_in=6, hidden=(5,), latent=2, activation="elu", beta=0.7, likelihood=p, spread=s)
+    "vae": [model(models.VAE, n_in=6, hidden=(5,), latent=2, activation="elu", beta=0.7, likelihood=p, scale=s)
             for p, s in (("bernoulli", "log_var"), ("bernoulli", "sigma"), ("gaussian", "log_var"))],
     "conv_autoencoder": [model(models.ConvAutoencoder, (2, 15), shape=(5, 3), channels=(2, 3), latent=2,
                                activation="tanh")],

@@ -19,7 +19,7 @@ import numpy as np
 from ..backend import device_of, is_array, to_device, to_host
 from ..errors import BadType, BadValue, Refusal
 from ..ops import sum as sum_of
-from ..tensor import Tensor, grad, raw
+from ..tensor import Tensor, data_of, grad
 from .finite_differences import ROUNDING, Arrays, Slope, dot, scale, slope_of
 
 TOLERANCE = 1e-6
@@ -74,7 +74,7 @@ def gradcheck(f: Callable, *args: Any, order: int = 2, seed: int = 0) -> float:
         raise BadValue("no such order", expected="order=1, 2 or more", got=repr(order), fix="order=2")
     leaves: dict[str, Any] = {}
     _replace(args, "args", leaves.setdefault)
-    point = [np.array(to_host(raw(x)) if is_array(raw(x)) else x, np.float64) for x in leaves.values()]
+    point = [np.array(to_host(data_of(x)) if is_array(data_of(x)) else x, np.float64) for x in leaves.values()]
     if not point:
         raise BadType("nothing to differentiate by", expected="float arrays or Tensors among the arguments",
                       got=repr(args)[:200], fix="gradcheck(ops.tanh, np.array([0.3, -1.2]))")
@@ -85,7 +85,7 @@ def gradcheck(f: Callable, *args: Any, order: int = 2, seed: int = 0) -> float:
         _replace(f(*_replace(args, "args", lambda path, _: given[path])), "result", results.setdefault)
         return [y for y in results.values() if isinstance(y, Tensor)]
 
-    on_gpu = any(device_of(raw(x)) == "cuda" for x in leaves.values())
+    on_gpu = any(device_of(data_of(x)) == "cuda" for x in leaves.values())
     name = getattr(f, "__name__", "f").replace("<lambda>", "f")
     checked = Function(call, f"{name} (seed {seed})", list(leaves), "cuda" if on_gpu else "cpu")
     with np.errstate(all="ignore"):                 # poles and steps out of the domain are looked for, not warned of

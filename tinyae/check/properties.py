@@ -14,7 +14,7 @@ from .. import ops
 from ..backend import Array, device_of, to_device, to_host
 from ..errors import BadValue
 from ..refusals import describe
-from ..tensor import Tensor, grad, raw
+from ..tensor import Tensor, data_of, grad
 from .cases import Case, fraction, here
 from .gradcheck import WrongGradient, gradcheck
 
@@ -37,7 +37,7 @@ class Point(NamedTuple):
         return self._replace(arrays=list(arrays))
 
     def values(self) -> np.ndarray:
-        return to_host(raw(self.f(*self.tensors())))
+        return to_host(data_of(self.f(*self.tensors())))
 
     def cotangent(self, y: Tensor) -> np.ndarray:
         """A random v like y: never all ones, which would hide a missing mixed term."""
@@ -90,7 +90,7 @@ def dtype(p: Point) -> float:
             raise _broken(p, "changes the dtype", kind.__name__, y.dtype)
         for create_graph in (False, True):
             for t, g in zip(tensors, p.gradients(tensors, create_graph=create_graph), strict=True):
-                if isinstance(g, Tensor) != create_graph or _facts(raw(g)) != _facts(t.data):
+                if isinstance(g, Tensor) != create_graph or _facts(data_of(g)) != _facts(t.data):
                     raise _broken(p, "has a gradient unlike its argument", describe(t), describe(g))
     return 0.0
 

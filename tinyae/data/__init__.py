@@ -1,5 +1,5 @@
-"""Images: `load` brings them in by name or path, `settle` to the GPU, `batch` gives a model what it takes."""
-from tinyae.data.dataset import Dataset, batch, settle
-from tinyae.data.sources import SOURCES, load
+"""data: `load` brings images in by name or path, `batch` gives a model what it takes."""
+from .dataset import Dataset, batch, to_device_if_it_fits
+from .sources import SOURCES, load
 
-__all__ = ["SOURCES", "Dataset", "batch", "load", "settle"]
+__all__ = ["SOURCES", "Dataset", "batch", "load", "to_device_if_it_fits"]

@@ -14,7 +14,7 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from . import drawn
+from . import cached
 from .dataset import Dataset
 
 # Of each creature: uniform in [0, 1], independent of each other. Wings begin at 0.45; the kinds of ears are thirds.
@@ -32,9 +32,9 @@ OUTLINE = 0.12                          # its grey value
 def load(data_dir: str | os.PathLike | None = None, *, seed: int = 0,
          progress: bool = True) -> tuple[Dataset, Dataset]:
     """(train, test) of 4000 and 500 creatures, uint8 (n, 128, 128, 3), with the kind of their ears as labels and their
-    FACTORS (n, 14) in [0, 1]. Drawn once, then kept as `drawn.load` does.
+    FACTORS (n, 14) in [0, 1]. Drawn once, then kept as `cached.load` does.
     """
-    sets = drawn.load(f"creatures-v{VERSION}-seed{seed}", (TRAIN, TEST), lambda: draw_sets(seed, progress), data_dir)
+    sets = cached.load(f"creatures-v{VERSION}-seed{seed}", (TRAIN, TEST), lambda: draw_sets(seed, progress), data_dir)
     train, test = (Dataset(enlarged(squares), labels) for squares, labels, _ in sets)
     factors = draw_factors(seed)
     return train._replace(factors=factors[:TRAIN]), test._replace(factors=factors[TRAIN:])

@@ -41,7 +41,7 @@ def batch(images: Array, index: Array, device: str = "cpu") -> Array:
     return freeze(grey)
 
 
-def settle(images: np.ndarray, device: str) -> Array:
+def to_device_if_it_fits(images: np.ndarray, device: str) -> Array:
     """The images where their batches are best made: on the GPU, if they take at most half of what is free there.
 
     Then a batch waits for nothing and uploads nothing. Floats are checked now, while they are on the host.

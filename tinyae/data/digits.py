@@ -16,7 +16,7 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from . import drawn
+from . import cached
 from .dataset import Dataset
 from .glyphs import CURVE, DIGIT, DOWN, POINTS, SAMPLES
 
@@ -31,8 +31,8 @@ VERSION = 1           # of the drawing; a change must not read what the old one 
 
 def load(data_dir: str | os.PathLike | None = None, *, seed: int = 0,
          progress: bool = True) -> tuple[Dataset, Dataset]:
-    """(train, test) of 60 000 and 10 000 digits, uint8 (n, 28, 28): drawn once, then kept as `drawn.load` does."""
-    return drawn.load(f"digits-v{VERSION}-seed{seed}", (TRAIN, TEST), lambda: draw_sets(seed, progress), data_dir)
+    """(train, test) of 60 000 and 10 000 digits, uint8 (n, 28, 28): drawn once, then kept as `cached.load` does."""
+    return cached.load(f"digits-v{VERSION}-seed{seed}", (TRAIN, TEST), lambda: draw_sets(seed, progress), data_dir)
 
 
 def draw_sets(seed: int, progress: bool = True) -> tuple[Dataset, Dataset]:

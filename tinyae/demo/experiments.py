@@ -1,6 +1,6 @@
 """cards: what a run of a demo reached, and what it should reach.
 
-A demo ends by writing result.json into its run's folder; CARDS says which runs make up the table of results, and
+A demo ends by writing result.json into its run's folder; EXPERIMENTS says which runs make up the table of results, and
 between which numbers their figures should lie. `python benchmarks/quality.py` runs them and draws the table.
 """
 from __future__ import annotations
@@ -46,7 +46,7 @@ def at_least(figure: str, least: float, source: str) -> Target:
     return Target(figure, least, inf, source)
 
 
-class Card(NamedTuple):
+class Experiment(NamedTuple):
     """A run of demos/DEMO.py with these flags, --data first, and targets of its figures; the others are just shown."""
 
     demo: str
@@ -74,69 +74,69 @@ def reference(name: str, k: int) -> Target:
 FOUND_PCA = (at_most("error / PCA's", 1.005, "Baldi & Hornik 1989: PCA is its only minimum"),
              at_most("largest angle to PCA's subspace, degrees", 2, "Baldi & Hornik 1989"))
 
-CARDS: list[Card] = [
-    Card("linear", "--data digits", FOUND_PCA),
-    *[Card("linear", f"--data mnist --latent {k}", (reference("mnist", k), *FOUND_PCA)) for k in (2, 10, 30)],
-    Card("linear", "--data fashion-mnist --latent 30 --epochs 80", (reference("fashion-mnist", 30), *FOUND_PCA)),
-    Card("autoencoder", "--data digits"),
-    Card("autoencoder", "--data mnist --hidden 1000,500,250 --latent 30 --epochs 30", (
+EXPERIMENTS: list[Experiment] = [
+    Experiment("linear", "--data digits", FOUND_PCA),
+    *[Experiment("linear", f"--data mnist --latent {k}", (reference("mnist", k), *FOUND_PCA)) for k in (2, 10, 30)],
+    Experiment("linear", "--data fashion-mnist --latent 30 --epochs 80", (reference("fashion-mnist", 30), *FOUND_PCA)),
+    Experiment("autoencoder", "--data digits"),
+    Experiment("autoencoder", "--data mnist --hidden 1000,500,250 --latent 30 --epochs 30", (
         reference("mnist", 30),
         at_most("squared error", 6, "PyTorch, same layers: 6.8 after 10 epochs; Hinton & Salakhutdinov 2006: 3.0"))),
-    Card("autoencoder", "--data mnist --hidden 512,256 --latent 128 --betas 0.5,0.999"),
-    *[Card("autoencoder", f"--data fashion-mnist --latent {k}", (
+    Experiment("autoencoder", "--data mnist --hidden 512,256 --latent 128 --betas 0.5,0.999"),
+    *[Experiment("autoencoder", f"--data fashion-mnist --latent {k}", (
         reference("fashion-mnist", k),
         at_most("error / PCA's", 1, "our aim; PCA is the best of all linear codes"))) for k in (2, 10, 20, 30)],
-    *[Card("denoising", f"--data {name}", (
+    *[Experiment("denoising", f"--data {name}", (
         Target("gaussian 0.5: error of a copy", 195, 197, "the noise itself: 784 pixels of variance 0.25"),
         at_most("gaussian 0.5: error / that of a copy", 0.1, "our aim; a copy scores 1"))) for name in BOTH],
-    *[Card("stacked", f"--data {name}", (
+    *[Experiment("stacked", f"--data {name}", (
         Target("parameters", 281_734, 281_734, "784*300 + 300*150 weights, 300 + 150 + 300 + 784 biases"),
         at_most("largest difference of weights, layers / phases", 1e-6, "two names for one computation"),
         at_most("movement of the first layer while the second learns", 0, "it is not among what is changed")))
       for name in BOTH],
-    *[Card("dropout", f"--data {name}", (
+    *[Experiment("dropout", f"--data {name}", (
         at_most("gap with / gap without", 1, "Srivastava et al. 2014: dropout narrows it"),)) for name in BOTH],
-    *[Card("pretraining", f"--data {name}", (
+    *[Experiment("pretraining", f"--data {name}", (
         at_least("100 labels, gain", 0, "Erhan et al. 2010: it helps where labels are few"),)) for name in BOTH],
-    Card("features", "--data digits", (
+    Experiment("features", "--data digits", (
         at_least("activation by ascent / by the best image", 1, "the best of all pictures beats the best of ours"),)),
-    Card("interpolate", "--data moon", (
+    Experiment("interpolate", "--data moon", (
         at_most("codes / pixels", 0.5, "our aim; 1 would be no better than mixing pixels"),)),
-    Card("vae", "--data digits"),
-    Card("vae", "--data mnist --samples 5000", (
+    Experiment("vae", "--data digits"),
+    Experiment("vae", "--data mnist --samples 5000", (
         at_most("nats per image", 107, "784-400-20 in PyTorch: 104 to 106 after 10 epochs"),)),
-    *[Card("vae", f"--data mnist {flags}") for flags in (
-        "--hidden 128 --latent 10", "--hidden 500,500 --activation elu", "--latent 2", "--spread sigma",
+    *[Experiment("vae", f"--data mnist {flags}") for flags in (
+        "--hidden 128 --latent 10", "--hidden 500,500 --activation elu", "--latent 2", "--scale sigma",
         "--likelihood gaussian")],
-    Card("vae", "--data fashion-mnist", (
+    Experiment("vae", "--data fashion-mnist", (
         at_most("nats per image", 245, "784-400-20 in PyTorch, same settings: 244.0 to 244.3"),)),
-    *[Card("sparse", f"--data {name}", (
+    *[Experiment("sparse", f"--data {name}", (
         Target("mean activation", 0.09, 0.11, "the target of its penalty, 0.1"),)) for name in BOTH],
-    *[Card("contractive", f"--data {name}", (
+    *[Experiment("contractive", f"--data {name}", (
         at_most("Jacobian norm / that of the plain net", 0.5, "our aim; Rifai et al. 2011: 0.73 against 17.5"),))
       for name in BOTH],
-    *[Card("adversarial", f"--data {name}", (
+    *[Experiment("adversarial", f"--data {name}", (
         at_most("largest mean of a code", 0.5, "our aim; the prior's is 0"),
         at_most("covariance of the codes from the identity", 0.5, "our aim; the prior's is 0"))) for name in BOTH],
-    Card("winner_take_all", "--data mnist --latent 2000 --epochs 5", (
+    Experiment("winner_take_all", "--data mnist --latent 2000 --epochs 5", (
         at_least("accuracy from codes, %", 98, "Makhzani & Frey 2015: 98.8; a TensorFlow run 98.6"),)),
-    Card("winner_take_all", "--data fashion-mnist"),
-    *[Card("gsn", f"--data {name}", (
+    Experiment("winner_take_all", "--data fashion-mnist"),
+    *[Experiment("gsn", f"--data {name}", (
         at_least("classes with 1 % of 1000 steps", 8, "our aim, of 10"),)) for name in BOTH],
-    *[Card("collapse", flags, (
+    *[Experiment("collapse", flags, (
         at_most("kl, at once", 0.1, "our aim; 0 is a full collapse"),
         at_least("kl, warm-up", 1, "our aim; the classes alone are 2.3 nats"))) for flags in (
             "--data digits", "--data mnist", "--data fashion-mnist --hidden 200,200,200,200")],
-    *[Card("conv_autoencoder", f"--data {name}") for name in BOTH],
-    Card("conv_stacked", "--data mnist"),
-    Card("conv_denoising", "--data mnist", (
+    *[Experiment("conv_autoencoder", f"--data {name}") for name in BOTH],
+    Experiment("conv_stacked", "--data mnist"),
+    Experiment("conv_denoising", "--data mnist", (
         at_most("convolutions: error / that of a copy", 0.1, "our aim; a copy scores 1"),)),
-    Card("conv_winner_take_all", "--data mnist", (
+    Experiment("conv_winner_take_all", "--data mnist", (
         at_least("accuracy from maps, %", 97, "our aim; Makhzani & Frey 2015: 99.36 from 128 maps, with all labels"),)),
-    Card("conv_winner_take_all", "--data fashion-mnist"),
-    Card("conv_vae", "--data mnist --epochs 30", (
+    Experiment("conv_winner_take_all", "--data fashion-mnist"),
+    Experiment("conv_vae", "--data mnist --epochs 30", (
         at_most("nats per image, in training", 146.95, "Keras' example, 30 epochs: 140.15 + 6.80, in training"),)),
-    Card("sprites", "--data creatures", (
+    Experiment("sprites", "--data creatures", (
         at_most("squared error per pixel", 0.02, "our aim; the mean image has 0.049"),
         at_least("R^2 of head size", 0.9, "our aim; 0 knows nothing of it"))),
 ]

@@ -9,7 +9,7 @@ from ..backend import device
 from ..data import SOURCES
 from ..layers import ACTIVATIONS
 from ..models.sparse import PER_PIXEL
-from ..models.vae import LIKELIHOODS, SPREADS
+from ..models.vae import LIKELIHOODS, SCALES
 
 
 class Flag(NamedTuple):
@@ -93,8 +93,8 @@ SPECIAL = [
     Flag("beta", _positive, "a number above 0", 1.0, "NATS", "weight of the KL term; 1 gives the ELBO"),
     Flag("likelihood", _one_of(LIKELIHOODS), " or ".join(LIKELIHOODS), "bernoulli", "NAME",
          f"of a pixel: {' or '.join(LIKELIHOODS)}"),
-    Flag("spread", _one_of(SPREADS), " or ".join(SPREADS), "log_var", "NAME",
-         f"what the encoder gives beside the mean: {' or '.join(SPREADS)}"),
+    Flag("scale", _one_of(SCALES), " or ".join(SCALES), "log_var", "NAME",
+         f"what the encoder gives beside the mean: {' or '.join(SCALES)}"),
     Flag("samples", lambda text: _whole(text, 1, 10**6), "a whole number, 1 to 1000000", 200, "CODES",
          "drawn for an image, to tell its likelihood"),
     Flag("penalty", _one_of(PER_PIXEL), " or ".join(PER_PIXEL), "kl", "NAME",

@@ -23,15 +23,15 @@ def fit(x: np.ndarray, labels: np.ndarray, hidden: Sequence[int] = (), *, epochs
     widths = [x.shape[1], *hidden]
     net = Classifier(dense_stack(widths, "relu", last="relu", rng=rng, device=device), widths[-1],
                      int(labels.max()) + 1, rng=rng, device=device)
-    optimiser = Adam(params(net), lr=lr)
+    optimizer = Adam(params(net), lr=lr)
     for epoch in range(epochs):
-        optimiser.lr = lr * (1 - epoch / epochs)
+        optimizer.lr = lr * (1 - epoch / epochs)
         order: Any = rng.permutation(len(x))
         for first in range(0, len(x), batch_size):
             rows = order[first:first + batch_size]
             batch = to_device(freeze(x[rows].astype(np.float32)), device)
             target = to_device(freeze(labels[rows].astype(np.int64)), device)
-            optimiser.step(grad(net.loss(batch, target), params(net)))
+            optimizer.step(grad(net.loss(batch, target), params(net)))
     return net
 
 

@@ -4,10 +4,27 @@ There is no base class: a layer is anything that is called as layer(x, rng=None)
 any object. Without an rng a layer is deterministic, so there is no train/eval mode either.
 """
 from .convolution import Conv2D, ConvTranspose2D, MaxPool2D, TiedConv2D, Upsample
-from .dense import ACTIVATIONS, INITIALISERS, Dense, Tied
+from .dense import ACTIVATIONS, INITIALIZERS, Dense, TiedDense
 from .parameters import load_params, params
 from .sequential import Dropout, Flatten, Reshape, Sequential, dense_stack
 from .summary import summary
 
-__all__ = ["ACTIVATIONS", "INITIALISERS", "Conv2D", "ConvTranspose2D", "Dense", "Dropout", "Flatten", "MaxPool2D",
-           "Reshape", "Sequential", "Tied", "TiedConv2D", "Upsample", "dense_stack", "load_params", "params", "summary"]
+__all__ = [
+           "ACTIVATIONS",
+           "INITIALIZERS",
+           "Conv2D",
+           "ConvTranspose2D",
+           "Dense",
+           "Dropout",
+           "Flatten",
+           "MaxPool2D",
+           "Reshape",
+           "Sequential",
+           "TiedConv2D",
+           "TiedDense",
+           "Upsample",
+           "dense_stack",
+           "load_params",
+           "params",
+           "summary",
+]

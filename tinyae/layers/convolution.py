@@ -11,7 +11,7 @@ from ..errors import BadValue
 from ..functions import Value
 from ..refusals import describe
 from ..tensor import Tensor
-from .dense import ACTIVATIONS, INITIALISERS, check_width, named
+from .dense import ACTIVATIONS, INITIALIZERS, check_width, named
 from .parameters import parameter
 
 BOTH_AXES = "2: one number serves both axes"       # of an image
@@ -28,19 +28,19 @@ class Conv2D:
     def __init__(self, c_in: int, c_out: int, kernel: int = 3, *, rng: np.random.Generator, stride: int = 1,
                  padding: int | None = None, activation: str | Callable = "linear",
                  init: str | Callable = "he_normal", device: str = "cpu", dtype: Any = np.float32):
-        self.walk = _steps(c_in, c_out, kernel, stride, padding)
+        self.geometry = _geometry(c_in, c_out, kernel, stride, padding)
         self.activation = named("activation", activation, ACTIVATIONS)
-        W = named("init", init, INITIALISERS)(kernel * kernel * c_in, c_out, rng)
+        W = named("init", init, INITIALIZERS)(kernel * kernel * c_in, c_out, rng)
         self.W = parameter(W.reshape(kernel, kernel, c_in, c_out), device, dtype)
         self.b = parameter(np.zeros(c_out), device, dtype)         # (k,)
 
     def size(self, h: int, w: int) -> tuple[int, int]:
         """(u, v) of images (h, w)."""
-        return conv_size(h, len(self.W), **self.walk), conv_size(w, len(self.W), **self.walk)
+        return conv_size(h, len(self.W), **self.geometry), conv_size(w, len(self.W), **self.geometry)
 
     def __call__(self, x: Value, rng: Any = None) -> Tensor:
         _check_image(self, x, self.W.shape[2])
-        return self.activation(conv2d_affine(x, self.W, self.b, **self.walk))
+        return self.activation(conv2d_affine(x, self.W, self.b, **self.geometry))
 
 
 class ConvTranspose2D:
@@ -55,14 +55,14 @@ class ConvTranspose2D:
                  padding: int | None = None, output_padding: int | tuple[int, int] = 0,
                  activation: str | Callable = "linear", init: str | Callable = "he_normal", device: str = "cpu",
                  dtype: Any = np.float32):
-        self.walk = _steps(c_in, c_out, kernel, stride, padding)
+        self.geometry = _geometry(c_in, c_out, kernel, stride, padding)
         pair = tuple(output_padding) if isinstance(output_padding, tuple | list) else (output_padding, output_padding)
         if len(pair) != 2 or not all(n in range(stride) for n in pair):
             raise BadValue("output_padding out of range", got=output_padding, fix="output_padding=0",
                            expected=f"one whole number or a pair, 0 to {stride - 1}, below stride")
         self.output_padding = pair
         self.activation = named("activation", activation, ACTIVATIONS)
-        W = named("init", init, INITIALISERS)(kernel * kernel * c_in, c_out, rng) * stride
+        W = named("init", init, INITIALIZERS)(kernel * kernel * c_in, c_out, rng) * stride
         W = W.reshape(kernel, kernel, c_in, c_out).swapaxes(2, 3)
         self.W = parameter(W, device, dtype)
         self.b = parameter(np.zeros(c_out), device, dtype)         # (c,)
@@ -70,13 +70,13 @@ class ConvTranspose2D:
     def size(self, u: int, v: int) -> tuple[int, int]:
         """(h, w) made of (u, v)."""
         p, q = self.output_padding
-        return (conv_transpose_size(u, len(self.W), **self.walk, output_padding=p),
-                conv_transpose_size(v, len(self.W), **self.walk, output_padding=q))
+        return (conv_transpose_size(u, len(self.W), **self.geometry, output_padding=p),
+                conv_transpose_size(v, len(self.W), **self.geometry, output_padding=q))
 
     def __call__(self, y: Value, rng: Any = None) -> Tensor:
         _check_image(self, y, self.W.shape[3])
         size = self.size(*y.shape[1:3])
-        return self.activation(conv_transpose2d_affine(y, self.W, self.b, size=size, **self.walk))
+        return self.activation(conv_transpose2d_affine(y, self.W, self.b, size=size, **self.geometry))
 
 
 class TiedConv2D:
@@ -88,13 +88,13 @@ class TiedConv2D:
 
     def __init__(self, conv: Conv2D, image: Sequence[int], *, activation: str | Callable = "linear"):
         self.activation = named("activation", activation, ACTIVATIONS)
-        self.image, self.walk = tuple(image), conv.walk
+        self.image, self.geometry = tuple(image), conv.geometry
         self.W = conv.W                                             # (kernel, kernel, c, k), shared
         self.b = Tensor(np.zeros_like(conv.W.data[0, 0, :, 0]))     # (c,)
 
     def __call__(self, y: Value, rng: Any = None) -> Tensor:
         _check_image(self, y, self.W.shape[3])
-        return self.activation(conv_transpose2d_affine(y, self.W, self.b, size=self.image, **self.walk))
+        return self.activation(conv_transpose2d_affine(y, self.W, self.b, size=self.image, **self.geometry))
 
 
 class MaxPool2D:
@@ -125,7 +125,7 @@ class Upsample:
         return upsample2d(x, size=self.cell)
 
 
-def _steps(c_in: int, c_out: int, kernel: int, stride: int, padding: int | None) -> dict[str, int]:
+def _geometry(c_in: int, c_out: int, kernel: int, stride: int, padding: int | None) -> dict[str, int]:
     """The settings of conv2d, checked."""
     for name, n in {"c_in": c_in, "c_out": c_out}.items():
         check_width(name, n)

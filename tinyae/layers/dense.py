@@ -20,7 +20,7 @@ ACTIVATIONS: dict[str, Callable] = {
 
 # The variance of a weight, given its fan-in n and fan-out k, that keeps the variance of signals behind a rectifier
 # (He et al. 2015, eq. 10), or of signals and gradients alike (Glorot & Bengio 2010, eq. 12, 16), from layer to layer.
-INITIALISERS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] = {
+INITIALIZERS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] = {
     "he_normal": lambda n, k, rng: rng.standard_normal((n, k)) * (2 / n) ** 0.5,
     "he_uniform": lambda n, k, rng: rng.uniform(-1, 1, (n, k)) * (6 / n) ** 0.5,
     "glorot_normal": lambda n, k, rng: rng.standard_normal((n, k)) * (2 / (n + k)) ** 0.5,
@@ -31,7 +31,7 @@ INITIALISERS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] =
 class Dense:
     """x (n, d) -> f(x @ W + b) (n, k), with d = n_in and k = n_out.
 
-    activation: a name from ACTIVATIONS or a function. init: a name from INITIALISERS or a function of (d, k, rng).
+    activation: a name from ACTIVATIONS or a function. init: a name from INITIALIZERS or a function of (d, k, rng).
     b starts at 0. The weights are drawn on the host in float64, so that every device and dtype starts from one draw.
     """
 
@@ -40,7 +40,7 @@ class Dense:
         check_width("n_in", n_in)
         check_width("n_out", n_out)
         self.activation = named("activation", activation, ACTIVATIONS)
-        W = named("init", init, INITIALISERS)(n_in, n_out, rng)
+        W = named("init", init, INITIALIZERS)(n_in, n_out, rng)
         self.W = parameter(W, device, dtype)                       # (d, k)
         self.b = parameter(np.zeros(n_out), device, dtype)         # (k,)
 
@@ -52,11 +52,11 @@ class Dense:
         return self.activation(ops.affine(x, self.W, self.b))
 
 
-class Tied:
+class TiedDense:
     """y (n, k) -> f(y @ W.T + b) (n, d): the way back through a Dense layer, with the very Tensor W (d, k) of it.
 
     Half the weights of two Dense layers. W's gradient is the sum of both uses; params(obj) lists W once. Only b, of
-    width d, is Tied's own.
+    width d, is TiedDense's own.
     """
 
     def __init__(self, dense: Dense, *, activation: str | Callable = "linear"):
@@ -67,7 +67,7 @@ class Tied:
     def __call__(self, y: Value, rng: Any = None) -> Tensor:
         if y.ndim != 2 or y.shape[1] != self.W.shape[1]:
             d, k = self.W.shape
-            raise BadValue(f"Tied to Dense({d}, {k}) cannot take this input", expected=f"y (n, {k}), what that "
+            raise BadValue(f"TiedDense to Dense({d}, {k}) cannot take this input", expected=f"y (n, {k}), what that "
                            "layer gives", got=describe(y), fix="decode in the reverse order of encoding")
         return self.activation(ops.affine(y, self.W.T, self.b))
 

@@ -14,7 +14,7 @@ from ..errors import BadType
 from ..functions import bce_with_logits
 from ..layers import dense_stack, params
 from ..ops import mean, sigmoid, softplus
-from ..tensor import Tensor, raw
+from ..tensor import Tensor, data_of
 
 
 class Adversarial:
@@ -69,9 +69,9 @@ class Adversarial:
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1]."""
-        return raw(sigmoid(self.decode(self.encode(x))))
+        return data_of(sigmoid(self.decode(self.encode(x))))
 
     def sample(self, rng: Any, n: int) -> Array:
         """n new images (n, n_in), pixel probabilities in [0, 1], from codes drawn out of the prior."""
         weight = self.decoder[0].W.data
-        return raw(sigmoid(self.decode(normal(rng, like=np.zeros((n, self.latent), weight.dtype, like=weight)))))
+        return data_of(sigmoid(self.decode(normal(rng, like=np.zeros((n, self.latent), weight.dtype, like=weight)))))

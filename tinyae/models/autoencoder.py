@@ -11,7 +11,7 @@ from ..backend import Array
 from ..functions import bce_with_logits
 from ..layers import dense_stack
 from ..ops import mean, sigmoid
-from ..tensor import Tensor, raw
+from ..tensor import Tensor, data_of
 
 
 class Autoencoder:
@@ -37,4 +37,4 @@ class Autoencoder:
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1]."""
-        return raw(sigmoid(self.decode(self.encode(x))))
+        return data_of(sigmoid(self.decode(self.encode(x))))

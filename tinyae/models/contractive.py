@@ -12,9 +12,9 @@ from typing import Any
 from ..backend import Array, normal
 from ..errors import BadValue
 from ..functions import bce_with_logits
-from ..layers import Dense, Sequential, Tied, dense_stack
+from ..layers import Dense, Sequential, TiedDense, dense_stack
 from ..ops import mean, sigmoid, square, sum
-from ..tensor import Tensor, grad, raw
+from ..tensor import Tensor, data_of, grad
 
 
 class Contractive:
@@ -31,7 +31,7 @@ class Contractive:
             raise BadValue("weight out of range", expected="weight >= 0, of the penalty", got=weight, fix="weight=0.1")
         self.encoder = dense_stack([n_in, *hidden, latent], "sigmoid", last="sigmoid", **settings)
         back: list[Dense] = self.encoder[::-1]
-        self.decoder = Sequential(*[Tied(layer, activation="sigmoid") for layer in back[:-1]], Tied(back[-1]))
+        self.decoder = Sequential(*[TiedDense(layer, activation="sigmoid") for layer in back[:-1]], TiedDense(back[-1]))
         self.weight = weight
 
     def encode(self, x: Any) -> Tensor:
@@ -42,14 +42,14 @@ class Contractive:
 
     def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
         """Nats per image, and the penalty with its weight: of a deep net exact without an rng, else an estimate."""
-        x = Tensor(raw(batch))                      # a Tensor, to be differentiated by
+        x = Tensor(data_of(batch))                      # a Tensor, to be differentiated by
         h = self.encode(x)
         norm = closed_form(h, self.encoder[0].W) if len(self.encoder) == 1 else jacobian_norm(h, x, rng)
         return {"reconstruction": mean(bce_with_logits(self.decode(h), batch)), "contraction": self.weight * mean(norm)}
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1]."""
-        return raw(sigmoid(self.decode(self.encode(x))))
+        return data_of(sigmoid(self.decode(self.encode(x))))
 
 
 def closed_form(h: Tensor, W: Tensor) -> Tensor:

@@ -19,17 +19,17 @@ class ConvVAE(VAE):
     Convolutions 3x3 with stride 2 to each of `channels`, Dense layers of `hidden` units, mu and log_var linear in what
     they give; the decoder is the mirror image. By default 28x28x1, 14x14x32, 7x7x64 and 2 latents; for sprites
     ((128, 128, 3), (32, 64, 64, 64, 64, 64), 1000).
-    shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours. likelihood, spread: as for
+    shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours. likelihood, scale: as for
     VAE. Keywords go to every layer: rng (required), init, device, dtype.
     """
 
     def __init__(self, shape: int | Sequence[int] = 784, channels: Sequence[int] = (32, 64), latent: int = 2,
                  activation: str | Callable = "leaky_relu", beta: float = 1.0, likelihood: str = "bernoulli",
-                 spread: str = "log_var", hidden: Sequence[int] = (), **settings: Any):
+                 scale: str = "log_var", hidden: Sequence[int] = (), **settings: Any):
         shapes = shapes_of(image_shape(shape), channels)
         widths = [prod(shapes[-1]), *hidden]
         self.body = Sequential(Reshape(shapes[0]), *convolutions(shapes, activation, **settings), Flatten(),
                                *dense_stack(widths, activation, last=activation, **settings))
-        self._between(widths[-1], latent, beta, likelihood, spread, **settings)
+        self._make_heads(widths[-1], latent, beta, likelihood, scale, **settings)
         self.decoder = Sequential(*dense_stack([latent, *reversed(widths)], activation, last=activation, **settings),
                                   Reshape(shapes[-1]), *transposed(shapes, activation, **settings), Flatten())

@@ -14,7 +14,7 @@ from ..backend import Array
 from ..functions import squared_error
 from ..layers import Conv2D, ConvTranspose2D, Flatten, Reshape, Sequential
 from ..ops import mean
-from ..tensor import Tensor, raw
+from ..tensor import Tensor, data_of
 from .conv_autoencoder import STRIDE, image_shape, remainder
 from .winner_take_all import checked_share, winners
 
@@ -67,7 +67,7 @@ class ConvWinnerTakeAll:
 
     def reconstruct(self, x: Array) -> Array:
         """(n, h * w * c), clipped to [0, 1]: every map draws once, at its place."""
-        return np.clip(raw(self.decode(self.encode(x))), 0, 1)
+        return np.clip(data_of(self.decode(self.encode(x))), 0, 1)
 
 
 def strongest(maps: Array) -> Array:

@@ -15,7 +15,7 @@ from ..errors import BadValue
 from ..functions import dropout, gaussian_noise, squared_error
 from ..layers import dense_stack
 from ..ops import mean
-from ..tensor import Tensor, raw
+from ..tensor import Tensor, data_of
 
 NOISES: dict[str, Callable] = {"gaussian": gaussian_noise, "masking": dropout}      # f(x, level, rng)
 
@@ -60,4 +60,4 @@ class Denoising:
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in), clipped to [0, 1]. x is taken as it comes: corrupt(x, rng) adds noise."""
-        return np.clip(raw(self.decode(self.encode(x))), 0, 1)
+        return np.clip(data_of(self.decode(self.encode(x))), 0, 1)

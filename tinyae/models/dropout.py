@@ -12,7 +12,7 @@ from ..backend import Array
 from ..functions import bce_with_logits
 from ..layers import Dropout, Sequential, dense_stack
 from ..ops import mean, sigmoid
-from ..tensor import Tensor, raw
+from ..tensor import Tensor, data_of
 
 
 class DropoutAutoencoder:
@@ -39,7 +39,7 @@ class DropoutAutoencoder:
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1], by the whole net."""
-        return raw(sigmoid(self.decode(self.encode(x))))
+        return data_of(sigmoid(self.decode(self.encode(x))))
 
 
 def _dropping(stack: Sequential, rate: float) -> Sequential:

@@ -16,7 +16,7 @@ from ..errors import BadType, BadValue
 from ..functions import bce_with_logits
 from ..layers import dense_stack
 from ..ops import mean, sigmoid, stack
-from ..tensor import Tensor, raw
+from ..tensor import Tensor, data_of
 
 BURN_IN = 200       # steps of the walk before an image counts as a sample
 
@@ -59,27 +59,27 @@ class GSN:
         for _ in range(self.walkback):
             logits = self.decode(self.encode(self.corrupt(x, rng)))
             losses.append(mean(bce_with_logits(logits, batch)))
-            x = drawn(logits.data, rng)                                     # a constant: where the walk went is a fact
+            x = bernoulli(logits.data, rng)         # .data: no gradient through the sampled step
         return {"reconstruction": mean(stack(*losses))}
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1], of x as it is."""
-        return raw(sigmoid(self.decode(self.encode(x))))
+        return data_of(sigmoid(self.decode(self.encode(x))))
 
     def walk(self, x: Array, rng: Any) -> Iterator[Array]:
         """The walk from x (n, n_in), without end: at each step the pixels' probabilities (n, n_in), drawn from next."""
         while True:
             logits = self.decode(self.encode(self.corrupt(x, rng))).data
             yield sigmoid(logits)
-            x = drawn(logits, rng)
+            x = bernoulli(logits, rng)
 
     def sample(self, rng: Any, n: int) -> Array:
         """n images (n, n_in), pixel probabilities in [0, 1]: where n walks from noise are after 200 steps."""
         weight = self.decoder[0].W.data
-        x = drawn(normal(rng, like=np.zeros((n, self.n_in), weight.dtype, like=weight)), rng)
+        x = bernoulli(normal(rng, like=np.zeros((n, self.n_in), weight.dtype, like=weight)), rng)
         return next(islice(self.walk(x, rng), BURN_IN - 1, None))
 
 
-def drawn(logits: Array, rng: Any) -> Array:
+def bernoulli(logits: Array, rng: Any) -> Array:
     """Black and white pixels, white with probability sigmoid(logits)."""
     return (uniform(rng, like=logits) < sigmoid(logits)).astype(logits.dtype)

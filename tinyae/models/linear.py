@@ -15,7 +15,7 @@ from ..backend import Array, device_of, to_device, to_host
 from ..functions import squared_error
 from ..layers import dense_stack
 from ..ops import mean
-from ..tensor import Tensor, raw
+from ..tensor import Tensor, data_of
 
 
 class LinearAutoencoder:
@@ -40,7 +40,7 @@ class LinearAutoencoder:
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in), clipped to [0, 1]."""
-        return np.clip(raw(self.decode(self.encode(x))), 0, 1)
+        return np.clip(data_of(self.decode(self.encode(x))), 0, 1)
 
     def components(self, codes: Array) -> np.ndarray:
         """(latent, n_in), orthonormal rows: the directions in which decoded codes vary, the widest first.

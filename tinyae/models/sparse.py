@@ -12,7 +12,7 @@ from ..errors import BadValue
 from ..functions import bce_with_logits, sparsity_kl
 from ..layers import dense_stack
 from ..ops import mean, sigmoid, sum
-from ..tensor import Tensor, raw
+from ..tensor import Tensor, data_of
 
 PER_PIXEL = {"kl": 0.2, "l1": 1e-3}     # the textbook's weights, for losses that are averaged over the pixels
 
@@ -53,4 +53,4 @@ class Sparse:
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1]."""
-        return raw(sigmoid(self.decode(self.encode(x))))
+        return data_of(sigmoid(self.decode(self.encode(x))))

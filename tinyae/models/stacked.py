@@ -13,9 +13,9 @@ import numpy as np
 from ..backend import Array
 from ..errors import BadValue
 from ..functions import squared_error
-from ..layers import Dense, Tied
+from ..layers import Dense, TiedDense
 from ..ops import mean, squared_norm
-from ..tensor import Tensor, raw
+from ..tensor import Tensor, data_of
 
 
 class Pair:
@@ -37,7 +37,7 @@ def dense_pair(n_in: int, n_out: int, activation: str | Callable, output: str | 
                **settings: Any) -> Pair:
     """code = f(h @ W + b), h' = g(code @ W.T + c)."""
     dense = Dense(n_in, n_out, activation=activation, **settings)
-    return Pair(dense, Tied(dense, activation=output), dense.W, l2)
+    return Pair(dense, TiedDense(dense, activation=output), dense.W, l2)
 
 
 class Stacked:
@@ -79,7 +79,7 @@ class Stacked:
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in), clipped to [0, 1]."""
-        return np.clip(raw(self.decode(self.encode(x))), 0, 1)
+        return np.clip(data_of(self.decode(self.encode(x))), 0, 1)
 
 
 def checked_l2(l2: float) -> float:

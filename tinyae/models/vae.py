@@ -15,11 +15,11 @@ from ..errors import BadType, BadValue
 from ..functions import bce_with_logits, gaussian_kl, gaussian_nll, logsumexp
 from ..layers import Dense, dense_stack
 from ..ops import exp, log, mean, sigmoid, softplus
-from ..tensor import Tensor, raw
+from ..tensor import Tensor, data_of
 
 # What the second head of the encoder means. A log has no sign to forbid; sigma = softplus(s) has a floor, so that its
 # log is finite where float32 rounds softplus to 0.
-SPREADS: dict[str, Callable] = {"log_var": lambda s: s, "sigma": lambda s: 2 * log(softplus(s) + 1e-6)}
+SCALES: dict[str, Callable] = {"log_var": lambda s: s, "sigma": lambda s: 2 * log(softplus(s) + 1e-6)}
 LIKELIHOODS = ("bernoulli", "gaussian")
 ACTIVE = 0.01       # a latent whose mean has a larger variance over images; the prior's is 1 (Burda et al. 2016)
 
@@ -28,7 +28,7 @@ class VAE:
     """q(z|x) = N(mu(x), e^log_var(x)), p(z) = N(0, 1), p(x|z) = Bernoulli(sigmoid(decode(z))); 784-400-20 by default.
 
     likelihood="gaussian": p(x|z) = N(sigmoid(decode(z)), e^pixel_log_var), one learned variance for all pixels.
-    (A fixed one would be a beta in disguise; learned, it becomes the mean squared error: Rybkin et al. 2021.) spread:
+    (A fixed one would be a beta in disguise; learned, it becomes the mean squared error: Rybkin et al. 2021.) scale:
     what the encoder's second head gives, "log_var" or "sigma". Keywords go to every Dense: rng (required), init,
     device, dtype.
     """
@@ -37,20 +37,21 @@ class VAE:
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (400,), latent: int = 20,
                  activation: str | Callable = "relu", beta: float = 1.0, likelihood: str = "bernoulli",
-                 spread: str = "log_var", **settings: Any):
+                 scale: str = "log_var", **settings: Any):
         if not hidden:
             raise BadValue("no hidden layer", expected="hidden, at least one width", got=hidden, fix="hidden=(400,)")
         self.body = dense_stack([n_in, *hidden], activation, last=activation, **settings)
-        self._between(hidden[-1], latent, beta, likelihood, spread, **settings)
+        self._make_heads(hidden[-1], latent, beta, likelihood, scale, **settings)
         self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
 
-    def _between(self, features: int, latent: int, beta: float, likelihood: str, spread: str, **settings: Any) -> None:
-        """What stands between the body and the decoder, whatever those are: the two heads, and the loss's numbers."""
-        if likelihood not in LIKELIHOODS or spread not in SPREADS:
-            raise BadValue("unknown likelihood or spread", expected=f"{LIKELIHOODS} and {tuple(SPREADS)}",
-                           got=f"{likelihood!r} and {spread!r}", fix='likelihood="bernoulli", spread="log_var"')
+    def _make_heads(self, features: int, latent: int, beta: float, likelihood: str, scale: str,
+                    **settings: Any) -> None:
+        """The two heads and the settings of the loss, shared by dense and convolutional VAEs."""
+        if likelihood not in LIKELIHOODS or scale not in SCALES:
+            raise BadValue("unknown likelihood or scale", expected=f"{LIKELIHOODS} and {tuple(SCALES)}",
+                           got=f"{likelihood!r} and {scale!r}", fix='likelihood="bernoulli", scale="log_var"')
         self.mu = Dense(features, latent, **settings)
-        self.log_var = Dense(features, latent, activation=SPREADS[spread], **settings)
+        self.log_var = Dense(features, latent, activation=SCALES[scale], **settings)
         if likelihood == "gaussian":
             self.pixel_log_var = Tensor(np.full_like(self.mu.b.data[:1], number_log(0.2 ** 2)))        # (1,)
         self.latent, self.beta = latent, checked_beta(beta)
@@ -99,33 +100,33 @@ class VAE:
 
     def log_weights(self, x: Array, rng: Any, k: int) -> Array:
         """log p(x, z_i) / q(z_i|x) of k samples z_i ~ q(z|x) for each image: (k, n)."""
-        mu, log_var = map(raw, self.posterior(x))
+        mu, log_var = map(data_of, self.posterior(x))
         weights = []
         for _ in range(k):
             e = normal(rng, like=mu)
             z = mu + np.exp(0.5 * log_var) * e
             log_ratio = 0.5 * (e * e + log_var - z * z).sum(axis=1)         # log p(z) - log q(z|x); both have the 2 pi
-            weights.append(log_ratio - raw(self.reconstruction_loss(z, x)))
+            weights.append(log_ratio - data_of(self.reconstruction_loss(z, x)))
         return np.stack(weights)
 
     def kl_per_latent(self, x: Array) -> Array:
         """Nats that each latent carries about an image, averaged over the images x: (latent,)."""
-        mu, log_var = map(raw, self.posterior(x))
+        mu, log_var = map(data_of, self.posterior(x))
         return gaussian_kl(mu.T, log_var.T) / len(mu)                       # summed over images, not latents
 
     def active_units(self, x: Array) -> int:
         """How many latents tell the images x apart: those whose mean varies over x by more than 0.01."""
-        return int((raw(self.encode(x)).var(axis=0) > ACTIVE).sum())
+        return int((data_of(self.encode(x)).var(axis=0) > ACTIVE).sum())
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1], from the posterior's mean."""
-        return raw(sigmoid(self.decode(self.encode(x))))
+        return data_of(sigmoid(self.decode(self.encode(x))))
 
     def sample(self, rng: Any, n: int) -> Array:
         """n new images (n, n_in), pixel probabilities in [0, 1], from z drawn out of the prior."""
         weight = self.decoder[0].W.data
         z = normal(rng, like=np.zeros((n, self.latent), weight.dtype, like=weight))
-        return raw(sigmoid(self.decode(z)))
+        return data_of(sigmoid(self.decode(z)))
 
 
 def checked_beta(beta: float) -> float:

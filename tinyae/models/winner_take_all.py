@@ -14,7 +14,7 @@ from ..errors import BadValue
 from ..functions import bce_with_logits
 from ..layers import dense_stack
 from ..ops import mean, sigmoid
-from ..tensor import Tensor, raw
+from ..tensor import Tensor, data_of
 
 
 class WinnerTakeAll:
@@ -48,7 +48,7 @@ class WinnerTakeAll:
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1], from the whole code."""
-        return raw(sigmoid(self.decode(self.encode(x))))
+        return data_of(sigmoid(self.decode(self.encode(x))))
 
 
 def winners(code: Array, share: float) -> Array:

@@ -1,4 +1,4 @@
-"""8 of 9 · joined: parameters as one flat array, for an optimiser to update at one go.
+"""8 of 9 · joined: parameters as one flat array, for an optimizer to update at one go.
 
 All parameters lie end to end in one array, so that a step is a dozen passes over blocks of it (on a GPU, one kernel)
 however many parameters there are. It makes a new array and gives each parameter its piece: a parameter's old data
@@ -85,14 +85,14 @@ class Joined:
             raise BadValue("gradients do not match the parameters",
                            expected=", ".join(f"{name} {describe(p)}" for name, p in self.tensors.items()),
                            got=", ".join(grads) if isinstance(grads, dict) else ", ".join(map(describe, grads)),
-                           fix="grad(loss, the params that the optimiser was given)")
+                           fix="grad(loss, the params that the optimizer was given)")
         return grads
 
 
 def _leaves(params: Params) -> dict[str, Tensor]:
     named = dict(params) if isinstance(params, dict) else {str(i): p for i, p in enumerate(params)}
     if not named or not all(isinstance(p, Tensor) and p.op is None for p in named.values()):
-        raise BadValue("an optimiser needs parameters", expected="leaf Tensors, at least one", got=repr(params)[:200],
+        raise BadValue("an optimizer needs parameters", expected="leaf Tensors, at least one", got=repr(params)[:200],
                        fix="params(model)")
     if len(set(named.values())) < len(named):
         raise BadValue("a parameter stands in the list twice", expected="each Tensor once",
@@ -101,5 +101,5 @@ def _leaves(params: Params) -> dict[str, Tensor]:
     if len({(p.dtype, device_of(p.data)) for p in named.values()}) > 1:
         raise BadValue("parameters of two kinds", expected="one dtype, one device",
                        got=", ".join(f"{name} {describe(p)}" for name, p in named.items())[:200],
-                       fix="an optimiser for each kind")
+                       fix="an optimizer for each kind")
     return named

@@ -1,7 +1,7 @@
 """8 of 9 · optim: from gradients to the next parameters.
 
-    optimiser = Adam(params(model), lr=1e-3)
-    optimiser.step(grad(loss, params(model)))
+    optimizer = Adam(params(model), lr=1e-3)
+    optimizer.step(grad(loss, params(model)))
 
 Gradients come in the order (or under the names) of the parameters, and are left alone. A rule is written once, in
 place: NumPy runs it block by block, a GPU as one kernel.
@@ -41,7 +41,7 @@ class SGD:
         return _copies(v=self.v)
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state() of an optimiser of the same parameters: all is checked before anything is set."""
+        """Go on from a state() of an optimizer of the same parameters: all is checked before anything is set."""
         _load(state, v=self.v)
 
 
@@ -83,7 +83,7 @@ class Adam:
         return {"t": np.array(self.t), **_copies(m=self.m, v=self.v)}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state() of an optimiser of the same parameters: all is checked before anything is set."""
+        """Go on from a state() of an optimizer of the same parameters: all is checked before anything is set."""
         if "t" not in state or np.shape(state["t"]) != ():
             raise BadValue("not a state of Adam", expected="a number of steps t", got=sorted(state), fix="Adam.state()")
         _load({name: a for name, a in state.items() if name != "t"}, m=self.m, v=self.v)
@@ -124,7 +124,7 @@ def _copies(**moments: list[Array]) -> dict[str, np.ndarray]:
 def _load(state: dict[str, Any], **moments: list[Array]) -> None:
     places = {f"{name}.{i}": a for name, arrays in moments.items() for i, a in enumerate(arrays)}
     if state.keys() != places.keys():
-        raise BadValue("not a state of this optimiser", expected=", ".join(sorted(places)),
+        raise BadValue("not a state of this optimizer", expected=", ".join(sorted(places)),
                        got=", ".join(sorted(state)), fix="the state() of one with the same parameters")
     for name, a in places.items():
         if np.shape(state[name]) != a.shape or state[name].dtype != a.dtype:

@@ -1,5 +1,5 @@
 """train: one loop for every model."""
 from .loop import fit
-from .schedule import Phase, shared_out
+from .schedule import Phase, split_epochs
 
-__all__ = ["Phase", "fit", "shared_out"]
+__all__ = ["Phase", "fit", "split_epochs"]

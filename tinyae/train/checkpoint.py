@@ -38,7 +38,7 @@ def load(path: str | Path, limit: int) -> tuple[dict[str, Any], dict[str, np.nda
     try:
         size = os.stat(path).st_size
         if size > limit:
-            raise _bad(path, f"at most {limit:,} bytes, as this model and its optimiser need", f"{size:,} bytes")
+            raise _bad(path, f"at most {limit:,} bytes, as this model and its optimizer need", f"{size:,} bytes")
         content = path.read_bytes()
     except OSError as error:
         if isinstance(error, BadFile):

@@ -10,7 +10,7 @@ import numpy as np
 from .. import functions
 from ..backend import Array, to_host
 from ..data import batch
-from ..tensor import raw
+from ..tensor import data_of
 
 ROWS, PIXELS = 1000, 1_000_000      # images at a time; of large ones fewer, as a net makes many numbers of a pixel
 
@@ -29,7 +29,7 @@ def batches(images: Any, device: str = "cpu") -> Iterator[Array]:
 
 def over(f: Callable[[Array], Any], images: Any, device: str = "cpu") -> np.ndarray:
     """f(x) for all images x, put together again on the host: (n, ...)."""
-    return np.concatenate([to_host(raw(f(x))) for x in batches(images, device)])
+    return np.concatenate([to_host(data_of(f(x))) for x in batches(images, device)])
 
 
 def squared_error(reconstruct: Callable[[Array], Any], images: Any, device: str = "cpu") -> float:

@@ -24,16 +24,16 @@ from tqdm import tqdm
 from .. import __version__, files
 from ..backend import Array, device_of, freeze, generator, to_device, to_host
 from ..data import batch as rows_of
-from ..data import settle
+from ..data import to_device_if_it_fits
 from ..errors import BadValue
 from ..tensor import Tensor, grad
 from . import checkpoint, diagnose, history
 from .interrupt import Interrupt, Interrupted
 from .metrics import Ledger, losses_of
-from .schedule import Phase, Stage, check_whole, ends_of, parameters, shared_out, stages_of
+from .schedule import Phase, Stage, as_stages, check_whole, parameters, split_epochs, stage_ends
 from .state import Progress, put_back, take
 
-__all__ = ["Phase", "fit", "shared_out"]
+__all__ = ["Phase", "fit", "split_epochs"]
 
 SHUFFLE, NOISE, EVALUATION = 0, 1, 2    # streams: the generator of stream s in epoch e is default_rng([seed, s, e])
 READ_EVERY = 1.0                        # seconds between two reads of the losses
@@ -70,15 +70,15 @@ def fit(schedule: Sequence[Phase | Stage], data: tuple[Any, Any], *, epochs: int
 
 
 class _Run:
-    """One call of fit. `at`, the parameters and the optimisers are its state, and what a checkpoint holds."""
+    """One call of fit. `at`, the parameters and the optimizers are its state, and what a checkpoint holds."""
 
     def __init__(self, schedule: Any, data: Any, epochs: Any, batch_size: int, seed: int, out: Any, on_epoch: Any,
                  checkpoint_every: float, checkpoint_steps: int | None, report: Any):
         check_whole("seed", seed, 0)
         check_whole("batch_size", batch_size, 1)
         check_whole("checkpoint_steps", 1 if checkpoint_steps is None else checkpoint_steps, 1)
-        self.stages = stages_of(schedule)
-        self.ends = ends_of(epochs, len(self.stages))     # the epochs after which a stage is over
+        self.stages = as_stages(schedule)
+        self.ends = stage_ends(epochs, len(self.stages))     # the epochs after which a stage is over
         self.train, self.test = _images(data)
         if batch_size > len(self.train):
             raise BadValue("the batch is larger than the data", expected=f"at most {len(self.train)}, all of the data",
@@ -92,7 +92,7 @@ class _Run:
         self.steps = math.ceil(len(self.train) / batch_size)
         self.facts = {"seed": seed, "batch_size": batch_size, "training images": _fingerprint(self.train),
                       "test images": _fingerprint(self.test), "epochs of the earlier stages": self.ends[:-1]}
-        self.train, self.test = settle(self.train, self.device), settle(self.test, self.device)
+        self.train, self.test = (to_device_if_it_fits(images, self.device) for images in (self.train, self.test))
         self.at, self.ledger, self.asked = Progress(), Ledger({}), Interrupt()
         self.read_at = self.saved_at = perf_counter()
 
@@ -159,7 +159,7 @@ class _Run:
             gradients = grad(total, phase.params)
             if look and (bad := diagnose.first_bad(terms, total, gradients)):
                 return bad
-            phase.optimiser.step(gradients)
+            phase.optimizer.step(gradients)
             self.ledger.note(phase, len(index), terms)
         return None
 

@@ -1,6 +1,6 @@
 """schedule: who is trained on what, in which order.
 
-A phase is (losses, params, optimiser). A schedule is a list of stages that run in a row (layer-wise training); a
+A phase is (losses, params, optimizer). A schedule is a list of stages that run in a row (layer-wise training); a
 stage is a phase, or a tuple of phases that take turns on every batch (adversarial training).
 """
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Losses(Protocol):
     def __call__(self, batch: Array, rng: Any, /) -> dict[str, Tensor]: ...
 
 
-class Optimiser(Protocol):
-    """What a phase asks of its optimiser."""
+class Optimizer(Protocol):
+    """What a phase asks of its optimizer."""
 
     def step(self, grads: dict[str, Array], /) -> None: ...
     def state(self) -> dict[str, Any]: ...
@@ -31,21 +31,21 @@ class Optimiser(Protocol):
 
 
 class Phase(NamedTuple):
-    """One thing to minimise: losses, the params it may change, and the optimiser that was given these params.
+    """One thing to minimise: losses, the params it may change, and the optimizer that was given these params.
 
     A parameter that is not in params is frozen. name marks the phase's rows in the history.
     """
 
     losses: Losses
     params: dict[str, Tensor]
-    optimiser: Optimiser
+    optimizer: Optimizer
     name: str = ""
 
 
 Stage = tuple[Phase, ...]       # phases that take turns on every batch
 
 
-def stages_of(schedule: Any) -> list[Stage]:
+def as_stages(schedule: Any) -> list[Stage]:
     """The schedule as tuples of phases, each with a name that its stage has only once."""
     listed = isinstance(schedule, list | tuple) and not isinstance(schedule, Phase)
     stages = [entry if isinstance(entry, tuple) and not isinstance(entry, Phase) else (entry,)
@@ -64,7 +64,7 @@ def stages_of(schedule: Any) -> list[Stage]:
     return named
 
 
-def ends_of(epochs: Any, stages: int) -> list[int]:
+def stage_ends(epochs: Any, stages: int) -> list[int]:
     """The epochs, counted from the run's start, after which each stage is over."""
     counts = list(epochs) if isinstance(epochs, Sequence) else [epochs] * stages
     if len(counts) != stages:
@@ -75,10 +75,10 @@ def ends_of(epochs: Any, stages: int) -> list[int]:
     return list(accumulate(counts))
 
 
-def shared_out(epochs: int, shares: Sequence[float]) -> list[int]:
+def split_epochs(epochs: int, shares: Sequence[float]) -> list[int]:
     """Whole epochs for stages in a row that take these shares, whose sum is 1. Few epochs go to the first stages.
 
-    A learning rate that falls: for stages of rates 1, 0.3, 0.1, shared_out(10, (0.5, 0.3, 0.2)) is [5, 3, 2].
+    A learning rate that falls: for stages of rates 1, 0.3, 0.1, split_epochs(10, (0.5, 0.3, 0.2)) is [5, 3, 2].
     """
     ends = np.ceil(np.round(epochs * np.cumsum(shares), 6)).astype(int)         # 10 * (0.1 + 0.2) is 3.0000000000000004
     return [int(n) for n in np.diff(ends, prepend=0)]

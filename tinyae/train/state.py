@@ -1,6 +1,6 @@
 """progress: all that a run must remember to go on as if it had never stopped.
 
-Progress holds the numbers, the phases' parameters and optimisers hold the arrays. `take` makes a checkpoint's
+Progress holds the numbers, the phases' parameters and optimizers hold the arrays. `take` makes a checkpoint's
 content of both, `put_back` is its inverse. The shuffle of epoch e is drawn from (seed, e), so nobody has to
 remember it.
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backend import device_of, to_device, to_host
 from ..errors import BadFile
-from .schedule import Optimiser, Stage, parameters
+from .schedule import Optimizer, Stage, parameters
 
 Content = tuple[dict[str, Any], dict[str, np.ndarray]]      # of a checkpoint: (meta, arrays)
 
@@ -34,31 +34,31 @@ class Progress:
 def take(stages: list[Stage], progress: Progress, facts: dict[str, Any]) -> Content:
     """(meta, arrays), copies of everything. facts describe the run; put_back wants the same ones."""
     arrays = {f"param/{name}": np.array(to_host(p.data)) for name, p in parameters(stages).items()}
-    for place, optimiser in _optimisers(stages):
-        arrays |= {f"{place}/{name}": np.asarray(value) for name, value in optimiser.state().items()}
+    for place, optimizer in _optimizers(stages):
+        arrays |= {f"{place}/{name}": np.asarray(value) for name, value in optimizer.state().items()}
     return {"facts": facts, "progress": asdict(progress)}, arrays
 
 
 def put_back(content: Content, stages: list[Stage], facts: dict[str, Any], where: object) -> Progress:
-    """Set every parameter and optimiser to what `take` took. All is checked before anything is set."""
+    """Set every parameter and optimizer to what `take` took. All is checked before anything is set."""
     meta, arrays = content
     progress = _progress(meta, where)
     _same("what the run was started with", meta.get("facts"), facts, where)
-    _same("the arrays of this model and its optimisers", {name: _describe(a) for name, a in arrays.items()},
+    _same("the arrays of this model and its optimizers", {name: _describe(a) for name, a in arrays.items()},
           {name: _describe(a) for name, a in take(stages, progress, facts)[1].items()}, where)
     for name, p in parameters(stages).items():
         p.data = to_device(arrays[f"param/{name}"], device_of(p.data))
-    for place, optimiser in _optimisers(stages):
-        optimiser.load({name: arrays[f"{place}/{name}"] for name in optimiser.state()})
+    for place, optimizer in _optimizers(stages):
+        optimizer.load({name: arrays[f"{place}/{name}"] for name in optimizer.state()})
     return progress
 
 
-def _optimisers(stages: list[Stage]) -> list[tuple[str, Optimiser]]:
+def _optimizers(stages: list[Stage]) -> list[tuple[str, Optimizer]]:
     """Each with its place in the schedule: its first, as phases may share one."""
-    found: dict[int, tuple[str, Optimiser]] = {}
+    found: dict[int, tuple[str, Optimizer]] = {}
     for s, stage in enumerate(stages):
         for i, phase in enumerate(stage):
-            found.setdefault(id(phase.optimiser), (f"optimiser/{s}.{i}", phase.optimiser))
+            found.setdefault(id(phase.optimizer), (f"optimizer/{s}.{i}", phase.optimizer))
     return list(found.values())
 
 

@@ -37,10 +37,10 @@ def trained_kl(steps: int = 400) -> float:
     patterns = np.repeat(np.eye(4), 4, axis=1)                      # (4, 16): one quarter white
     vae = VAE(16, hidden=(16,), latent=2, activation="tanh", dtype=np.float64, rng=np.random.default_rng(0))
     own, rng = params(vae), np.random.default_rng(1)
-    optimiser = Adam(own, lr=1e-2)
+    optimizer = Adam(own, lr=1e-2)
     for _ in range(steps):
         terms = vae.losses(np.repeat(patterns, 4, axis=0), rng)
-        optimiser.step(grad(terms["reconstruction"] + terms["kl"], own))
+        optimizer.step(grad(terms["reconstruction"] + terms["kl"], own))
     return float(vae.losses(patterns, rng)["kl"])
 
 

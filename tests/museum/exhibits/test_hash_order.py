@@ -2,7 +2,7 @@
 
 DeZero's layers keep the names of their parameters in a set. Python salts the hashes of strings anew in every
 process, so the order of a set of names is different from run to run: anything that goes by position, such as
-a seed that is used up parameter by parameter, a gradient list or an optimiser's state in a file, meets
+a seed that is used up parameter by parameter, a gradient list or an optimizer's state in a file, meets
 another parameter each time.
 """
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The discriminator of an adversarial autoencoder learns to tell codes from draws of the prior. Its loss is made of codes,
 and so has a gradient for the encoder: one that makes the codes easier to tell, against all that the encoder learns in
 its own turn. The codes have to enter as numbers, without their past. In PyTorch that is a `detach()`, easily left out,
-and nothing says so when an optimiser for all parameters then takes the step.
+and nothing says so when an optimizer for all parameters then takes the step.
 """
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A learning rate of -0.001
 
-One character, and the optimiser climbs: the loss grows, slowly with Adam, whose steps have one size, so that
+One character, and the optimizer climbs: the loss grows, slowly with Adam, whose steps have one size, so that
 it can be taken for a hard problem. It stands in public notes on a well-known chapter about autoencoders.
 PyTorch refuses a negative rate, to the surprise of those who had used one to train a discriminator upwards.
 """
@@ -23,9 +23,9 @@ SOURCES = {
 
 
 def wrong(params: Any, lr: float = 1e-3) -> Adam:
-    optimiser = Adam(params)
-    optimiser.lr = lr               # whatever it is
-    return optimiser
+    optimizer = Adam(params)
+    optimizer.lr = lr               # whatever it is
+    return optimizer
 
 
 def right(params: Any, lr: float = 1e-3) -> Adam:
@@ -37,9 +37,9 @@ def right(params: Any, lr: float = 1e-3) -> Adam:
 def after_100_steps(lr: float) -> float:
     """w^2 after 100 steps from w = 1."""
     w = Tensor(np.ones(1))
-    optimiser = wrong([w], lr)
+    optimizer = wrong([w], lr)
     for _ in range(100):
-        optimiser.step(grad(ops.sum(w * w), [w]))
+        optimizer.step(grad(ops.sum(w * w), [w]))
     return w.item() ** 2
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import tinyae
 from tinyae import Tensor
-from tinyae.tensor import raw
+from tinyae.tensor import data_of
 
 from ..workshop import replace
 
@@ -29,7 +29,7 @@ def wrong(y: Tensor, wrt: list[Tensor]) -> list[Any]:
 
     def walk(t: Tensor) -> None:
         for a, vjp in zip(t.args, t.op.vjps, strict=True):
-            grads[a] = grads.get(a, 0) + vjp(grads[t], t.data, *map(raw, t.args))
+            grads[a] = grads.get(a, 0) + vjp(grads[t], t.data, *map(data_of, t.args))
         for a in t.args:
             if a.op is not None:
                 walk(a)             # now, although another child of a may still owe it a part
@@ -43,7 +43,7 @@ def right(y: Tensor, wrt: list[Tensor]) -> list[Any]:
     for t in reversed(tinyae.tensor.tape(y)):       # newest first: all children of t have been before it
         if t.op is not None:
             for a, vjp in zip(t.args, t.op.vjps, strict=True):
-                grads[a] = grads.get(a, 0) + vjp(grads[t], t.data, *map(raw, t.args))
+                grads[a] = grads.get(a, 0) + vjp(grads[t], t.data, *map(data_of, t.args))
     return [grads[w] for w in wrt]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tinyae import Tensor
-from tinyae.tensor import raw, tape
+from tinyae.tensor import data_of, tape
 
 SOURCES = {
     "micrograd, issue 53, with these numbers": "https://github.com/karpathy/micrograd/issues/53",
@@ -28,7 +28,7 @@ def wrong(y: Tensor) -> None:
     y.grad = np.ones_like(y.data)
     for t in reversed(past):
         for a, vjp in zip(t.args, t.op.vjps if t.op else (), strict=True):
-            a.grad = a.grad + vjp(t.grad, t.data, *map(raw, t.args))        # of interior values, too
+            a.grad = a.grad + vjp(t.grad, t.data, *map(data_of, t.args))        # of interior values, too
 
 
 def right(y: Tensor) -> None:
@@ -38,7 +38,7 @@ def right(y: Tensor) -> None:
     y.grad = np.ones_like(y.data)
     for t in reversed(past):
         for a, vjp in zip(t.args, t.op.vjps if t.op else (), strict=True):
-            a.grad = a.grad + vjp(t.grad, t.data, *map(raw, t.args))
+            a.grad = a.grad + vjp(t.grad, t.data, *map(data_of, t.args))
 
 
 def after_two(backward: Callable) -> float:

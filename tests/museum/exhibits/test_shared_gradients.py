@@ -23,17 +23,17 @@ SOURCES = {
 }
 
 
-def wrong(optimiser: SGD, grads: list[Any]) -> None:
-    for p, g in zip(optimiser.params.values(), grads, strict=True):
-        g += optimiser.l2 * p.data                      # b's gradient is this array, too
-    for p, g in zip(optimiser.params.values(), grads, strict=True):
-        p.data = p.data - optimiser.lr * g
+def wrong(optimizer: SGD, grads: list[Any]) -> None:
+    for p, g in zip(optimizer.params.values(), grads, strict=True):
+        g += optimizer.l2 * p.data                      # b's gradient is this array, too
+    for p, g in zip(optimizer.params.values(), grads, strict=True):
+        p.data = p.data - optimizer.lr * g
 
 
-def right(optimiser: SGD, grads: list[Any]) -> None:
-    for p, g in zip(optimiser.params.values(), grads, strict=True):
-        g = g + optimiser.l2 * p.data                   # a new array
-        p.data = p.data - optimiser.lr * g
+def right(optimizer: SGD, grads: list[Any]) -> None:
+    for p, g in zip(optimizer.params.values(), grads, strict=True):
+        g = g + optimizer.l2 * p.data                   # a new array
+        p.data = p.data - optimizer.lr * g
 
 
 def steps(step: Any, shared: bool) -> list[float]:

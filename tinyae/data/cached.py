@@ -1,4 +1,4 @@
-"""data · drawn: images that are drawn here are drawn once and kept."""
+"""data · cached: images that are drawn here are drawn once and kept."""
 from __future__ import annotations
 
 import io
