@@ -21,10 +21,10 @@ from typing import Any
 import conditions
 import tables
 from libraries import tinyae as library
-from techniques import forward_of
 from workloads import WORKLOADS
 
-from tinyae import conv, ops, optim
+from tinyae import conv, fused, ops, optim
+from tinyae.guards import Each
 
 ROUNDS, SECONDS = 9, 0.3
 KINDS = {"products": {"affine", "matmul"}, "convolutions": {name for name in conv.ROWS if name.startswith("conv")},
@@ -57,11 +57,12 @@ class Clocks:
 def watch() -> Clocks:
     """Clocks before every row and before Adam's step, from now on."""
     clocks = Clocks()
-    rows = ops.ROWS | {name: row for name, row in vars(conv).items() if hasattr(row, "vjps")}
-    for name, row in rows.items():
-        forward_of(row, clocks.timed(name, row.forward))
-        row.vjps = tuple(vjp and clocks.timed(name, vjp) for vjp in row.vjps)
-        row.each = row.each and clocks.timed(name, row.each)
+    for name, row in (ops.ROWS | fused.ROWS | conv.ROWS).items():
+        row.forward = clocks.timed(name, row.forward)
+        if isinstance(row.vjps, Each):
+            row.vjps = Each(clocks.timed(name, row.vjps.each))
+        else:
+            row.vjps = tuple(vjp and clocks.timed(name, vjp) for vjp in row.vjps)
     optim.Adam.step = clocks.timed("Adam", optim.Adam.step)     # type: ignore[method-assign]
     return clocks
 

@@ -40,9 +40,9 @@ def give_memory_back() -> None:
 
 
 def product_then_bias() -> None:
-    from tinyae import ops
+    from tinyae import fused
 
-    ops.affine = lambda x, W, b: x @ W + b
+    fused.affine = lambda x, W, b: x @ W + b
 
 
 def losses_of_rows() -> None:
@@ -58,20 +58,20 @@ def losses_of_rows() -> None:
 
 
 def fresh_arrays() -> None:
-    from tinyae import ops
+    from tinyae import fused, ops
 
-    forward_of(ops.sigmoid, lambda x: np.maximum(np.exp(-np.abs(x)), x >= 0) / (1 + np.exp(-np.abs(x))))
-    forward_of(ops.softplus, lambda x: np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0))
-    forward_of(ops.elu, lambda x: np.expm1(np.minimum(x, 0)) + np.maximum(x, 0))
-    forward_of(ops.bce, lambda logits, x: (ops.softplus(logits) - logits * x).sum(1))
-    ops._bce_slope = lambda g, x, y: g * (ops.sigmoid(x) - y)
+    ops.sigmoid.forward = lambda x: np.maximum(np.exp(-np.abs(x)), x >= 0) / (1 + np.exp(-np.abs(x)))
+    ops.softplus.forward = lambda x: np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)
+    ops.elu.forward = lambda x: np.expm1(np.minimum(x, 0)) + np.maximum(x, 0)
+    fused.bce.forward = lambda logits, x: (ops.softplus(logits) - logits * x).sum(1)
+    fused._bce_vjp = lambda g, x, y: g * (ops.sigmoid(x) - y)
 
 
 def sum_of_rows() -> None:
     from tinyae import tensor
 
     fast = tensor.sum_to.forward
-    forward_of(tensor.sum_to, lambda x, shape: x.sum(0) if x.ndim == 2 and shape == x.shape[1:] else fast(x, shape))
+    tensor.sum_to.forward = lambda x, shape: x.sum(0) if x.ndim == 2 and shape == x.shape[1:] else fast(x, shape)
 
 
 def tensor_by_tensor() -> None:
@@ -104,9 +104,9 @@ def all_at_once() -> None:
 
 
 def as_it_falls() -> None:
-    from tinyae import ops
+    from tinyae import fused
 
-    ops._turned = lambda W, x, g: x.mT @ g
+    fused._product_in_layout_of = lambda W, x, g: x.mT @ g
 
 
 def unguarded() -> None:
@@ -127,11 +127,6 @@ TWINS: dict[str, Callable[[], None]] = {
     "a tied weight's gradients lie in memory as it does": as_it_falls,
     "a price: targets outside [0, 1] are refused": unguarded,
 }
-
-
-def forward_of(row: Any, plain: Callable) -> None:
-    """Give a row another forward: a variable of its closure."""
-    row.__closure__[row.__code__.co_freevars.index("forward")].cell_contents = plain
 
 
 def without(name: str, workload: str) -> race.Step:

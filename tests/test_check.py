@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support import refused
 
-from tinyae import Tensor, functions, layers, models, op, ops
+from tinyae import Tensor, functions, fused, layers, models, op, ops
 from tinyae.check import __main__, table
 from tinyae.check.cases import CASES, case, refit, subjects
 from tinyae.check.properties import PROPERTIES
@@ -23,7 +23,7 @@ LINEAR = {"add", "sub", "mul", "div", "matmul", "where", "neg", "sum", "mean", "
 def test_everything_with_a_gradient_has_a_case():
     assert subjects().keys() == CASES.keys()
     assert all(CASES.values())
-    assert subjects().keys() >= {*ops.ROWS, "softmax", "gaussian_kl", "Dense", *models.MODELS}
+    assert subjects().keys() >= {*ops.ROWS, *fused.ROWS, "softmax", "gaussian_kl", "Dense", *models.MODELS}
 
 
 @pytest.mark.parametrize("name", CASES)

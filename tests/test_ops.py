@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from support import refused
 
-from tinyae import Tensor, grad, ops
+from tinyae import Tensor, fused, grad, ops
 from tinyae.check.cases import CASES, between, distinct
 from tinyae.check.properties import Point, second_order
-from tinyae.errors import BadType, BadValue
+from tinyae.errors import BadIndex, BadType, BadValue
 
 
-@pytest.mark.parametrize("name", ops.ROWS)
+@pytest.mark.parametrize("name", ops.ROWS | fused.ROWS)
 def test_second_order_on_a_gpu(name, gpu, seed):
     one = CASES[name][0]
     point = Point(name, one.f, one.args(np.random.default_rng(seed)), one.core, gpu.name, seed)
@@ -93,7 +93,8 @@ def test_a_setting_of_numpy_s_own_kind_does_not_decide_about_the_dtype():
 
 def test_of_no_columns_no_mean():
     x = Tensor(np.ones((3, 0)))
-    assert ops.log_mean_sigmoids(x).shape == (2, 0) and grad(ops.sum(ops.log_mean_sigmoids(x)), [x])[0].shape == (3, 0)
+    z = fused.log_mean_sigmoids(x)
+    assert z.shape == (2, 0) and grad(ops.sum(z), [x])[0].shape == (3, 0)
 
 
 @pytest.mark.parametrize("call, kind, words", [
@@ -104,13 +105,28 @@ def test_of_no_columns_no_mean():
     (lambda t: ops.reshape(t, shape=(5,)), BadValue, "shape=(5,)"),
     (lambda t: ops.sum(t, axis=7), BadValue, "axis=7"),
     (lambda t: t + np.ones(7), BadValue, "(7,)"),
-    (lambda t: ops.clip(t, 0, 1), BadType, "by position"),
-    (lambda t: ops.sse(t[0], t), BadValue, "sse compares equal shapes only"),
-    (lambda t: ops.bce(t, t.data[0]), BadValue, "(3, 3) float64 and (3,) float64"),
-    (lambda t: ops.kl(t, 0.0), BadType, "kl takes arrays"),
+    (lambda t: ops.clip(t, 0, 1, 2), BadType, "clip(x, low, high)"),
+    (lambda t: ops.sum(t, 0, axis=1), BadType, "2 by position and axis by name"),
+    (lambda t: ops.clip(t), BadValue, "low, high, or both"),
+    (lambda t: ops.clip(t, low=t), BadType, "ops.maximum(x, low)"),
+    (lambda t: ops.clip(t, t, 1), BadType, "ops.maximum(x, low)"),
+    (lambda t: ops.leaky_relu(t, slope=np.ones(3)), BadType, "a number as slope"),
+    (lambda t: ops.sum(t, dim=0), BadType, "sum has no setting dim"),
+    (lambda t: t[t], BadType, "a setting, which has no gradient"),
+    (lambda t: t[3], BadIndex, "out of bounds"),
+    (lambda t: t["a"], BadIndex, "slices"),
+    (lambda t: ops.crop(t, width=-1), BadValue, "whole number >= 0"),
+    (lambda t: ops.crop(t, width=2), BadValue, "that fit into (3, 3)"),
+    (lambda t: ops.pad(t, width=0.5), BadValue, "whole number >= 0"),
+    (lambda t: ops.concatenate(t, t, axis=None), BadValue, "needs an axis"),
+    (lambda t: ops.mean(t[:0]), BadValue, "mean of nothing"),
+    (lambda t: ops.max(t[:, :0], axis=1), BadValue, "max of nothing"),
+    (lambda t: fused.sse(t[0], t), BadValue, "sse compares equal shapes only"),
+    (lambda t: fused.bce(t, t.data[0]), BadValue, "(3, 3) float64 and (3,) float64"),
+    (lambda t: fused.kl(t, 0.0), BadType, "kl takes arrays"),
     (lambda t: ops.elu(t, alpha=-0.5), BadValue, "alpha >= 0"),
-    (lambda t: ops.sse(t, np.float64(0.5)), BadType, "got:      float 0.5"),
-    (lambda t: ops.where(t > 0, t), BadType, "2 positional arguments")])
+    (lambda t: fused.sse(t, np.float64(0.5)), BadType, "got:      float 0.5"),
+    (lambda t: ops.where(t > 0, t), BadType, "2 by position")])
 def test_rows_refuse_what_they_cannot_do(call, kind, words):
     with refused(kind, words):
         call(Tensor(np.ones((3, 3))))

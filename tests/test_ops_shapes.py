@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinyae import Tensor, grad, gradcheck, ops
+from tinyae import Tensor, fused, grad, gradcheck, ops
 from tinyae.check.cases import CASES, between, distinct, fraction, nonzero, normal, positive
 from tinyae.tensor import data_of
 
+ROWS = ops.ROWS | fused.ROWS
 FEWER = settings(max_examples=max(settings().max_examples // 3, 5))       # a check to second order takes its time
 
 ONE = {"neg", "abs", "sqrt", "square", "exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus",
@@ -32,7 +33,7 @@ full_shapes = hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=3)
 @st.composite
 def calls(draw, name):
     """A function of arrays by this row, and the shapes of its arguments."""
-    row, given_settings = ops.ROWS[name], SETTINGS.get(name, {})
+    row, given_settings = ROWS[name], SETTINGS.get(name, {})
     if name in ONE:
         if name == "cast":
             return lambda x: ops.cast(ops.cast(x, dtype=np.float64), dtype=x.dtype), [draw(shapes)]
@@ -109,7 +110,7 @@ def movements(draw, name, row):
     return case.f, [x.shape for x in case.args(np.random.default_rng(0))]
 
 
-@pytest.mark.parametrize("name", ops.ROWS)
+@pytest.mark.parametrize("name", ROWS)
 def test_gradients_to_second_order_at_any_shape(name):
     @FEWER
     @given(st.data(), st.integers(0, 2**32 - 1))
@@ -130,7 +131,7 @@ numbers = st.one_of(st.floats(-4, 4, width=32), st.sampled_from([0.0, -0.0, 1e-4
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", ops.ROWS)
+@pytest.mark.parametrize("name", ROWS)
 def test_any_layout_and_magnitude(name, dtype):
     """Values, gradients and second gradients do not depend on the layout; arrays and Tensors agree bit for bit."""
     @given(st.data())

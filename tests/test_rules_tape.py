@@ -226,7 +226,7 @@ def test_any_graph_against_forward_mode(program):
                        "mul": (u * v, [a * v + u * b for a, b in zip(du, dv, strict=True)])}[name])
     value, slopes = values[-1]
     assume(all(abs(n) < 2 ** 50 for v, dv in values for n in (v, *dv)))         # exact in float64
-    assert float(tensors[-1]) == value
+    assert tensors[-1].item() == value
     assert list(map(float, grad(tensors[-1], tensors[:3], unused="zero"))) == slopes
 
 

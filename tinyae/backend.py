@@ -1,28 +1,38 @@
-"""1 of 9 · backend: where arrays live.
+"""backend: where arrays live.
 
-An array is a numpy.ndarray (device "cpu") or a cupy.ndarray (device "cuda"). Everything else in this library calls
-np.exp(x) and lets NumPy's dispatch protocols (NEP 13, NEP 18) hand a CuPy array to CuPy. What those protocols cannot
-do stands here, and only this file names CuPy: choosing a device, moving arrays, random numbers, waiting for the GPU.
+An array is a numpy.ndarray (device "cpu") or a cupy.ndarray (device "cuda"). The rest of the library calls np.exp(x),
+and NumPy hands a CuPy array to CuPy (its dispatch protocols, NEP 13 and NEP 18). Those protocols do not cover choosing
+a device, moving arrays, drawing random numbers and waiting for the GPU. These stand here; no other file names CuPy.
 """
 from __future__ import annotations
 
 import os
 import warnings
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .errors import BadType, BadValue
 
-Array = Any    # numpy.ndarray or cupy.ndarray; a Union would need CuPy installed
+Array = Any     # numpy.ndarray or cupy.ndarray; a Union would need CuPy installed
+Value = Any     # a Tensor or an Array; what is computed from a Tensor is a Tensor
+Rng = Any       # anything with the methods standard_normal(shape, dtype) and random(shape, dtype)
+Axis = Any      # None, an int, or several ints
 DEVICES = ("cpu", "cuda", "auto")
 
-# A step frees the arrays that the next one needs again. glibc gives such memory back to the system each time, and each
-# time the step pays a page fault for every 4 KiB of it: up to two thirds of its time. Freeing one block of just below
-# 32 MiB raises the bounds (mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD), so that up to 62 MiB are kept. Elsewhere
-# it does nothing. TINYAE_KEEP_MEMORY=0 switches it off.
-if os.environ.get("TINYAE_KEEP_MEMORY") != "0":
-    np.empty(31 << 20, np.uint8)
+
+@lru_cache(maxsize=1)
+def keep_memory() -> None:
+    """Let the C library keep freed memory for the next training step, instead of returning it to the system.
+
+    A step frees the arrays that the next step needs again. By default glibc returns them to the system, and then the
+    next step pays a page fault for every 4 KiB: up to two thirds of its time. Freeing one block of just below 32 MiB
+    raises glibc's thresholds (mallopt(3): M_MMAP_THRESHOLD, M_TRIM_THRESHOLD), so that it keeps up to 62 MiB. The block
+    is never touched, so it costs no memory. Other C libraries ignore this. TINYAE_KEEP_MEMORY=0 switches it off.
+    """
+    if os.environ.get("TINYAE_KEEP_MEMORY") != "0":
+        np.empty(31 << 20, np.uint8)
 
 
 def device(name: str) -> str:
@@ -42,7 +52,7 @@ def device(name: str) -> str:
 
 
 def gpu() -> Any:
-    """CuPy, imported at the first call (0.4 s) and only where a GPU is asked for."""
+    """CuPy. It takes 0.4 s to import, so it is imported at the first call, when a GPU is asked for."""
     wanted = 'CuPy and a GPU for device="cuda"'
     try:
         import cupy
@@ -57,18 +67,32 @@ def gpu() -> Any:
 
 
 def is_array(x: object) -> bool:
-    return isinstance(x, np.ndarray) or hasattr(type(x), "__cuda_array_interface__")
+    return isinstance(x, np.ndarray) or _on_cuda(type(x))       # type: ignore[arg-type]
 
 
 def device_of(x: Array) -> str:
-    """"cuda" for a device array, else "cpu"."""
-    return "cuda" if hasattr(type(x), "__cuda_array_interface__") else "cpu"
+    """"cuda" for a CuPy array, else "cpu"."""
+    return "cuda" if _on_cuda(type(x)) else "cpu"               # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=256)
+def _on_cuda(kind: type) -> bool:
+    # PyTorch's tensors have the first of the two, also on a CPU, but do not take part in NumPy's dispatch.
+    return hasattr(kind, "__cuda_array_interface__") and hasattr(kind, "__array_function__")
+
+
+def describe(x: Any) -> str:
+    """A value in a sentence: shape, dtype and device of an array or Tensor, type and value of anything else."""
+    x = x if is_array(x) or isinstance(x, np.generic) else getattr(x, "data", x)
+    if not is_array(x):
+        return f"{type(x).__name__} {x!r:.60}"
+    return f"{x.shape} {x.dtype}" + (" on cuda" if device_of(x) == "cuda" else "")
 
 
 def to_device(x: Array, device: str) -> Array:
-    """x as an array on "cpu" or "cuda"; itself if it is there already.
+    """x as an array on "cpu" or "cuda"; x itself if it is there already.
 
-    Nobody waits on the way to the GPU: CuPy copies x to memory that the GPU reads while the host goes on.
+    The host does not wait for an upload: CuPy copies x to pinned memory, which the GPU reads while the host goes on.
     """
     if device == "cpu":
         return to_host(x)
@@ -76,26 +100,26 @@ def to_device(x: Array, device: str) -> Array:
 
 
 def to_host(x: Array) -> np.ndarray:
-    """x as a NumPy array. From the GPU this waits for every kernel before it."""
+    """x as a NumPy array. A download waits for every kernel that was launched before it."""
     return x.get() if device_of(x) == "cuda" else np.asarray(x)
 
 
 def free_memory() -> int:
-    """Bytes of the GPU's memory that nobody has taken."""
+    """Free GPU memory in bytes."""
     return gpu().cuda.Device().mem_info[0]
 
 
 def synchronize(device: str) -> None:
-    """Wait until the device has done all that was asked of it. A timer that does not wait measures the asking."""
+    """Wait until the device has finished. Without this, a timer on a GPU measures only the launches."""
     if device == "cuda":
         gpu().cuda.Device().synchronize()
 
 
 def generator(seed: Any, device: str = "cpu") -> Any:
-    """A random generator that draws on the device. The two devices' streams differ, also for one seed."""
+    """A random generator that draws on the device. From one seed, the two devices draw different numbers."""
     if device == "cpu":
         return np.random.default_rng(seed)
-    words = np.random.SeedSequence(seed).generate_state(2)      # CuPy takes one integer, NumPy also lists of them
+    words = np.random.SeedSequence(seed).generate_state(2)      # NumPy takes lists of integers, CuPy one integer
     return gpu().random.default_rng(int(words[0]) << 32 | int(words[1]))
 
 
@@ -110,10 +134,10 @@ def uniform(rng: Any, like: Any) -> Array:
 
 
 def _draw(rng: Any, method: str, like: Any) -> Array:
-    # Only two methods are asked of an rng, so that a test can replay noise it has recorded. A host generator
-    # also serves a device array: its numbers are uploaded, which makes both devices see the same noise.
+    # An rng needs only these two methods, so that a test can replay recorded noise. A host generator also serves a
+    # device array: its numbers are uploaded, and both devices see the same noise.
     if not hasattr(rng, method):
-        raise BadType("no random numbers to be had", expected="a generator, np.random.default_rng(seed)",
+        raise BadType("rng must be a random generator", expected="np.random.default_rng(seed), say",
                       got=f"rng={rng!r}", fix="rng=np.random.default_rng(0)")
     like = like if is_array(like) else like.data                         # a Tensor's array
     wide = np.float64 if like.dtype == np.float64 else np.float32        # generators draw no float16
@@ -122,28 +146,38 @@ def _draw(rng: Any, method: str, like: Any) -> Array:
 
 
 def add_at(z: Array, key: Any, g: Array) -> None:
-    """z[key] += g, in place; where the integers in key name a place twice, both count."""
-    # np.add.at does not dispatch on a key that is a list or a tuple; CuPy's own takes any.
+    """z[key] += g, in place; if the integers in key name a place twice, both are added."""
+    # np.add.at does not dispatch when key is a list or a tuple; CuPy's own takes any key.
     (np if device_of(z) == "cpu" else gpu()).add.at(z, key, g)
 
 
 def windows(x: Array, size: tuple[int, int], stride: int) -> Array:
     """x (n, h, w, c) -> (n, u, v, a, b, c): the window of size (a, b) at every stride-th row and column.
 
-    A view, which shares its numbers with x and must not be written into.
+    A read-only view, which shares its numbers with x.
     """
     (n, h, w, c), (a, b) = x.shape, size
     shape = (n, (h - a) // stride + 1, (w - b) // stride + 1, a, b, c)
     images, rows, columns, channels = x.strides
     strides = (images, rows * stride, columns * stride, rows, columns, channels)
-    # as_strided does not dispatch, and CuPy's knows no read-only views.
+    # as_strided does not dispatch, and CuPy has no read-only views.
     as_strided = (np if device_of(x) == "cpu" else gpu()).lib.stride_tricks.as_strided
     return freeze(as_strided(x, shape, strides))
 
 
+def ones(n: int, like: Array) -> Array:
+    """n ones of like's dtype and device, which are kept and not to be handed on: making them costs a GPU a launch."""
+    return (_kept_ones if n <= 1 << 16 else _kept_ones.__wrapped__)(n, like.dtype, device_of(like))
+
+
+@lru_cache(maxsize=64)
+def _kept_ones(n: int, dtype: np.dtype, device: str) -> Array:
+    return freeze((np if device == "cpu" else gpu()).ones(n, dtype))
+
+
 def frozen(x: Array) -> Array:
-    """x itself if nobody can write into it any more, else a read-only copy. CuPy has no such flag: x itself."""
-    base = x
+    """x itself if it can no longer be written into, else a read-only copy. CuPy has no such flag: x itself."""
+    base = x        # a read-only view of a writable array can still change: follow .base to the owner of the memory
     while isinstance(base, np.ndarray) and not base.flags.writeable:
         base = base.base
     if base is None or isinstance(base, bytes) or device_of(x) == "cuda":
@@ -152,7 +186,7 @@ def frozen(x: Array) -> Array:
 
 
 def freeze(x: Array) -> Array:
-    """x, read-only from now on: for an array that the caller has just made and shares with nobody."""
+    """x, read-only from now on: for an array that the caller has just made."""
     if isinstance(x, np.ndarray):
         x.flags.writeable = False
     return x

@@ -1,29 +1,37 @@
-"""0 of 9 · errors: what was expected, what came, and what to do about it.
+"""errors: what was expected, what came instead, and how to fix it.
 
-Everything this library refuses, it refuses in the same three lines. The classes are also the built-in ones that
-Python programmers expect (`except ValueError` works), and the command lines turn a Refusal into exit status 2
-without a traceback: a Refusal is the user's to mend, any other exception is ours.
+The library refuses everything in the same three lines. Each class is also the built-in exception that a Python
+programmer expects, so `except ValueError` works. A Refusal is for the user to mend, and command lines turn it into exit
+status 2 without a traceback; any other exception is a bug of the library.
 """
 from __future__ import annotations
 
 
 class Refusal(Exception):
-    """`what` happened, in one line; then expected / got / fix, each one sentence or a line of code."""
+    """`what` must hold, or went wrong, in one line; then expected / got / fix, each a sentence or a line of code."""
 
     def __init__(self, what: str, *, expected: object, got: object, fix: str):
         self.what, self.expected, self.got, self.fix = what, expected, got, fix
         super().__init__(f"{what}\n  expected: {expected}\n  got:      {got}\n  fix:      {fix}")
 
-    def __str__(self) -> str:    # OSError would print its errno instead
+    def __str__(self) -> str:    # of OSError it would print the errno
         return str(self.args[0])
 
 
 class BadValue(Refusal, ValueError):
-    """A number, a shape, a dtype or a setting outside what the call can take."""
+    """A number, shape, dtype or setting that the call cannot take."""
 
 
 class BadType(Refusal, TypeError):
-    """A thing of the wrong kind: an array where a Tensor is wanted, a Tensor where NumPy would lose its gradient."""
+    """An object of the wrong kind: an array where a Tensor is wanted, a Tensor where NumPy would lose its gradient."""
+
+
+class BadIndex(Refusal, IndexError):
+    """An index outside its axis."""
+
+
+class BadName(Refusal, AttributeError):
+    """An attribute or method that a Tensor does not have."""
 
 
 class BadFile(Refusal, OSError):

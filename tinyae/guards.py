@@ -1,61 +1,339 @@
-"""2 of 9 · guards: what a tape takes in.
+"""guards: what may enter a Tensor, a row or grad; everything else is refused with a reason and a fix.
 
-One float dtype and one device per tape; Python numbers, NumPy scalars, lists and masks adapt to it, other arrays are
-refused with the cast to write. What has been taken in, nobody can change from outside.
+A tape has one float dtype and one device. Python numbers, NumPy scalars, lists and masks adapt to it; other arrays are
+refused with the cast to write. Data that has been taken in can no longer be changed from outside. tensor.py can be read
+without this file, and refusals.py holds its sentences.
 """
 from __future__ import annotations
 
-from typing import Any
+from array import array
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import refusals
-from .backend import Array, device_of, freeze, frozen, is_array, to_device
+from .backend import Array, Axis, Value, device_of, freeze, frozen, is_array, to_device
+from .errors import Refusal
 
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+NUMBERS = (bool, float, int, np.bool_, np.integer, np.floating)
+
+
+# ---- Tensor(data) and t.data = new
 
 def leaf_data(data: Any) -> Array:
-    """The array that Tensor(data) keeps: numbers and lists as float32, a float array as it is, read-only."""
+    """The array of Tensor(data): numbers and lists become float32; a float array is kept as it is, read-only."""
+    if isinstance(data, Guarded):
+        raise refusals.already_a_tensor(data)
     if is_array(data) or isinstance(data, np.generic):
         x = data if is_array(data) else np.asarray(data)
     else:
-        x = np.array(data)                      # a list of Tensors ends in Tensor.__array__'s sentence
+        x = np.array(data)                      # a list of Tensors ends in Guarded.__array__, which refuses it
         x = x.astype(np.float32) if x.dtype.kind in "iuf" else x
     if x.dtype.kind != "f" or not x.dtype.isnative or isinstance(x, np.ma.MaskedArray | np.matrix):
         raise refusals.not_float(x)
     return frozen(np.asarray(x) if isinstance(x, np.ndarray) else x)
 
 
-def constant(name: str, i: int, a: Any, like: Array, cast: bool) -> Any:
-    """Argument i of the row `name`, which is no Tensor, beside one whose data is `like`.
+def new_data(t: Any, new: Any) -> Array:
+    """The array of t.data = new: t is a leaf, and new has t's shape, dtype and device."""
+    old, new = t._data, np.asarray(new) if isinstance(new, np.generic) else new
+    if t.op is not None:
+        raise refusals.not_a_leaf(t, "given new data")
+    if not is_array(new) or (new.shape, new.dtype, device_of(new)) != (old.shape, old.dtype, device_of(old)):
+        raise refusals.misfit(new, old)
+    return frozen(new)
+
+
+# ---- a call of a row
+
+def run(row: Any, args: tuple, settings: dict[str, Any], parents: list) -> tuple[Array, tuple, dict[str, Any]]:
+    """(z, args, settings): forward's result for what may enter beside the Tensors `parents`, all as the row sees it."""
+    if settings:
+        settings = {name: frozen_setting(row, name, value) for name, value in settings.items()}
+    vjps, like = row.vjps, parents[0]._data
+    dtype, kind, Tensor = like.dtype, type(like), type(parents[0])
+    arrays: list[Any] = []
+    for i, a in enumerate(args):
+        if type(a) is Tensor:
+            x = a._data
+            if vjps[i] is None:
+                raise refusals.no_gradient(row.__name__, i, a)
+            # `is` first: one dtype is mostly the same object, and comparing dtypes takes ten times as long.
+            if type(x) is not kind or (x.dtype is not dtype and x.dtype != dtype):
+                raise refusals.mixed(row.__name__, i, x, like)
+        elif type(a) is float:
+            x = a
+        else:
+            x = constant(row.__name__, i, a, like, cast=vjps[i] is not None)
+            if x is not a:
+                args = (*args[:i], x, *args[i + 1:])
+        arrays.append(x)
+    try:
+        z = row.forward(*arrays, **settings)
+    except Refusal:
+        raise
+    except (ValueError, TypeError) as error:
+        names = setting_names(row.forward, len(vjps)) if not isinstance(vjps, Each) else []
+        raise refusals.no_fit(row, names, arrays, settings, error) from error
+    if not is_array(z) and not isinstance(z, np.generic):
+        raise refusals.not_an_array(row.__name__, z)
+    if z.dtype is not dtype and z.dtype != dtype and "dtype" not in settings:       # only the row cast has dtype
+        raise refusals.changed_dtype(row.__name__, z, dtype)
+    if type(z) is not kind:
+        z = np.asarray(z)                       # NumPy turns 0-d results into scalars
+    return freeze(z), args, settings
+
+
+def constant(row: str, i: int, a: Any, like: Array, cast: bool) -> Any:
+    """Argument i of the row, which is no Tensor, as the row takes it beside a Tensor whose data is `like`.
 
     Numbers stay Python numbers, which adapt to any dtype. An argument without a gradient, such as a mask, is not cast.
     """
     if type(a) is type(like) and a.dtype == like.dtype and a.ndim:
-        return frozen(a)                                    # a batch: most constants are
+        return frozen(a)                        # most constants are a batch
     if isinstance(a, np.bool_) and not cast:
-        a = to_device(np.asarray(a), device_of(like))       # a mask of one: NumPy compares 0-d arrays to a scalar
-    if isinstance(a, bool | float | int | np.bool_ | np.integer | np.floating):
+        a = to_device(np.asarray(a), device_of(like))       # NumPy compares 0-d arrays to a scalar: a mask of one
+    if isinstance(a, NUMBERS):
         return a.item() if isinstance(a, np.generic) else a
     if isinstance(a, list | tuple):
         a = to_device(np.asarray(a, like.dtype if cast else None), device_of(like))
     if isinstance(a, np.ndarray) and type(a) is not np.ndarray:
         a = np.asarray(a)                       # np.memmap and other subclasses
     if not is_array(a):
-        raise refusals.no_array(name, i, a)
+        raise refusals.no_array(row, i, a)
     if cast and a.ndim == 0:
         return a.astype(like.dtype) if device_of(a) == "cuda" else a.item()
     if type(a) is not type(like) or (cast and a.dtype not in (like.dtype, bool)):
-        raise refusals.mixed(name, i, a, like)
+        raise refusals.mixed(row, i, a, like)
     return freeze(a.astype(like.dtype)) if cast and a.dtype == bool else frozen(a)
 
 
-def fixed(value: Any) -> Any:
-    """A setting that its giver can no longer change (an index may hold arrays), numbers as Python's own.
+def frozen_setting(row: Any, name: str, value: Any) -> Any:
+    """A setting that can no longer be changed from outside (an index may hold arrays); numbers become Python's own.
 
-    Beside an array of float32 a np.float64 would decide about the dtype, and so would a size times a np.int64.
+    A np.float64 beside a float32 array would decide the dtype, and so would a size times a np.int64.
     """
     if isinstance(value, tuple | list):
-        return type(value)(map(fixed, value))
+        parts = [frozen_setting(row, name, v) for v in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, array | memoryview):
+        return freeze(np.array(value))
+    if isinstance(value, Guarded):
+        raise refusals.setting_is_a_tensor(row.__name__, name, value)
     return frozen(value) if is_array(value) else value
+
+
+def by_position(row: Any, args: tuple, settings: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """(arrays, settings) of a call in which settings stand by position, as in sum(x, 0)."""
+    n = len(row.vjps)
+    names, given = setting_names(row.forward, n), args[n:]
+    if len(args) < n or len(given) > len(names) or settings.keys() & set(names[:len(given)]):
+        raise refusals.wrong_count(row, n, names, args, settings)
+    return args[:n], dict(zip(names, given, strict=False)) | settings
+
+
+@cache
+def setting_names(forward: Callable, arrays: int) -> list[str]:
+    """The settings of a forward: its parameters after so many arrays."""
+    parameters = [] if isinstance(forward, np.ufunc) else [*signature(forward).parameters.values()][arrays:]
+    return [p.name for p in parameters if p.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
+
+
+class Each:
+    """The vjps of a row that takes any number of arguments: vjps[i] is each(i, ...)."""
+    __iter__ = None                             # there is no last one
+
+    def __init__(self, each: Any):
+        self.each = each
+
+    def __getitem__(self, i: int) -> Callable:
+        return partial(self.each, i)
+
+
+# ---- grad
+
+def scalar(y: Any) -> Any:
+    """y, if it is a Tensor with one element."""
+    if not isinstance(y, Guarded):
+        raise refusals.not_a_tensor(y)
+    if y._data.size != 1:
+        raise refusals.not_a_scalar(y)
+    return y
+
+
+def wanted(wrt: Any, unused: str) -> set:
+    """The entries of wrt, if they are Tensors."""
+    if not isinstance(wrt, list | tuple):
+        raise refusals.wrt_no_list(wrt)
+    for i, w in enumerate(wrt):
+        if not isinstance(w, Guarded):
+            raise refusals.wrt_no_tensor(i, w)
+    if unused not in ("error", "zero"):
+        raise refusals.unknown_unused(unused)
+    return set(wrt)
+
+
+def all_reached(y: Any, wrt: Any, grads: dict, unused: str) -> None:
+    """Refuses an entry of wrt that y does not depend on, unless zeros are wanted for it."""
+    if unused == "error":
+        for i, w in enumerate(wrt):
+            if w not in grads:
+                raise refusals.no_path(y, i, w)
+
+
+# ---- a Tensor in the hands of Python and NumPy
+
+NUMPY: dict[Callable, Callable] = {}            # NumPy's function -> the row that computes it; filled by ops.py
+COMPARISONS = (np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal)
+
+
+def _ufunc(t: Any, ufunc: np.ufunc, method: str, *args: Any, **settings: Any) -> Any:
+    """np.exp(t), and array * t: the row of that ufunc (NEP 13)."""
+    if method == "__call__" and ufunc in NUMPY and not settings:
+        return NUMPY[ufunc](*args)
+    if method == "__call__" and ufunc in COMPARISONS and not settings:
+        return ufunc(*map(_data_of, args))
+    call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
+    raise refusals.lost_gradient(call + f"({', '.join(settings)}=)" * bool(settings))
+
+
+class _AsNumPyAsks:
+    """NumPy looks __array_ufunc__ up on the type and gets _ufunc. CuPy looks on the instance and gets None: for
+    array * t, None makes it leave the product to t.__rmul__."""
+
+    def __get__(self, t: Any, kind: type) -> Any:
+        return _ufunc if t is None else None
+
+
+class Guarded:
+    """How a Tensor answers Python and NumPy.
+
+    Comparisons give plain arrays. NumPy's functions are the rows that compute them. A use that would lose the gradient
+    silently is refused.
+    """
+    __slots__ = ()
+    __array_priority__ = 1000                   # array * t asks t.__rmul__
+    __array_ufunc__ = _AsNumPyAsks()
+    _data: Any
+    op: Any
+
+    if TYPE_CHECKING:       # for editors and mypy: what ops.py gives to Tensor (a test compares the two)
+        def __add__(self, y: Value) -> Tensor: ...
+        def __radd__(self, y: Value) -> Tensor: ...
+        def __sub__(self, y: Value) -> Tensor: ...
+        def __rsub__(self, y: Value) -> Tensor: ...
+        def __mul__(self, y: Value) -> Tensor: ...
+        def __rmul__(self, y: Value) -> Tensor: ...
+        def __truediv__(self, y: Value) -> Tensor: ...
+        def __rtruediv__(self, y: Value) -> Tensor: ...
+        def __pow__(self, y: Value) -> Tensor: ...
+        def __rpow__(self, y: Value) -> Tensor: ...
+        def __matmul__(self, y: Value) -> Tensor: ...
+        def __rmatmul__(self, y: Value) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __getitem__(self, key: Any) -> Tensor: ...
+        T: Tensor
+        mT: Tensor
+        def abs(self) -> Tensor: ...
+        def add(self, y: Value) -> Tensor: ...
+        def astype(self, dtype: Any) -> Tensor: ...
+        def broadcast_to(self, shape: tuple[int, ...]) -> Tensor: ...
+        def clip(self, low: float | None = None, high: float | None = None) -> Tensor: ...
+        def cos(self) -> Tensor: ...
+        def div(self, y: Value) -> Tensor: ...
+        def exp(self) -> Tensor: ...
+        def expm1(self) -> Tensor: ...
+        def log(self) -> Tensor: ...
+        def log1p(self) -> Tensor: ...
+        def matmul(self, y: Value) -> Tensor: ...
+        def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
+        def maximum(self, y: Value) -> Tensor: ...
+        def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
+        def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
+        def minimum(self, y: Value) -> Tensor: ...
+        def mul(self, y: Value) -> Tensor: ...
+        def neg(self) -> Tensor: ...
+        def relu(self) -> Tensor: ...
+        def reshape(self, *shape: int | tuple[int, ...]) -> Tensor: ...
+        def sigmoid(self) -> Tensor: ...
+        def sin(self) -> Tensor: ...
+        def sqrt(self) -> Tensor: ...
+        def square(self) -> Tensor: ...
+        def sub(self, y: Value) -> Tensor: ...
+        def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
+        def swapaxes(self, axis1: int, axis2: int) -> Tensor: ...
+        def tanh(self) -> Tensor: ...
+        def transpose(self, *axes: int | tuple[int, ...]) -> Tensor: ...
+
+    # A comparison is flat almost everywhere, so its result is a constant: a plain array of bool.
+    def __gt__(self, other: Any) -> Array: return self._data > _data_of(other)
+    def __ge__(self, other: Any) -> Array: return self._data >= _data_of(other)
+    def __lt__(self, other: Any) -> Array: return self._data < _data_of(other)
+    def __le__(self, other: Any) -> Array: return self._data <= _data_of(other)
+    def __eq__(self, other: Any) -> Array: return self._data == _data_of(other)
+    def __ne__(self, other: Any) -> Array: return self._data != _data_of(other)
+    __hash__ = object.__hash__                  # identity: a Tensor is a node of a computation
+
+    def item(self) -> float:
+        """The value of a one-element Tensor, as a Python float."""
+        if self._data.size != 1:
+            raise refusals.not_one_number(self)
+        return self._data.item()
+
+    def __float__(self) -> float:
+        raise refusals.lost_gradient("float, math.exp, array[i] = t and whatever else asks for a number")
+
+    __int__ = __complex__ = __float__
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise refusals.no_truth(self)
+        return bool(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self._data)))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise refusals.no_writing()
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise refusals.lost_gradient("np.asarray, np.array and whatever else asks for an array")
+
+    def __array_function__(self, function: Callable, types: Any, args: Any, settings: Any) -> Any:
+        """np.sum(t, axis=0): the row of that function (NEP 18)."""
+        if function in NUMPY:
+            return NUMPY[function](*args, **settings)
+        raise refusals.lost_gradient(f"np.{function.__name__}")
+
+    def __getattr__(self, name: str) -> Any:
+        raise refusals.no_attribute(name)
+
+    def __reduce__(self) -> Any:
+        if self.op is not None:
+            raise refusals.not_a_leaf(self, "copied or pickled")
+        return type(self), (self._data,)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        made = f"made by {self.op.__name__}" if self.op else "leaf"
+        place = "" if device_of(self._data) == "cpu" else ", on cuda"
+        value = f"{self._data.tolist()}, " if self._data.size <= 8 else ""
+        return f"Tensor({value}shape {self._data.shape}, {self._data.dtype}, {made}{place})"
+
+
+def _data_of(x: Any) -> Any:
+    return x._data if isinstance(x, Guarded) else x

@@ -1,27 +1,36 @@
-"""1 of 9 · kernels: what is elementwise becomes one kernel on a GPU.
+"""kernels: the NumPy code of those rows that are more than one NumPy function.
 
-There, NumPy's way, a pass over the arrays for each operation, costs the start of a kernel and a journey of all numbers
-through memory every time. cupy.fuse makes one kernel of all operations of a function, which it learns by calling that
-function once. (Compiling takes a moment at the first call ever: CuPy keeps kernels in ~/.cupy.) The body stays
-NumPy's own, and is what runs on the CPU.
+The first part, `fuse`, turns an elementwise function into one GPU kernel. On a GPU, running each NumPy operation
+separately costs a kernel launch and a full trip through memory per operation; cupy.fuse traces the function once and
+compiles all of its operations into one kernel. (Compiling takes a moment at the first call: CuPy caches kernels in
+~/.cupy.) The function's body stays plain NumPy, and that is what runs on the CPU.
+
+The second part holds the kernels, named as their rows in ops.py. An elementwise kernel writes into its own arrays
+(out=, +=), because new arrays would cost as much as the arithmetic.
 """
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from .backend import gpu, is_array
+from .backend import Array, Axis, add_at, describe, device_of, gpu, is_array, ones, to_device
+from .errors import BadIndex, BadType, BadValue
+
+MANY = {2: 1 << 8, 4: 1 << 16, 8: 1 << 62}          # itemsize -> terms that a sum may add up one by one
+WIDER = {2: np.float32, 4: np.float64}              # itemsize -> the dtype in which it adds up more
+BITS = {2: np.int16, 4: np.int32, 8: np.int64}      # itemsize -> integers of that size
 
 
 def fuse(f: Callable, name: str = "") -> Callable:
-    """f(*arrays, **settings), on a GPU one kernel, called tinyae_`name`: one start, each array read or written once.
+    """f(*arrays, **settings), elementwise, as one GPU kernel named tinyae_`name`: one launch, one pass over memory.
 
-    f is made of operators and NumPy's ufuncs, in place too, of where, clip and astype; it asks for no shape, so that
-    one entry of each array, as broadcast, decides about one entry of what f returns. A Python number among the arrays
-    takes their dtype; settings, numbers as well, are compiled in. On NumPy arrays and on Tensors f itself is called.
+    f may use operators and NumPy's ufuncs (in place too), where, clip and astype. It may not ask for a shape: each
+    entry of the result depends on one entry of each array, after broadcasting. A Python number among the arrays takes
+    their dtype; settings are compiled in. For NumPy arrays and Tensors, f itself is called.
     """
     compiled: dict[Any, Callable] = {}
 
@@ -38,7 +47,7 @@ def fuse(f: Callable, name: str = "") -> Callable:
 
 
 def _compiled(f: Callable, name: str, kinds: list[type]) -> Callable:
-    """What to call for arguments of these types: a kernel for a GPU's arrays, and numbers beside them; else f."""
+    """The function for arguments of these types: a kernel for GPU arrays with numbers beside them, else f."""
     on_gpu = [hasattr(kind, "__cuda_array_interface__") for kind in kinds]
     numbers = [issubclass(kind, int | float) for kind in kinds]
     if not any(on_gpu) or sum(on_gpu) + sum(numbers) < len(kinds):
@@ -47,7 +56,7 @@ def _compiled(f: Callable, name: str, kinds: list[type]) -> Callable:
         lambda *variables: _variable(f(*map(_Entry, variables))))
 
     def with_numbers(*args: Any) -> Any:
-        # As np.float32(2): cupy.fuse takes 1 - 0.5 of two Python numbers for a float16.
+        # Pass np.float32(2), not 2: from two Python numbers, cupy.fuse computes 1 - 0.5 in float16.
         dtype = next(x.dtype for x, number in zip(args, numbers, strict=True) if not number and x.dtype.kind == "f")
         return kernel(*[dtype.type(x) if number else x for x, number in zip(args, numbers, strict=True)])
 
@@ -55,9 +64,10 @@ def _compiled(f: Callable, name: str, kinds: list[type]) -> Callable:
 
 
 class _Entry(np.lib.mixins.NDArrayOperatorsMixin):
-    """One entry of an array: what f is called with while cupy.fuse looks on.
+    """One entry of an array: the argument with which cupy.fuse traces f.
 
-    cupy.fuse's own variables know cupy.exp but not np.exp, nor abs(x). Here all of them become CuPy's ufuncs.
+    cupy.fuse's own variables accept cupy.exp, but neither np.exp nor abs(x). This class turns all of them into CuPy's
+    ufuncs.
     """
 
     def __init__(self, variable: Any):
@@ -67,7 +77,7 @@ class _Entry(np.lib.mixins.NDArrayOperatorsMixin):
     itemsize = property(lambda self: self.variable.dtype.itemsize)
 
     def __bool__(self) -> bool:
-        return bool(self.variable)                      # which is refused: entries differ
+        return bool(self.variable)                      # CuPy refuses: entries differ
 
     def astype(self, dtype: Any) -> _Entry:
         return _Entry(self.variable.astype(dtype))
@@ -77,7 +87,7 @@ class _Entry(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_function__(self, function: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
         if function is np.empty_like:
-            return None         # for out=: a kernel's intermediate results have no memory that could be chosen
+            return None         # for out=: a kernel's intermediate results stay in registers
         return self._call(function, *args, **kwargs) if function in (np.where, np.clip) else NotImplemented
 
     def _call(self, function: Callable, *args: Any, **kwargs: Any) -> _Entry:
@@ -86,5 +96,264 @@ class _Entry(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def _variable(x: Any) -> Any:
-    """What stands behind an _Entry, or each of a tuple of them; anything else as it is."""
+    """The CuPy variable of an _Entry, or of each _Entry in a tuple; anything else as it is."""
     return tuple(map(_variable, x)) if isinstance(x, tuple) else getattr(x, "variable", x)
+
+
+# ---- elementwise
+
+def relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+@fuse
+def leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    _check_number("leaky_relu", slope=slope)
+    z = np.multiply(x, slope, out=np.empty_like(x))
+    return (np.maximum if slope <= 1 else np.minimum)(x, z, out=z)
+
+
+@fuse
+def elu(x: Array, alpha: float = 1.0) -> Array:
+    _check_number("elu", alpha=alpha)
+    if alpha < 0:
+        raise BadValue("elu needs alpha >= 0", expected="alpha >= 0", got=alpha, fix="alpha=1.0")
+    z = np.clip(x, -np.inf, 0, out=np.empty_like(x))
+    np.expm1(z, out=z)
+    if alpha != 1:
+        z *= alpha
+    return np.maximum(z, x, out=z) if alpha <= 1 else np.add(z, np.maximum(x, 0), out=z)
+
+
+def _exp_below_top(x: Array) -> Array:
+    """e^min(x, 40): above 40, e^x / (1 + e^x) is 1 and log(1 + e^x) is x, to the last bit. float16 ends at e^11."""
+    z = np.clip(x, -np.inf, 40 if x.dtype != np.float16 else 11, out=np.empty_like(x))  # np.minimum takes twice as long
+    return np.exp(z, out=z)
+
+
+@fuse
+def sigmoid(x: Array) -> Array:
+    z = _exp_below_top(x)
+    z /= 1 + z                                      # e^x / (1 + e^x): both tails keep their relative precision
+    return z
+
+
+@fuse
+def softplus(x: Array) -> Array:
+    z = _exp_below_top(x)
+    np.log1p(z, out=z)
+    return np.maximum(z, x, out=z)
+
+
+def power(x: Array, y: Array) -> Array:
+    return x ** y                                   # np.power(x, 2) is 5 times slower
+
+
+def clip(x: Array, low: float | None = None, high: float | None = None) -> Array:
+    bounds = {name: bound for name, bound in (("low", low), ("high", high)) if bound is not None}
+    _check_number("clip", **bounds)
+    if not bounds:
+        raise BadValue("clip needs a bound", expected="low, high, or both", got="neither", fix="clip(x, 0, 1)")
+    return np.clip(x, low, high)
+
+
+def keep(x: Array, mask: Array) -> Array:
+    """x where mask, 0 elsewhere, also where x is inf or nan. Plain twin: np.where(mask, x, 0)."""
+    if isinstance(x, np.ndarray | np.generic):
+        # The bits of x times 1 or 0. np.where takes 15 times as long: the processor cannot predict the mask.
+        return (x.view(BITS[x.itemsize]) * mask).view(x.dtype)
+    return np.where(mask, x, 0)
+
+
+def where(mask: Array, x: Array, y: Array) -> Array:
+    if not is_array(mask) or mask.dtype != bool:
+        raise BadType("where needs a mask", expected="an array of bool", got=describe(mask), fix="where(t > 0, x, y)")
+    return np.where(mask, x, y)
+
+
+def cast(x: Array, dtype: Any) -> Array:
+    if np.dtype(dtype).kind != "f":
+        raise BadValue("cast goes from float to float", expected="np.float32, np.float64 or np.float16",
+                       got=repr(dtype), fix="t.data.astype(dtype), which has no gradient")
+    return x.astype(dtype)
+
+
+# ---- sums and products
+
+def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    return np.sum(x, _axis(axis), keepdims=keepdims) if _few(x, axis) else _wide(np.sum, x, axis, keepdims)
+
+
+def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    _check_some("mean", x, axis)
+    return np.mean(x, _axis(axis), keepdims=keepdims) if _few(x, axis) else _wide(np.mean, x, axis, keepdims)
+
+
+def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    _check_some("max", x, axis)
+    return np.max(x, _axis(axis), keepdims=keepdims)
+
+
+def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    _check_some("min", x, axis)
+    return np.min(x, _axis(axis), keepdims=keepdims)
+
+
+def kept_shape(x: Any, axis: Axis) -> tuple[int, ...]:
+    """The shape of a reduction of x with keepdims=True."""
+    axis = _axis(axis)
+    if axis is None or x.ndim == 0:                 # NumPy takes axis 0 and -1 of a single number as well
+        return (1,) * x.ndim
+    axes = [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    return tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+
+
+def count(x: Any, axis: Axis) -> int:
+    """How many entries of x go into each entry of a reduction."""
+    kept = kept_shape(x, axis)
+    return prod(n for n, m in zip(x.shape, kept, strict=True) if m == 1)
+
+
+def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """x summed over the axes along which `shape` was broadcast."""
+    if x.shape == shape:
+        return x
+    new = x.ndim - len(shape)
+    if new < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[new:], strict=True)):
+        raise BadValue("sum_to undoes a broadcast", expected=f"{x.shape}, or a shape that broadcasts to it", got=shape,
+                       fix="a shape whose axes, counted from the last, are 1 or those of x")
+    if shape and shape == x.shape[new:]:            # the gradient of a bias
+        return _sum_of_rows(x.reshape(prod(x.shape[:new]), prod(shape))).reshape(shape)
+    axes = tuple(range(new)) + tuple(new + i for i, n in enumerate(shape) if n == 1)
+    return sum(x, axes, keepdims=True).reshape(shape)
+
+
+def _sum_of_rows(rows: Array) -> Array:
+    """(n, k) -> (k,): a product with ones, which is 1.5 to 12 times as fast as the sum; long ones in blocks."""
+    step = _terms(rows)
+    blocks = [ones(len(block), like=rows) @ block
+              for block in (rows[start:start + step] for start in range(0, len(rows) or 1, step))]
+    return blocks[0] if len(blocks) == 1 else sum(np.stack(blocks), 0)
+
+
+def matmul(x: Array, y: Array) -> Array:
+    if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-2]:
+        raise BadValue("matmul cannot multiply these", expected="(..., n, k) @ (..., k, m)",
+                       got=f"{describe(x)} @ {describe(y)}", fix="x.T, x.mT, or a vector as a row x.reshape(1, -1)")
+    return np.matmul(x, y)
+
+
+def _axis(axis: Axis) -> Axis:
+    return tuple(axis) if isinstance(axis, list) else axis
+
+
+def _few(x: Any, axis: Axis) -> bool:
+    """Whether NumPy may add up the terms of each sum one by one: past a sum of 2^24, float32 loses every term of 1.
+
+    NumPy adds the whole of a contiguous array pairwise, which loses little; it adds row to row along any other axis.
+    """
+    return (not is_array(x) or x.size <= MANY[x.itemsize] or (axis is None and x.flags.forc)
+            or count(x, axis) <= _terms(x))
+
+
+def _terms(x: Array) -> int:
+    """How many terms may be added up one by one. (CuPy never does so.)"""
+    return MANY[x.itemsize] if device_of(x) == "cpu" else MANY[8]
+
+
+def _wide(f: Callable, x: Array, axis: Axis, keepdims: bool) -> Array:
+    return f(x, _axis(axis), keepdims=keepdims, dtype=WIDER[x.itemsize]).astype(x.dtype)
+
+
+# ---- moving numbers
+
+def reshape(x: Array, shape: tuple[int, ...]) -> Array: return np.reshape(x, shape)
+def transpose(x: Array, axes: tuple[int, ...] | None = None) -> Array: return np.transpose(x, axes)
+def swapaxes(x: Array, axis1: int, axis2: int) -> Array: return np.swapaxes(x, axis1, axis2)
+def pad(x: Array, width: Any) -> Array: return np.pad(x, widths(width, x.ndim))
+
+
+def crop(x: Array, width: Any) -> Array:
+    pairs = widths(width, x.ndim)
+    if any(before + after > n for (before, after), n in zip(pairs, x.shape, strict=True)):
+        raise BadValue("crop takes off more than there is", expected=f"widths that fit into {x.shape}", got=width,
+                       fix="a smaller width")
+    return x[tuple(slice(before, n - after) for (before, after), n in zip(pairs, x.shape, strict=True))]
+
+
+def widths(width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
+    """(before, after) for each axis, from any form that np.pad takes: n, (before, after), ((before, after), ...)."""
+    pairs = np.broadcast_to(np.asarray(width), (ndim, 2)).tolist()
+    if not all(type(n) is int and n >= 0 for pair in pairs for n in pair):
+        raise BadValue("a width must be a whole number >= 0", expected="n, (before, after), or a pair for each axis",
+                       got=repr(width), fix="width=1; ops.crop takes pixels off")
+    return tuple(map(tuple, pairs))
+
+
+def index(x: Array, key: Any) -> Array:
+    try:
+        return x[parts(key, x)]
+    except IndexError as error:
+        raise BadIndex("index out of range, or not an index", expected=f"an index of {describe(x)}", got=str(error),
+                       fix="integers below the length of their axis, slices, None, ... or a mask of bool") from error
+
+
+def put(g: Array, key: Any, shape: tuple[int, ...]) -> Array:
+    """Zeros of this shape with g added at key: the adjoint of index."""
+    z = np.zeros(shape, g.dtype, like=g if is_array(g) else None)      # NumPy turns 0-d results into scalars
+    keys = parts(key, g)
+    if all(_is_plain(k) or k.dtype == bool for k in keys):
+        z[keys] = g
+    else:
+        add_at(z, keys, g)                          # integers may name a place twice: both are added
+    return z
+
+
+def parts(key: Any, x: Array) -> tuple:
+    """An index of x as a tuple; lists, tuples and other sequences of integers or bools in it become arrays."""
+    return tuple(k if _is_plain(k) else _array(k, x) for k in (key if isinstance(key, tuple) else (key,)))
+
+
+def _is_plain(k: Any) -> bool:
+    """Whether this part of an index is no array, and cannot name a place twice."""
+    return k is None or k is Ellipsis or isinstance(k, int | slice | np.integer)
+
+
+def _array(k: Any, x: Array) -> Array:
+    where = device_of(x)
+    if not is_array(k):
+        k = np.asarray(k)
+        k = to_device(k if k.size else k.astype(np.intp), where)            # np.asarray([]) is of float64
+    if device_of(k) != where:
+        raise BadType("index on another device", expected=f"{where}, as {describe(x)}", got=describe(k),
+                      fix=f'backend.to_device(index, "{where}")')
+    return k
+
+
+def concatenate(*xs: Array, axis: int = 0) -> Array:
+    if isinstance(xs[0], list | tuple):
+        raise BadType("arrays go by position", expected="concatenate(x, y, axis=0)", got="a list",
+                      fix="concatenate(*xs)")
+    if axis is None:
+        raise BadValue("concatenate needs an axis", expected="axis, an int", got=None,
+                       fix="ops.reshape(x, (-1,)) of each, then axis=0")
+    return np.concatenate(xs, axis)
+
+
+def stack(*xs: Array, axis: int = 0) -> Array:
+    like = next((x for x in xs if is_array(x)), None)       # beside an array, a number takes its dtype
+    return np.stack([x if is_array(x) or like is None else np.asarray(x, like.dtype, like=like) for x in xs], axis)
+
+
+def _check_number(name: str, **settings: Any) -> None:
+    for setting, value in settings.items():
+        if not isinstance(value, int | float):
+            raise BadType(f"{name} needs a number as {setting}", expected=f"{setting}, a Python number",
+                          got=describe(value), fix="ops.maximum and ops.minimum for one bound per entry"
+                          if name == "clip" else f"ops.where(x > 0, x, {setting} * x) for one number per entry")
+
+
+def _check_some(name: str, x: Any, axis: Axis) -> None:
+    if is_array(x) and x.size == 0 and count(x, axis) == 0:
+        raise BadValue(f"{name} of nothing", expected="at least one entry along the axis", got=f"{describe(x)}, "
+                       f"axis={axis}", fix="leave empty batches out: if len(x) > 0")

@@ -1,24 +1,13 @@
-"""2 of 9 · refusals: the sentences of the engine, so that the engine itself reads without them.
+"""refusals: the engine's error messages, so that the engine's own files read without them.
 
-Each function makes the exception; the place that finds the mistake raises it.
+Each function makes an exception; the code that finds the mistake raises it.
 """
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from .backend import Array, device_of, is_array
-from .errors import BadType, BadValue
-
-
-def describe(x: Any) -> str:
-    """A value in a sentence: shape, dtype and device of an array or Tensor, type and value of anything else."""
-    x = x if is_array(x) or isinstance(x, np.generic) else getattr(x, "data", x)
-    if not is_array(x):
-        return f"{type(x).__name__} {x!r:.60}"
-    return f"{x.shape} {x.dtype}" + (" on cuda" if device_of(x) == "cuda" else "")
-
+from .backend import Array, describe, device_of, is_array
+from .errors import BadName, BadType, BadValue, Refusal
 
 # ---- what may enter a tape
 
@@ -33,7 +22,7 @@ def already_a_tensor(t: Any) -> BadType:
 
 
 def no_array(row: str, i: int, x: Any) -> BadType:
-    return BadType(f"argument {i} of {row} is no array", expected="a Tensor, an array, a number or a list",
+    return BadType(f"argument {i} of {row} must be an array", expected="a Tensor, an array, a number or a list",
                    got=describe(x), fix="convert it with np.asarray(x, np.float32)")
 
 
@@ -50,19 +39,44 @@ def mixed(row: str, i: int, x: Array, like: Array) -> BadType:
 
 # ---- calls of a row
 
-def wrong_count(row: str, takes: int, got: int) -> BadType:
-    return BadType(f"{row} takes {takes} array(s)", expected="arrays by position, settings by name",
-                   got=f"{got} positional arguments", fix=f"{row}(x, setting=value)")
+def wrong_count(row: Any, arrays: int, names: list[str], args: tuple, settings: dict[str, Any]) -> BadType:
+    """A call of row with another number of arguments than it takes: its arrays, then settings of these names."""
+    by_name = f" and {', '.join(settings)} by name" if settings else ""
+    got, call = f"{len(args)} by position{by_name}", ", ".join(["x, y, z, w"[:3 * arrays - 2], *names])
+    if hasattr(row.forward, "nin") and row.forward.nin != arrays:
+        return BadType(f"{row.__name__} was defined with {arrays} vjp(s)", got=f"{arrays}",
+                       expected=f"one for each of the {row.forward.nin} arrays of np.{row.forward.__name__}",
+                       fix="op(np.multiply, vjp for x, vjp for y); None for an argument without a gradient")
+    return BadType(f"{row.__name__} takes {arrays} array(s)" + f", then {', '.join(names)}" * bool(names), got=got,
+                   expected=f"{row.__name__}({call}): arrays first, settings by position or by name",
+                   fix="leave out what is too much; an op of your own needs one vjp for each of its arrays")
+
+
+def setting_is_a_tensor(row: str, name: str, t: Any) -> BadType:
+    fix = {"low": "ops.maximum(x, low)", "high": "ops.minimum(x, high)", "slope": "ops.where(x > 0, x, slope * x)",
+           "key": "x[t.data.astype(int)]"}.get(name, f"{name}=t.item() for a constant")
+    return BadType(f"{name} of {row} is a setting, which has no gradient", expected="a number or another constant",
+                   got=repr(t), fix=fix)
 
 
 def no_gradient(row: str, i: int, t: Any) -> BadType:
     return BadType(f"argument {i} of {row} has no gradient", expected="a plain array", got=repr(t), fix="pass t.data")
 
 
-def no_fit(row: str, arrays: list[Any], settings: dict[str, Any], error: Exception) -> BadValue:
+def no_fit(row: Any, names: list[str], arrays: list[Any], settings: dict[str, Any], error: Exception) -> Refusal:
+    """The forward of row raised error; names: the settings that it takes, empty if that cannot be told."""
+    unknown = [name for name in settings if names and name not in names]
+    if unknown:
+        return BadType(f"{row.__name__} has no setting {', '.join(unknown)}", expected=", ".join(names),
+                       got=", ".join(f"{k}={v!r:.60}" for k, v in settings.items()), fix="leave it out")
     given = " and ".join(map(describe, arrays)) + "".join(f", {k}={v!r:.60}" for k, v in settings.items())
-    return BadValue(f"{row} cannot take these arguments", expected="shapes and settings that fit",
+    return BadValue(f"{row.__name__} cannot take these arguments", expected="shapes and settings that fit",
                     got=f"{given}: {error}", fix="print the shapes on the way; reshape or index until they fit")
+
+
+def not_an_array(row: str, z: Any) -> BadType:
+    return BadType(f"the forward of {row} must return an array", expected="one array", got=describe(z),
+                   fix="np.asarray(z, x.dtype) for a number; a row for each part of a tuple")
 
 
 def changed_dtype(row: str, z: Array, dtype: Any) -> BadValue:
@@ -73,17 +87,19 @@ def changed_dtype(row: str, z: Array, dtype: Any) -> BadValue:
 # ---- gradients
 
 def not_a_tensor(y: Any) -> BadType:
-    return BadType("nothing to differentiate", expected="y, a Tensor computed from Tensors", got=describe(y),
-                   fix="make the inputs Tensors before computing y; .data and .item() cut the path")
+    from_gradient = "; a gradient is a Tensor only with grad(..., create_graph=True)" if is_array(y) else ""
+    return BadType("grad needs a Tensor y, there is nothing to differentiate", got=describe(y),
+                   expected="y, a Tensor computed from Tensors",
+                   fix="make the inputs Tensors before computing y; .data and .item() cut the path" + from_gradient)
 
 
 def not_a_scalar(y: Any) -> BadValue:
-    return BadValue("a gradient is of one number", expected="y with one element", got=repr(y),
+    return BadValue("grad needs y to be one number", expected="y with one element", got=repr(y),
                     fix="ops.sum(y) or ops.mean(y); for a vector-Jacobian product ops.sum(v * y)")
 
 
 def wrt_no_list(wrt: Any) -> BadType:
-    return BadType("wrt is a list", expected="a list or dict of Tensors", got=describe(wrt),
+    return BadType("wrt must be a list", expected="a list or dict of Tensors", got=describe(wrt),
                    fix="grad(y, [w]); grad(y, params(model))")
 
 
@@ -99,7 +115,8 @@ def unknown_unused(unused: Any) -> BadValue:
 def no_path(y: Any, i: int, w: Any) -> BadValue:
     return BadValue("no path from y to an entry of wrt", expected="a y computed from every entry of wrt",
                     got=f"entry {i}, {w!r}, which {y!r} does not depend on",
-                    fix='leave it out of wrt; or find the .data that cut the path; unused="zero" if zeros are meant')
+                    fix='leave it out of wrt; or find the .data, or the gradient taken without create_graph=True, '
+                        'that cut the path; unused="zero" if zeros are meant')
 
 
 def changed_parent(t: Any, p: Any) -> BadValue:
@@ -108,9 +125,27 @@ def changed_parent(t: Any, p: Any) -> BadValue:
                     fix="compute the loss again after the change, then take its gradient")
 
 
-def wrong_vjp(t: Any, i: int, g: Any) -> BadValue:
-    return BadValue(f"vjp {i} of {t.op.__name__} is wrong", expected=f"{describe(t.args[i])}, as its argument",
-                    got=describe(g), fix="g has z's shape and dtype; write vjps with Python numbers, not np.float64")
+def failed_vjp(t: Any, i: int, ga: Any, error: Exception) -> Exception:
+    """The exception for vjp i of t's row: it raised error, or error came of what it returned, ga."""
+    if isinstance(error, MemoryError):
+        return error
+    name, of = t.op.__name__, f"for argument {i}, {describe(t.args[i])}"
+    if ga is not None:
+        return BadValue(f"vjp {i} of {name} is wrong: its shape", expected=f"an array {of}, or one broadcast from it",
+                        got=describe(ga), fix="g has the shape of the result z; undo what the forward did to the shape")
+    got = f"{type(error).__name__}: " + (f"{error.what}, got {error.got}" if isinstance(error, Refusal) else f"{error}")
+    if not isinstance(error, Refusal) and "NoneType" in str(error):
+        got = "None"
+    return BadValue(f"vjp {i} of {name} is wrong: it failed {of}", got=got,
+                    expected=f"an array: it is called as vjp(g, z, *arrays, **settings), with g and z {describe(t)}",
+                    fix="g is dL/dz and belongs to other rows too: compute with it, do not write into it"
+                        if "read-only" in str(error) else f"look at the vjp: {name} = op(forward, vjp 0, vjp 1, ...)")
+
+
+def wrong_dtype(t: Any, i: int, g: Any) -> BadValue:
+    return BadValue(f"vjp {i} of {t.op.__name__} is wrong: it changed the dtype", got=describe(g),
+                    expected=f"{describe(t.args[i])}, as its argument",
+                    fix="write vjps with Python numbers, not np.float64")
 
 
 # ---- a Tensor used as what it is not
@@ -121,7 +156,7 @@ def not_one_number(t: Any) -> BadValue:
 
 
 def no_truth(t: Any) -> BadValue:
-    return BadValue("the truth of many numbers", expected="a Tensor of one element", got=repr(t),
+    return BadValue("the truth value of several elements is ambiguous", expected="a Tensor of one element", got=repr(t),
                     fix="(t > 0).any() or (t > 0).all()")
 
 
@@ -140,6 +175,51 @@ def no_writing() -> BadType:
                    fix="ops.where(mask, value, t) for a changed copy; t.data = array for a parameter")
 
 
-def lost_gradient(call: str, name: str) -> BadType:
-    return BadType("NumPy would lose this Tensor's gradient", expected=f"the row or function {name}, if there is one",
-                   got=f"{call} on a Tensor", fix=f"tinyae.ops.{name}(t); np.{name}(t.numpy()) for a constant")
+INSTEAD = {
+    "dot": "x @ y", "inner": "x @ y.T", "linalg.norm": "ops.sqrt(ops.sum(t * t))", "norm": "ops.sqrt(ops.sum(t * t))",
+    "var": "tinyae.functions.var(t)", "std": "tinyae.functions.var(t) ** 0.5", "expand_dims": "t[None]",
+    "squeeze": "t.reshape(...)", "ravel": "t.reshape(-1)", "vstack": "ops.concatenate(x, y, axis=0)",
+    "hstack": "ops.concatenate(x, y, axis=1)", "prod": "ops.exp(ops.sum(ops.log(t)))", "sign": "np.sign(t.data)",
+    "split": "t[:n], t[n:]", "broadcast_arrays": "ops.broadcast_to(t, shape)",
+}
+
+
+def lost_gradient(call: str) -> BadType:
+    """call: np.NAME, or a description of what asks for a number or an array."""
+    name = call.removeprefix("np.")
+    if "out=" in call:
+        return BadType(f"{call} would lose this Tensor's gradient: it writes into an array",
+                       expected="a new Tensor for new values", got="array += t, or out=array",
+                       fix="x = x + t makes a Tensor, as all of tinyae.ops does; t.numpy() for a constant")
+    if call.startswith("np.") and " " not in call:
+        there = INSTEAD.get(name)
+        fix = (f"{there}; " if there else f"a row of tinyae.ops, if one of them does it (there is no ops.{name}); ")
+        return BadType(f"{call} would lose this Tensor's gradient", expected="a row of tinyae.ops, or a constant",
+                       got=f"{call} of a Tensor", fix=f"{fix}{call.partition('(')[0]}(t.numpy()) for a constant")
+    return BadType("this would lose this Tensor's gradient", expected="ops.exp(t) or another row, which keeps it",
+                   got=f"a Tensor, given to {call}",
+                   fix="t.item() or t.numpy() for a constant; ops.stack(*ts) for a list of Tensors")
+
+
+HABITS = {
+    "detach": "t.data, the constant array; Tensor(t.data) for a new leaf", "clone": "Tensor(t.data)",
+    "copy": "t.numpy().copy()", "cpu": "t.numpy()", "cuda": 'Tensor(backend.to_device(t.data, "cuda"))',
+    "to": 'Tensor(backend.to_device(t.data, "cuda"))', "tolist": "t.numpy().tolist()", "view": "t.reshape(...)",
+    "flatten": "t.reshape(-1)", "ravel": "t.reshape(-1)", "squeeze": "t.reshape(...)", "unsqueeze": "t[None]",
+    "permute": "t.transpose(...)", "t": "t.T", "dim": "t.ndim", "numel": "t.size", "pow": "x ** y",
+    "device": "backend.device_of(t.data)",
+    "requires_grad": "every Tensor has a gradient; t.data is a constant", "grad_fn": "t.op",
+    "requires_grad_": "every Tensor has a gradient; t.data is a constant",
+    "zero_grad": "backward() replaces .grad, so there is nothing to set to zero",
+    "softmax": "tinyae.functions.softmax(t)", "log_softmax": "tinyae.functions.log_softmax(t)",
+    "logsumexp": "tinyae.functions.logsumexp(t)", "var": "tinyae.functions.var(t)",
+    "std": "tinyae.functions.var(t) ** 0.5", "norm": "(t * t).sum().sqrt()", "dot": "x @ y", "mm": "x @ y",
+    "prod": "t.log().sum().exp()", "argmax": "t.data.argmax()", "argmin": "t.data.argmin()", "any": "t.data.any()",
+    "all": "t.data.all()", "fill": "Tensor(np.full(t.shape, value, t.dtype))", "params": "t.settings",
+}
+
+
+def no_attribute(name: str) -> BadName:
+    return BadName(f"a Tensor has no {name}", expected="data, shape, dtype, ... or a row such as t.sum(axis=0)",
+                   got=f"t.{name}", fix=HABITS.get(name, f"tinyae.ops or tinyae.functions, if {name} is there; "
+                                                         f"t.data.{name} for a constant"))

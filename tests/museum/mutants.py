@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyae import Tensor, conv, gradcheck, ops
+from tinyae import Tensor, conv, fused, gradcheck, ops
 from tinyae.check.cases import CASES
 from tinyae.check.gradcheck import WrongGradient
+from tinyae.guards import Each
 from tinyae.tensor import data_of, tape
 
-ROWS = ops.ROWS | conv.ROWS
+ROWS = ops.ROWS | fused.ROWS | conv.ROWS
 
 KINDS: dict[str, Callable[[Callable], Callable]] = {
     "times 1.001": lambda vjp: lambda g, z, *args, **params: 1.001 * vjp(g, z, *args, **params),
@@ -42,7 +43,7 @@ class Mutant(NamedTuple):
 
 def mutants(row: str) -> list[Mutant]:
     vjps = ROWS[row].vjps
-    arguments = [i for i, vjp in enumerate(vjps) if vjp is not None] if ROWS[row].each is None else [None]
+    arguments = [i for i, vjp in enumerate(vjps) if vjp is not None] if not isinstance(vjps, Each) else [None]
     return [Mutant(row, i, kind) for i in arguments for kind in KINDS]
 
 
@@ -71,8 +72,7 @@ def _depends_on_more_than_g(mutant: Mutant) -> bool:
             if t.op is row:
                 indices = range(len(t.args)) if mutant.argument is None else [mutant.argument]
                 for i in indices:
-                    vjp = row.vjps[i] if row.each is None else lambda *a, i=i, **p: row.each(i, *a, **p)
-                    result = vjp(Tensor(np.ones(t.shape)), t, *t.args, **t.params)
+                    result = row.vjps[i](Tensor(np.ones(t.shape)), t, *t.args, **t.settings)
                     if isinstance(result, Tensor) and not {t, *t.parents}.isdisjoint(tape(result)):
                         return True
     return False
@@ -81,12 +81,12 @@ def _depends_on_more_than_g(mutant: Mutant) -> bool:
 @contextmanager
 def _in_the_library(mutant: Mutant) -> Iterator[None]:
     row, broken = ROWS[mutant.row], KINDS[mutant.kind]
-    vjps, each = row.vjps, row.each
+    vjps = row.vjps
     try:
         if mutant.argument is None:
-            row.each = lambda i, *args, **params: broken(lambda *a, **p: each(i, *a, **p))(*args, **params)
+            row.vjps = Each(lambda i, *args, **settings: broken(vjps[i])(*args, **settings))
         else:
             row.vjps = tuple(broken(vjp) if i == mutant.argument else vjp for i, vjp in enumerate(vjps))
         yield
     finally:
-        row.vjps, row.each = vjps, each
+        row.vjps = vjps

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import conv, functions, layers, models, ops
+from .. import conv, functions, fused, layers, models, ops
 from ..backend import device_of, to_device
 from ..layers import ACTIVATIONS, Dense, Dropout, Sequential, TiedDense, params
 from ..tensor import Tensor, data_of
@@ -202,13 +202,14 @@ CASES: dict[str, list[Case]] = {
     "minimum": binary(ops.minimum, (distinct, between)),
     "matmul": [case(ops.matmul, *shapes, core=2) for shapes in FACTORS],
     "where": [case(lambda x, y: ops.where(here(MASK, x), x, y), *shapes) for shapes in PARTS],
-    "affine": [case(ops.affine, (3, 4), (4, 2), (2,), core=1), case(ops.affine, (2, 3, 4), (4, 2), (2,), core=1)],
-    "sse": alike(ops.sse),
-    "bce": alike(ops.bce, draw=(normal, fraction)),
-    "kl": alike(ops.kl),
-    "squared_norm": unary(ops.squared_norm),
-    "log_mean_sigmoids": [*(case(ops.log_mean_sigmoids, shape) for shape in ((3, 4), (1, 2))),
-                          case(ops.log_mean_sigmoids, (3, 4), draw=far)],
+    "keep": [case(lambda x: ops.keep(x, here(MASK, x)), shape) for shape in ((3, 4), (4,), ())],
+    "affine": [case(fused.affine, (3, 4), (4, 2), (2,), core=1), case(fused.affine, (2, 3, 4), (4, 2), (2,), core=1)],
+    "sse": alike(fused.sse),
+    "bce": alike(fused.bce, draw=(normal, fraction)),
+    "kl": alike(fused.kl),
+    "squared_norm": unary(fused.squared_norm),
+    "log_mean_sigmoids": [*(case(fused.log_mean_sigmoids, shape) for shape in ((3, 4), (1, 2))),
+                          case(fused.log_mean_sigmoids, (3, 4), draw=far)],
     # rows of one argument
     "neg": unary(ops.neg),
     "abs": unary(ops.abs, distinct),
@@ -324,7 +325,7 @@ def subjects() -> dict[str, str]:
         return [name for name, obj in vars(module).items()
                 if is_one(obj) and obj.__module__.startswith(module.__name__) and not name.startswith("_")]
 
-    return {**dict.fromkeys(ops.ROWS | conv.ROWS, "row"),
+    return {**dict.fromkeys(ops.ROWS | fused.ROWS | conv.ROWS, "row"),
             **dict.fromkeys(public(functions, inspect.isfunction), "function"),
             **dict.fromkeys(public(layers, lambda obj: inspect.isclass(obj) and "__call__" in vars(obj)), "layer"),
             **dict.fromkeys(models.MODELS, "model")}

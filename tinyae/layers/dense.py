@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
+from .. import fused, ops
 from ..errors import BadValue
 from ..functions import Value
 from ..refusals import describe
@@ -49,7 +49,7 @@ class Dense:
             d, k = self.W.shape
             raise BadValue(f"Dense({d}, {k}) cannot take this input", expected=f"x (n, {d})", got=describe(x),
                            fix=f"x.reshape(len(x), -1) for images; or Dense({x.shape[-1] if x.ndim else 1}, {k})")
-        return self.activation(ops.affine(x, self.W, self.b))
+        return self.activation(fused.affine(x, self.W, self.b))
 
 
 class TiedDense:
@@ -69,7 +69,7 @@ class TiedDense:
             d, k = self.W.shape
             raise BadValue(f"TiedDense to Dense({d}, {k}) cannot take this input", expected=f"y (n, {k}), what that "
                            "layer gives", got=describe(y), fix="decode in the reverse order of encoding")
-        return self.activation(ops.affine(y, self.W.T, self.b))
+        return self.activation(fused.affine(y, self.W.T, self.b))
 
 
 def named(what: str, choice: str | Callable, table: dict[str, Callable]) -> Callable:

@@ -13,8 +13,9 @@ import numpy as np
 from ..backend import Array
 from ..errors import BadValue
 from ..functions import squared_error
+from ..fused import squared_norm
 from ..layers import Dense, TiedDense
-from ..ops import mean, squared_norm
+from ..ops import mean
 from ..tensor import Tensor, data_of
 
 

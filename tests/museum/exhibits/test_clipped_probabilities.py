@@ -36,7 +36,7 @@ def at_20(loss: Any) -> tuple[float, float]:
     """Loss and gradient of a black pixel that the net takes for white: x = 0, logit 20."""
     logit = Tensor(np.array([[20.0]]))
     y = loss(logit, np.array([[0.0]]))
-    return float(y), float(grad(y, [logit])[0][0, 0])
+    return y.item(), float(grad(y, [logit])[0][0, 0])
 
 
 def outcome() -> str:

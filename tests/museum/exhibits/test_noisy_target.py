@@ -36,7 +36,7 @@ def right(model: Callable, x: Any, rng: Any) -> Any:
 def of_a_copy(loss: Callable) -> float:
     """The loss per pixel of a model that copies its input."""
     x = np.tile(np.linspace(0, 1, 100), (100, 1))
-    return float(loss(lambda x: x, x, np.random.default_rng(0))) / x.shape[1]
+    return loss(lambda x: x, x, np.random.default_rng(0)).item() / x.shape[1]
 
 
 def outcome() -> str:

@@ -42,7 +42,7 @@ def right(vae: VAE, batch: Any, rng: Any) -> Any:
 
 def kl_terms(losses: Any) -> list[float]:
     """The KL term when the code of one image lies about 0 and about 10."""
-    return [float(losses(tiny_vae(mu=mu), image(), np.random.default_rng(0))["kl"]) for mu in (0.0, 10.0)]
+    return [losses(tiny_vae(mu=mu), image(), np.random.default_rng(0))["kl"].item() for mu in (0.0, 10.0)]
 
 
 def outcome() -> str:

@@ -64,4 +64,4 @@ def test_a_perfect_reconstruction_costs_nothing() -> None:
     sure.encode = lambda x: x
     sure.decode = Sure(50).decode
     loss = sure.losses(np.float32([[0, 1, 1]]))["reconstruction"]
-    assert abs(float(loss)) < 1e-6
+    assert abs(loss.item()) < 1e-6

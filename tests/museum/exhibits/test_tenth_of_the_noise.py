@@ -37,7 +37,7 @@ def right(mu: Any, log_var: Any, rng: Any) -> Any:
 def reconstruction(n: int = 20_000) -> float:
     """The reconstruction term of one image, as the model computes it, averaged over n codes."""
     vae = tiny_vae(log_var=log(4))
-    return float(vae.losses(np.repeat(image(), n, axis=0), np.random.default_rng(0))["reconstruction"])
+    return vae.losses(np.repeat(image(), n, axis=0), np.random.default_rng(0))["reconstruction"].item()
 
 
 def expectation(n: int = 20_000) -> float:

@@ -1,0 +1,188 @@
+"""fused: rows that do in few passes over memory what several rows of ops.py do in many. Skip at first reading.
+
+Each row stands beside its plain twin in PLAIN, which a test compares with it. A loss here is one number per image: it
+is summed over all axes but the first.
+"""
+# mypy: disable-error-code="has-type"
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .backend import Array, Value, describe, device_of, is_array
+from .errors import BadType, BadValue
+from .kernels import fuse, matmul, softplus
+from .ops import clip, exp, expm1, index, log, mean, named, reshape, sigmoid, square, stack, sum
+from .ops import softplus as softplus_row
+from .tensor import Tensor, data_of, op
+
+# ---- forwards
+
+def _affine(x: Array, W: Array, b: Array) -> Array:
+    z = matmul(x, W)
+    z += b                                         # one pass and one array less than x @ W + b
+    return z
+
+
+def _squared_norm(x: Array) -> Array:
+    return np.vdot(x, x)                           # rounds as a product, not as a sum
+
+
+def _sse(y: Array, x: Array) -> Array:
+    same_shape("sse", y, x)
+    return _per_image(_squared_difference(y, x))
+
+
+def _bce(logits: Array, x: Array) -> Array:
+    same_shape("bce", logits, x)
+    return _per_image(_bce_of_pixels(logits, x))
+
+
+def _kl(mu: Array, log_var: Array) -> Array:
+    same_shape("kl", mu, log_var)
+    return _per_image(_kl_of_latents(mu, log_var)) * 0.5
+
+
+@fuse
+def _squared_difference(y: Array, x: Array) -> Array:
+    z = np.subtract(y, x)
+    z *= z
+    return z
+
+
+@fuse
+def _bce_of_pixels(logits: Array, x: Array) -> Array:
+    z = softplus(logits)
+    z -= logits * x
+    return z
+
+
+@fuse
+def _kl_of_latents(mu: Array, log_var: Array) -> Array:
+    z = np.expm1(log_var)                          # e^lv - 1, exact also where lv is small
+    z -= log_var
+    z += mu * mu
+    return z
+
+
+def _per_image(z: Array) -> Array:
+    return z.sum(tuple(range(1, z.ndim)))
+
+
+def same_shape(name: str, x: Any, y: Any) -> None:
+    """Refuse unequal shapes: broadcasting would compare each entry with all entries of another axis."""
+    for a in (x, y):
+        if not (isinstance(a, Tensor) or is_array(a)):
+            raise BadType(f"{name} takes arrays", expected="Tensors or arrays", got=describe(a),
+                          fix="np.asarray(x, np.float32)")
+    if x.shape != y.shape or x.ndim == 0:
+        raise BadValue(f"{name} compares equal shapes only", expected="two arguments of one shape (n, ...)",
+                       got=f"{describe(x)} and {describe(y)}", fix="output_padding of a ConvTranspose2D, for images "
+                       "that its stride made too small" if x.ndim == y.ndim == 4 else "reshape one to the other's "
+                       "shape: broadcasting would compare each entry with all entries of another axis")
+
+
+# ---- log_mean_sigmoids: log mean sigmoid(x) and log mean sigmoid(-x) of each column, (n, k) -> (2, k)
+
+def _log_mean_sigmoids(x: Array) -> Array:
+    on, off, c, *_ = _sigmoids(x)
+    return np.stack([np.log(on.mean(0)) + np.minimum(c, 0), np.log(off.mean(0)) - np.maximum(c, 0)])
+
+
+def _log_mean_sigmoids_vjp(g: Value, x: Value) -> Value:
+    on, off, _, low, high = _sigmoids(x)
+    of_column = index(g, 0) * (high / sum(on, axis=0)) - index(g, 1) * (low / sum(off, axis=0))
+    on *= off
+    on *= of_column
+    return on
+
+
+def _sigmoids(x: Value) -> tuple[Any, ...]:
+    """(on, off, c, low, high): sigmoid(x) = low on and sigmoid(-x) = high off, and neither on nor off underflows to 0
+    in a whole column.
+
+    A column far below 0 is raised by -c, and one far above 0 is lowered by c; low and high are e^c and 1, or 1 and
+    e^-c. Results made of all five do not depend on c, so c is a constant of the derivative as well.
+    """
+    data = data_of(x)
+    top = float(np.log(np.finfo(data.dtype).max)) * 0.9                     # e^top is finite
+    peak, least = data.max(0), data.min(0)
+    c, low, high = _shift(peak, least, top=top)
+    # On a GPU the comparison would force a sync, so there the general form serves all columns.
+    near = device_of(data) == "cpu" and not c.any() and (peak < top).all()
+    return *(_near_zero(x) if near else _shifted(x, c, low, high, top=top)), c, low, high
+
+
+@fuse
+def _shift(peak: Array, least: Array, top: float) -> tuple[Array, Array, Array]:
+    c = np.minimum(peak + top / 2, 0) + np.maximum(least - top / 2, 0)
+    return c, np.exp(np.minimum(c, 0)), np.exp(-np.maximum(c, 0))
+
+
+def _near_zero(x: Value) -> tuple[Any, Any]:
+    """_shifted for c = 0."""
+    on = exp(x)
+    off = 1 / (1 + on)
+    on *= off
+    return on, off
+
+
+@fuse
+def _shifted(x: Value, c: Array, low: Array, high: Array, top: float) -> tuple[Any, Any]:
+    on = exp(clip(x - c, -float("inf"), top))
+    off = 1 / (on * low + high)
+    return on * off, off
+
+
+# ---- vjps
+
+def _product_in_layout_of(W: Value, x: Value, g: Value) -> Value:
+    """x.mT @ g, with the memory layout of W, so that the two gradients of a tied weight add up twice as fast."""
+    rows, columns = data_of(W).strides[-2:]
+    return x.mT @ g if rows >= columns else (g.mT @ x).mT
+
+
+def _to_pixels(g: Value, x: Value) -> Value:
+    """g (n,), reshaped to multiply x (n, ...)."""
+    return reshape(g, g.shape + (1,) * (x.ndim - 1))
+
+
+@fuse
+def _bce_vjp(g: Value, x: Value, y: Value) -> Value:
+    slope = sigmoid(x)
+    slope -= y                                     # -= works in place on arrays and makes a new Tensor when traced
+    slope *= g
+    return slope
+
+
+# fmt: off
+# ---- z = f(x, y)         dL/dx                                   dL/dy
+affine   = op(_affine,     lambda g, z, x, W, b: g @ W.mT,         lambda g, z, x, W, b: _product_in_layout_of(W, x, g),
+                           lambda g, z, x, W, b: g)
+sse      = op(_sse,        lambda g, z, y, x: _to_pixels(2 * g, y) * (y - x),
+                           lambda g, z, y, x: _to_pixels(2 * g, y) * (x - y))
+bce      = op(_bce,        lambda g, z, logits, x: _bce_vjp(_to_pixels(g, x), logits, x),
+                           lambda g, z, logits, x: _to_pixels(g, x) * -logits)
+kl       = op(_kl,         lambda g, z, mu, lv: _to_pixels(g, mu) * mu,
+                           lambda g, z, mu, lv: _to_pixels(0.5 * g, lv) * expm1(lv))
+squared_norm = op(_squared_norm, lambda g, z, x: 2 * g * x)
+log_mean_sigmoids = op(_log_mean_sigmoids, lambda g, z, x: _log_mean_sigmoids_vjp(g, x))
+# fmt: on
+
+
+def _sum_per_image(z: Value) -> Value:
+    return sum(z, axis=tuple(range(1, z.ndim)))
+
+
+# The same in rows of ops.py. kl is KL(N(mu, e^lv) || N(0, 1)), bce is -log p(x | logits).
+PLAIN = {
+    "affine": lambda x, W, b: x @ W + b,
+    "sse": lambda y, x: _sum_per_image(square(y - x)),
+    "bce": lambda logits, x: _sum_per_image(softplus_row(logits) - logits * x),
+    "kl": lambda mu, lv: 0.5 * _sum_per_image(exp(lv) + mu * mu - 1 - lv),
+    "squared_norm": lambda x: sum(x * x),
+    "log_mean_sigmoids": lambda x: stack(*(log(mean(sigmoid(sign * x), axis=0)) for sign in (1, -1))),
+}
+
+ROWS = named({name: globals()[name] for name in PLAIN})
