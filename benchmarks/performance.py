@@ -101,8 +101,9 @@ images at a time, in an array that stays in the cache.
 
 ### Ways to convolve
 
-tinyae/conv_blocks.py convolves and transposes in the first way each. The others were measured beside it when the choice was made, and
-no command repeats that: medians in ms of one core's time, with cold caches, for a 3x3 kernel with stride 2.
+tinyae/conv_blocks.py takes the first way for conv2d and for conv_transpose2d. The others were measured beside it when
+the choice was made, and no command repeats that: medians in ms of one core's time, with cold caches, for a 3x3 kernel
+with stride 2.
 
 {ways}
 

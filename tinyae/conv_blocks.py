@@ -28,15 +28,14 @@ def conv2d(x: Array, W: Array, bias: Array | None, places: tuple, stride: int, c
 
     corner: how many rows of zeros stand above the image, and how many columns to its left.
     """
+    if bias is not None and device_of(x) == "cuda":
+        return conv2d(x, W, None, places, stride, corner) + bias            # a kernel less than for a column of ones
     matrix = W.reshape(-1, W.shape[3])                                      # (a b c, k)
-    ones = bias is not None and device_of(x) == "cpu"
-    if ones:                                                                # the bias costs no pass of its own
-        matrix = np.concatenate([matrix, bias[None]])                       # (a b c + 1, k)
+    if bias is not None:
+        matrix = np.concatenate([matrix, bias[None]])                       # (a b c + 1, k): the last row meets the ones
     z = np.empty(places, x.dtype, like=x)
-    for block, patches in _patches(x, W.shape[:2], places, stride, corner, ones):
+    for block, patches in _patches(x, W.shape[:2], places, stride, corner, ones=bias is not None):
         np.matmul(patches, matrix, out=z[block].reshape(-1, W.shape[3]))
-    if bias is not None and not ones:
-        z += bias                                                           # one kernel; ones would take two
     return z
 
 
@@ -72,7 +71,7 @@ def images_at_once(x: Array, numbers: int) -> int:
 
 def _patches(x: Array, size: tuple[int, int], places: tuple, stride: int, corner: tuple[int, int],
              ones: bool = False) -> Iterator[tuple[slice, Array]]:
-    """Block by block, the images' slice and their patches, (m u v, a b c); with ones, each row ends in a 1 for the bias.
+    """Block by block, a slice of images and their patches, (m u v, a b c); with ones, a 1 ends each row.
 
     The next block overwrites the patches of this one. Those of narrow images have the places side by side in memory
     (order F), other patches have their own numbers side by side (order C).
