@@ -32,7 +32,7 @@ def conv2d(x: Array, W: Array, bias: Array | None, places: tuple, stride: int, c
         return conv2d(x, W, None, places, stride, corner) + bias            # a kernel less than for a column of ones
     matrix = W.reshape(-1, W.shape[3])                                      # (a b c, k)
     if bias is not None:
-        matrix = np.concatenate([matrix, bias[None]])                       # (a b c + 1, k): the last row meets the ones
+        matrix = np.concatenate([matrix, bias[None]])                       # (a b c + 1, k): last, for the ones
     z = np.empty(places, x.dtype, like=x)
     for block, patches in _patches(x, W.shape[:2], places, stride, corner, ones=bias is not None):
         np.matmul(patches, matrix, out=z[block].reshape(-1, W.shape[3]))
