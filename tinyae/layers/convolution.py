@@ -134,8 +134,8 @@ def _geometry(c_in: int, c_out: int, kernel: int, stride: int, padding: int | No
         check_width(name, n, BOTH_AXES)
     padding = kernel // 2 if padding is None else padding
     if not isinstance(padding, int | np.integer) or padding < 0:
-        raise BadValue("padding must be a whole number >= 0", expected="one number for all four sides", got=repr(padding),
-                       fix="padding=1")
+        raise BadValue("padding must be a whole number >= 0", expected="one number for all four sides",
+                       got=repr(padding), fix="padding=1")
     return {"stride": stride, "padding": padding}
 
 
