@@ -86,7 +86,7 @@ def _taps(padded: Array, W: tuple, y: tuple, stride: int) -> Iterator[tuple[int,
 # ---- what the rows run: arguments checked, then the fast twins of the plain forms
 
 def _forward(f: Any) -> Any:
-    """f by its row's name; a setting that it does not have is refused."""
+    """f under its row's name, as Python's messages will call it; refuses settings that f does not have."""
     f.__name__ = f.__qualname__ = f.__name__.strip("_")
     known = list(signature(f).parameters)
 
@@ -112,7 +112,7 @@ def _conv2d_affine(x: Array, W: Array, b: Array | None, stride: int = 1, padding
 @_forward
 def _conv_transpose2d_affine(y: Array, W: Array, b: Array | None, size: tuple[int, int], stride: int = 1,
                              padding: int = 0) -> Array:
-    images = (*y.shape[:1], *size, *W.shape[2:3])
+    images = (*y.shape[:1], *_pair("conv_transpose2d", size), *W.shape[2:3])
     _places("conv_transpose2d", (y, W), images, W.shape, stride, padding, y.shape)
     _check_bias("conv_transpose2d_affine", b, W.shape[2])
     return conv_blocks.conv_transpose2d(y, W, b, size, stride, padding)
@@ -120,7 +120,7 @@ def _conv_transpose2d_affine(y: Array, W: Array, b: Array | None, size: tuple[in
 
 @_forward
 def _conv2d_kernel(x: Array, y: Array, size: tuple[int, int], stride: int = 1, padding: int = 0) -> Array:
-    kernel = (*size, *x.shape[3:], *y.shape[3:])
+    kernel = (*_pair("conv2d_kernel", size), *x.shape[3:], *y.shape[3:])
     _places("conv2d_kernel", (x, y), x.shape, kernel, stride, padding, y.shape)
     return conv_blocks.conv2d_kernel(x, y, size, stride, (padding, padding))
 
@@ -217,9 +217,9 @@ def _places(name: str, arrays: tuple[Array, Array], x: tuple, W: tuple, stride: 
         raise BadType(f"{name} takes floating-point numbers", expected="float32, say",
                       got=" and ".join(map(describe, arrays)), fix="x.astype(np.float32)")
     if len(x) != 4 or len(W) != 4 or x[3] != W[2] or min(W) < 1:
-        raise BadValue(f"{name}: images and kernel must have the same channels",
-                       expected="images (n, h, w, c) and a kernel (a, b, c, k)", got=f"images {x} and a kernel {W}",
-                       fix="channels last: np.moveaxis(x, 1, -1) from (n, c, h, w)")
+        raise BadValue(f"{name}: images and kernel must have four axes each, and the same channels c",
+                       expected="images (n, h, w, c) and a kernel (a, b, c, k), not empty",
+                       got=f"images {x} and a kernel {W}", fix="np.moveaxis(x, 1, -1) of images (n, c, h, w)")
     if not (_whole(stride, 1) and _whole(padding, 0)):
         raise BadValue(f"{name}: stride must be >= 1 and padding >= 0", expected="whole numbers, one for both axes",
                        got=f"stride={stride!r}, padding={padding!r}", fix="stride=2, padding=1")
@@ -231,6 +231,13 @@ def _places(name: str, arrays: tuple[Array, Array], x: tuple, W: tuple, stride: 
         raise BadValue(f"{name}: y must have the shape that conv2d makes of the images", got=y,
                        expected=f"{z}, from images {x} and a kernel {W}", fix="the size that conv_transpose_size gives")
     return z
+
+
+def _pair(name: str, size: Any) -> Any:
+    if not (isinstance(size, tuple | list) and len(size) == 2 and all(_whole(n, 1) for n in size)):
+        raise BadValue(f"{name}: size must be two whole numbers >= 1", expected="size=(height, width)", got=repr(size),
+                       fix="size=x.shape[1:3] of images, size=W.shape[:2] of a kernel")
+    return size
 
 
 def _check_bias(name: str, b: Any, channels: int) -> None:
