@@ -1,7 +1,7 @@
 """4 of 9 · conv_blocks: convolution in blocks, the fast twin of conv's plain forms; skip at first reading.
 
-The arguments have been checked by conv.py. Each function takes a block of a few images at a time, so that the arrays it
-makes for them stay in a core's cache:
+conv.py has checked the arguments. Each function works on a block of a few images at a time, so that the arrays it makes
+for them stay in a core's cache:
 
     conv2d              patches, one row of a b c numbers for each place, times the kernel as a matrix
     conv2d_kernel       the same patches, transposed, times y, added up over the blocks
@@ -20,7 +20,7 @@ import numpy as np
 from .backend import Array, device_of, windows
 
 BLOCK = {"cpu": 128 << 10, "cuda": 256 << 20}   # bytes of patches, or of y in cells, for the images of a block
-NARROW = 8      # images with fewer channels are narrow: along so few NumPy's innermost loops are slow
+NARROW = 8      # an image with fewer channels is narrow: NumPy is slow where its innermost loop is so short
 
 
 def conv2d(x: Array, W: Array, bias: Array | None, places: tuple, stride: int, corner: tuple[int, int]) -> Array:
@@ -29,7 +29,7 @@ def conv2d(x: Array, W: Array, bias: Array | None, places: tuple, stride: int, c
     corner: how many rows of zeros stand above the image, and how many columns to its left.
     """
     if bias is not None and device_of(x) == "cuda":
-        return conv2d(x, W, None, places, stride, corner) + bias            # a kernel less than for a column of ones
+        return conv2d(x, W, None, places, stride, corner) + bias            # two launches fewer than with ones
     matrix = W.reshape(-1, W.shape[3])                                      # (a b c, k)
     if bias is not None:
         matrix = np.concatenate([matrix, bias[None]])                       # (a b c + 1, k): last, for the ones
@@ -52,7 +52,7 @@ def conv_transpose2d(y: Array, W: Array, bias: Array | None, size: tuple[int, in
                      padding: int) -> Array:
     """y (n, u, v, k), W (a, b, c, k), bias (c,) or None, size (h, w) -> x (n, h, w, c).
 
-    Both ways cut the padded image into cells.
+    The padded image is cut into cells:
 
     cell     stride x stride pixels; there are (U, V) of them, and place (u, v) belongs to cell (u, v)
     tap      one matrix W[i, j].T (k, c); it takes place (u, v) to one pixel of cell (u + i // stride, v + j // stride)
@@ -146,8 +146,9 @@ def _cell_by_cell(y: Array, W: Array, bias: Array | None, size: tuple[int, int],
                   padding: int) -> Array:
     """A convolution of stride 1 whose channels are all pixels of a cell: sub-pixel convolution (Shi et al. 2016).
 
-    A cell is made of the A x B places that its taps come from: its own place and those above and to the left. This
-    multiplies by some zeros that _tap_by_tap leaves out, but starts far fewer kernels, which is what costs on a GPU.
+    A cell depends on A x B places: its own, and those above and to the left of it whose taps reach it. This multiplies
+    by some zeros that _tap_by_tap leaves out. But it starts 9 GPU kernels, however many taps and residues there are,
+    and on a GPU starting them is what takes time.
     """
     (n, _, _, k), (a, b, c, _), (U, V), s, (h, w) = y.shape, W.shape, cells, stride, size
     A, B = -(-a // s), -(-b // s)
