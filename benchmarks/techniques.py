@@ -76,6 +76,7 @@ def sum_of_rows() -> None:
 
 def tensor_by_tensor() -> None:
     from tinyae import optim
+    from tinyae.optim.rules import adam_plain
 
     class Adam:
         """The paper's lines, for one parameter after the other."""
@@ -85,14 +86,10 @@ def tensor_by_tensor() -> None:
             self.m, self.v = ({name: np.zeros_like(p.data) for name, p in params.items()} for _ in range(2))
 
         def step(self, grads: dict[str, Any]) -> None:
-            (b1, b2), m, v = self.betas, self.m, self.v
             self.t += 1
             for name, p in self.params.items():
-                g = grads[name]
-                m[name] = b1 * m[name] + (1 - b1) * g
-                v[name] = b2 * v[name] + (1 - b2) * g * g
-                p.data = p.data - self.lr * (m[name] / (1 - b1 ** self.t)) / (
-                    np.sqrt(v[name] / (1 - b2 ** self.t)) + self.eps)
+                p.data, self.m[name], self.v[name] = adam_plain(
+                    grads[name], p.data, self.m[name], self.v[name], self.t, self.lr, self.betas, self.eps)
 
     optim.Adam = Adam           # type: ignore[misc, assignment]
 

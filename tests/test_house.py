@@ -11,10 +11,10 @@ import tinyae
 from tinyae.ops import ROWS
 
 PACKAGE = Path(tinyae.__file__).parent
-ORDER = ["errors", "backend", "kernels", "refusals", "guards", "tensor", "ops", "conv", "functions", "layers", "optim",
-         "models"]
+ORDER = ["errors", "backend", "kernels", "refusals", "guards", "tensor", "ops", "conv_blocks", "conv",
+         "functions", "layers", "optim", "models"]
 LAYERS = ["parameters", "dense", "sequential", "convolution", "summary"]
-AIMS = {"backend": 80, "tensor": 120, "ops": 200, "conv": 200, "functions": 150, "gradcheck": 120,
+AIMS = {"backend": 80, "tensor": 120, "ops": 200, "conv": 160, "conv_blocks": 130, "functions": 150, "gradcheck": 120,
         **dict.fromkeys(LAYERS, 75), "optim": 80}
 FILES = [path for name in ORDER if (path := PACKAGE / f"{name}.py").exists()]
 LAYER_FILES = [PACKAGE / "layers" / f"{name}.py" for name in LAYERS]

@@ -47,7 +47,7 @@ def test_a_tied_layer_is_the_transpose_of_its_convolution():
         assert list(params([forth, back])) == ["0.W", "0.b", "1.b"]
     with refused(BadValue, "TiedConv2D of 3 channels"):
         back(x)
-    with refused(BadValue, "sizes do not meet"):
+    with refused(BadValue, "y must have the shape that conv2d makes of the images"):
         TiedConv2D(forth, (12, 12))(y)
 
 

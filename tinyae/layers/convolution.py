@@ -1,4 +1,4 @@
-"""7 of 9 · layers · convolution: the same weights at every place of an image (n, height, width, channels)."""
+"""7 of 9 · layers · convolution: layers that use the same weights at every place of images (n, h, w, channels)."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -14,15 +14,15 @@ from ..tensor import Tensor
 from .dense import ACTIVATIONS, INITIALIZERS, check_width, named
 from .parameters import parameter
 
-BOTH_AXES = "2: one number serves both axes"       # of an image
+BOTH_AXES = "2: one number serves both axes"       # how a refusal's fix goes on after `kernel=`
 
 
 class Conv2D:
     """x (n, h, w, c) -> f(conv2d(x, W) + b) (n, u, v, k), with c = c_in, k = c_out and W (kernel, kernel, c, k).
 
-    u = floor((h + 2 padding - kernel) / stride) + 1, and v of w likewise. By default padding = kernel // 2, so that an
-    odd kernel keeps the size at stride 1, and halves it, rounded up, at stride 2. init: as for Dense, with
-    kernel^2 c_in as fan-in and c_out as fan-out.
+    u = floor((h + 2 padding - kernel) / stride) + 1, and likewise v from w. padding=None means kernel // 2: then an odd
+    kernel keeps the size at stride 1, and halves it, rounded up, at stride 2. init is that of Dense, with fan-in
+    kernel^2 c_in and fan-out c_out.
     """
 
     def __init__(self, c_in: int, c_out: int, kernel: int = 3, *, rng: np.random.Generator, stride: int = 1,
@@ -35,7 +35,7 @@ class Conv2D:
         self.b = parameter(np.zeros(c_out), device, dtype)         # (k,)
 
     def size(self, h: int, w: int) -> tuple[int, int]:
-        """(u, v) of images (h, w)."""
+        """(h, w) of the images -> (u, v) of the result."""
         return conv_size(h, len(self.W), **self.geometry), conv_size(w, len(self.W), **self.geometry)
 
     def __call__(self, x: Value, rng: Any = None) -> Tensor:
@@ -46,9 +46,10 @@ class Conv2D:
 class ConvTranspose2D:
     """y (n, u, v, k) -> f(conv_transpose2d(y, W) + b) (n, h, w, c), k = c_in, c = c_out, W (kernel, kernel, c, k).
 
-    h = (u - 1) stride + kernel - 2 padding + output_padding, and w of v likewise: the way back from a Conv2D, whose
-    rounding is undone by output_padding, one number or a pair, below stride. A pixel is met by 1 / stride^2 of the
-    taps: the weights are those of init times stride, which keeps the variance.
+    h = (u - 1) stride + kernel - 2 padding + output_padding, and likewise w from v: the sizes of a Conv2D, reversed.
+    output_padding, one number or a pair, each below stride, restores the remainder that Conv2D's floor has dropped.
+    Only 1 / stride^2 of the taps reach a pixel, so the weights are those of init times stride, which keeps the
+    variance.
     """
 
     def __init__(self, c_in: int, c_out: int, kernel: int = 3, *, rng: np.random.Generator, stride: int = 1,
@@ -58,8 +59,8 @@ class ConvTranspose2D:
         self.geometry = _geometry(c_in, c_out, kernel, stride, padding)
         pair = tuple(output_padding) if isinstance(output_padding, tuple | list) else (output_padding, output_padding)
         if len(pair) != 2 or not all(n in range(stride) for n in pair):
-            raise BadValue("output_padding out of range", got=output_padding, fix="output_padding=0",
-                           expected=f"one whole number or a pair, 0 to {stride - 1}, below stride")
+            raise BadValue("output_padding must be >= 0 and below stride", got=output_padding, fix="output_padding=0",
+                           expected=f"a whole number from 0 to {stride - 1}, or a pair of them")
         self.output_padding = pair
         self.activation = named("activation", activation, ACTIVATIONS)
         W = named("init", init, INITIALIZERS)(kernel * kernel * c_in, c_out, rng) * stride
@@ -68,7 +69,7 @@ class ConvTranspose2D:
         self.b = parameter(np.zeros(c_out), device, dtype)         # (c,)
 
     def size(self, u: int, v: int) -> tuple[int, int]:
-        """(h, w) made of (u, v)."""
+        """(u, v) of the input -> (h, w) of the images."""
         p, q = self.output_padding
         return (conv_transpose_size(u, len(self.W), **self.geometry, output_padding=p),
                 conv_transpose_size(v, len(self.W), **self.geometry, output_padding=q))
@@ -80,10 +81,10 @@ class ConvTranspose2D:
 
 
 class TiedConv2D:
-    """y (n, u, v, k) -> f(conv_transpose2d(y, W) + b) (n, h, w, c): the way back through a Conv2D, with its very W.
+    """y (n, u, v, k) -> f(conv_transpose2d(y, W) + b) (n, h, w, c), with the W of a Conv2D, which both layers share.
 
-    image: (h, w) of that layer's images, which (u, v) alone do not tell. W's gradient is the sum of both uses; only b,
-    of width c, is the layer's own.
+    image: (h, w) of that Conv2D's images, since several sizes lead to one (u, v). W's gradient is the sum over both
+    layers; b (c,) belongs to this layer alone.
     """
 
     def __init__(self, conv: Conv2D, image: Sequence[int], *, activation: str | Callable = "linear"):
@@ -98,7 +99,7 @@ class TiedConv2D:
 
 
 class MaxPool2D:
-    """x (n, h, w, c) -> the largest number of each cell of size x size pixels, (n, h // size, w // size, c)."""
+    """x (n, h, w, c) -> the maximum of each cell of size x size pixels, (n, h // size, w // size, c)."""
 
     def __init__(self, size: int = 2):
         check_width("size", size, BOTH_AXES)
@@ -112,7 +113,7 @@ class MaxPool2D:
 
 
 class Upsample:
-    """x (n, h, w, c) -> every pixel a cell of size x size pixels, (n, h * size, w * size, c)."""
+    """x (n, h, w, c) -> each pixel repeated in a cell of size x size pixels, (n, h * size, w * size, c)."""
 
     def __init__(self, size: int = 2):
         check_width("size", size, BOTH_AXES)
@@ -126,21 +127,22 @@ class Upsample:
 
 
 def _geometry(c_in: int, c_out: int, kernel: int, stride: int, padding: int | None) -> dict[str, int]:
-    """The settings of conv2d, checked."""
+    """stride and padding, as conv2d takes them, after a check of all five."""
     for name, n in {"c_in": c_in, "c_out": c_out}.items():
         check_width(name, n)
     for name, n in {"kernel": kernel, "stride": stride}.items():
         check_width(name, n, BOTH_AXES)
     padding = kernel // 2 if padding is None else padding
     if not isinstance(padding, int | np.integer) or padding < 0:
-        raise BadValue("padding is no width", expected="a whole number >= 0", got=repr(padding), fix="padding=1")
+        raise BadValue("padding must be a whole number >= 0", expected="one number for all four sides",
+                       got=repr(padding), fix="padding=1")
     return {"stride": stride, "padding": padding}
 
 
 def _check_image(layer: Any, x: Value, c_in: int) -> None:
     if x.ndim != 4 or x.shape[3] != c_in:
-        first = x.ndim == 4 and x.shape[1] == c_in
-        raise BadValue(f"{type(layer).__name__} of {c_in} channels cannot take this input", got=describe(x),
+        channels_first = x.ndim == 4 and x.shape[1] == c_in
+        raise BadValue(f"{type(layer).__name__} of {c_in} channels needs images of {c_in} channels", got=describe(x),
                        expected=f"(n, height, width, {c_in}), channels last",
-                       fix="np.moveaxis(x, 1, -1): these have their channels first" if first else
+                       fix="np.moveaxis(x, 1, -1): these have their channels first" if channels_first else
                        f"Reshape((height, width, {c_in})) before it, or c_in={x.shape[-1] if x.ndim else 1}")

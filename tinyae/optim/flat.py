@@ -1,68 +1,74 @@
-"""8 of 9 · joined: parameters as one flat array, for an optimizer to update at one go.
+"""8 of 9 · optim · flat: parameters as one flat array, so that an optimizer can update them all at once.
 
-All parameters lie end to end in one array, so that a step is a dozen passes over blocks of it (on a GPU, one kernel)
-however many parameters there are. It makes a new array and gives each parameter its piece: a parameter's old data
-keeps its values.
+The parameters stand end to end in that array. A step is a dozen passes over blocks of it (on a GPU, one kernel),
+however many parameters there are. The step writes a new array, of which each parameter's data becomes a view; the data
+that a parameter had before keeps its values.
 """
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from operator import is_not
+from typing import Any
 
 import numpy as np
 
-from ..backend import Array, device_of, freeze
+from ..backend import Array, device_of, freeze, to_device, to_host
 from ..errors import BadValue
 from ..refusals import describe
 from ..tensor import Tensor, renew
 
-BLOCK = 1 << 16     # numbers: a block of Adam's five arrays stays in a core's cache through a dozen passes over it
+BLOCK = 1 << 16     # numbers: that much of each of Adam's five arrays stays in a core's cache for a dozen passes
 
 Params = Sequence[Tensor] | dict[str, Tensor]
 Grads = Sequence[Array] | dict[str, Array]
 
 
-class Joined:
-    """Leaf Tensors as one flat array, and back."""
+class FlatParameters:
+    """Leaf Tensors of one dtype on one device, as slices of one array."""
 
     def __init__(self, params: Params):
         self.tensors = _leaves(params)
-        self.places, self.kinds, start = [], [], 0          # where each one's numbers lie in flat, and what they are
+        first = next(iter(self.tensors.values()))
+        self.dtype, self.device = first.dtype, device_of(first.data)
+        self.shapes = [p.shape for p in self.tensors.values()]
+        self.slices, start = [], 0                              # each tensor's part of the array
         for p in self.tensors.values():
-            self.places.append(slice(start, start := start + p.size))
-            self.kinds.append((p.shape, p.dtype, device_of(p.data)))
-        self.pieces: list[Array] = []
-        self.flat: Array = None
-        self.blocks = list(self._blocks(start, BLOCK if device_of(p.data) == "cpu" else start))
+            self.slices.append(slice(start, start := start + p.size))
+        self.array: Array = None                                # made by the first step
+        self.pieces: list[Array] = []                           # the views of it that are the tensors' data
+        self.blocks = list(self._blocks(start, BLOCK if self.device == "cpu" else start))
 
     def _blocks(self, size: int, block: int) -> Iterator[tuple[slice, list[tuple[int, slice]]]]:
-        """Cuts of the flat array, each with the parts of the tensors that lie in it."""
+        """The blocks of the array, each with the tensors (by number) and the slices of them that lie in it."""
         for start in range(0, size, block):
             stop = min(start + block, size)
             yield slice(start, stop), [(i, slice(max(start, at.start) - at.start, min(stop, at.stop) - at.start))
-                                       for i, at in enumerate(self.places) if at.start < stop and start < at.stop]
+                                       for i, at in enumerate(self.slices) if at.start < stop and start < at.stop]
 
     def update(self, rule: Callable[..., None], grads: Grads, moments: Sequence[Array], *numbers: float,
-               **settings: float) -> None:
-        """rule(g, p, *moments, new, *numbers, **settings) by blocks: g is a copy, moments are written in place."""
-        flat, p = [g.reshape(-1) for g in self.gradients(grads)], self.data()
+               **settings: Any) -> None:
+        """Block by block, rule(g, p, *moments, new, *numbers, **settings), which writes the new parameters into new.
+
+        g is a copy of the gradients, which the rule may overwrite; it also updates the moments in place.
+        """
+        gs, p = [g.reshape(-1) for g in self.gradients(grads)], self.data()
         new = np.empty_like(p)
         for block, parts in self.blocks:
-            g = np.concatenate([flat[i][part] for i, part in parts])
+            g = np.concatenate([gs[i][part] for i, part in parts])
             rule(g, p[block], *[m[block] for m in moments], new[block], *numbers, **settings)
         self.give(new)
 
     def data(self) -> Array:
-        """The parameters' data, joined: as `give` left it, unless somebody has changed a parameter since."""
+        """The parameters' data as one array: the last one that `give` got, unless a parameter has been set since."""
         now = [p.data for p in self.tensors.values()]
         if not self.pieces or any(map(is_not, now, self.pieces)):
             self.give(self.join(now))
-        return self.flat
+        return self.array
 
-    def give(self, flat: Array) -> None:
-        """Each parameter gets its piece of flat, a new array that belongs to nobody else."""
-        self.flat = freeze(flat)
-        self.pieces = self.split(self.flat)
+    def give(self, array: Array) -> None:
+        """Make each parameter's data a view of a new array, which becomes read-only."""
+        self.array = freeze(array)
+        self.pieces = self.split(self.array)
         for p, piece in zip(self.tensors.values(), self.pieces, strict=True):
             renew(p, piece)
 
@@ -72,16 +78,16 @@ class Joined:
     def join(self, arrays: Sequence[Array]) -> Array:
         return np.concatenate([a.reshape(-1) for a in arrays])
 
-    def split(self, flat: Array) -> list[Array]:
-        """Views of flat in the parameters' shapes."""
-        return [flat[place].reshape(shape) for place, (shape, *_) in zip(self.places, self.kinds, strict=True)]
+    def split(self, array: Array) -> list[Array]:
+        """Views of a flat array in the parameters' shapes."""
+        return [array[at].reshape(shape) for at, shape in zip(self.slices, self.shapes, strict=True)]
 
     def gradients(self, grads: Grads) -> Sequence[Array]:
         """The gradients in the parameters' order: a dict is matched by name, a list by position."""
         if isinstance(grads, dict) and grads.keys() == self.tensors.keys():
             grads = [grads[name] for name in self.tensors]
         if isinstance(grads, dict) or [(getattr(g, "shape", None), getattr(g, "dtype", None), device_of(g))
-                                       for g in grads] != self.kinds:
+                                       for g in grads] != [(s, self.dtype, self.device) for s in self.shapes]:
             raise BadValue("gradients do not match the parameters",
                            expected=", ".join(f"{name} {describe(p)}" for name, p in self.tensors.items()),
                            got=", ".join(grads) if isinstance(grads, dict) else ", ".join(map(describe, grads)),
@@ -92,14 +98,33 @@ class Joined:
 def _leaves(params: Params) -> dict[str, Tensor]:
     named = dict(params) if isinstance(params, dict) else {str(i): p for i, p in enumerate(params)}
     if not named or not all(isinstance(p, Tensor) and p.op is None for p in named.values()):
-        raise BadValue("an optimizer needs parameters", expected="leaf Tensors, at least one", got=repr(params)[:200],
-                       fix="params(model)")
+        raise BadValue("the parameters must be leaf Tensors, at least one", got=repr(params)[:200],
+                       expected="Tensors made by Tensor(array), in a list or a dict by name", fix="params(model)")
     if len(set(named.values())) < len(named):
-        raise BadValue("a parameter stands in the list twice", expected="each Tensor once",
+        raise BadValue("each parameter must be listed once", expected="no Tensor twice",
                        got=f"{len(named)} entries, {len(set(named.values()))} Tensors",
                        fix="params(obj) lists a shared (tied) weight once")
     if len({(p.dtype, device_of(p.data)) for p in named.values()}) > 1:
-        raise BadValue("parameters of two kinds", expected="one dtype, one device",
+        raise BadValue("all parameters must have one dtype and one device", expected="one dtype, one device",
                        got=", ".join(f"{name} {describe(p)}" for name, p in named.items())[:200],
-                       fix="an optimizer for each kind")
+                       fix="an optimizer for each dtype and device")
     return named
+
+
+def state_of_moments(**moments: list[Array]) -> dict[str, np.ndarray]:
+    """Copies on the host: array i of the moments `name` as "name.i"."""
+    return {f"{name}.{i}": to_host(a).copy() for name, arrays in moments.items() for i, a in enumerate(arrays)}
+
+
+def load_moments(state: dict[str, Any], **moments: list[Array]) -> None:
+    """Write what state_of_moments has returned into the moments of an optimizer of the same parameters."""
+    named = {f"{name}.{i}": a for name, arrays in moments.items() for i, a in enumerate(arrays)}
+    if state.keys() != named.keys():
+        raise BadValue("a state must have the arrays of this optimizer", expected=", ".join(sorted(named)),
+                       got=", ".join(sorted(state)), fix="the state() of one with the same parameters")
+    for name, a in named.items():
+        if np.shape(state[name]) != a.shape or state[name].dtype != a.dtype:
+            raise BadValue(f"state {name} must be like its parameter", expected=describe(a), got=describe(state[name]),
+                           fix="the state() of one with the same parameters")
+    for name, a in named.items():
+        a[...] = to_device(state[name], device_of(a))

@@ -3,21 +3,42 @@
     optimizer = Adam(params(model), lr=1e-3)
     optimizer.step(grad(loss, params(model)))
 
-Gradients come in the order (or under the names) of the parameters, and are left alone. A rule is written once, in
-place: NumPy runs it block by block, a GPU as one kernel.
+Gradients come in the order (or under the names) of the parameters; a step does not change them. Each rule stands here
+twice: in a plain form, as its paper prints it, and below the classes in a fast form that works in place. The classes
+run the fast one on all parameters as one flat array: NumPy block by block, a GPU in one kernel.
 """
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
 
-from ..backend import Array, device_of, to_device, to_host
+from ..backend import Array
 from ..errors import BadValue
 from ..kernels import fuse
-from ..refusals import describe
-from .flat import Grads, Joined, Params
+from .flat import FlatParameters, Grads, Params, load_moments, state_of_moments
 
+# ---- the plain forms: new arrays from old ones; g is the gradient of parameter p
+
+def sgd_plain(g: Array, p: Array, v: Array, lr: float, momentum: float = 0.0, l2: float = 0.0) -> tuple[Array, Array]:
+    """(p, v) after a step; v = 0 at first (Polyak 1964)."""
+    g = g + l2 * p
+    v = momentum * v + g
+    return p - lr * v, v
+
+
+def adam_plain(g: Array, p: Array, m: Array, v: Array, t: int, lr: float, betas: tuple[float, float], eps: float,
+               weight_decay: float = 0.0, l2: float = 0.0) -> tuple[Array, Array, Array]:
+    """(p, m, v) after step t = 1, 2, ...; m = v = 0 at first (Kingma & Ba 2015, algorithm 1)."""
+    g, (b1, b2) = g + l2 * p, betas
+    m = b1 * m + (1 - b1) * g
+    v = b2 * v + (1 - b2) * g ** 2
+    m_hat, v_hat = m / (1 - b1 ** t), v / (1 - b2 ** t)
+    return p - lr * m_hat / (np.sqrt(v_hat) + eps) - lr * weight_decay * p, m, v
+
+
+# ---- the optimizers
 
 class SGD:
     """v <- momentum * v + g;  p <- p - lr * v. Polyak 1964, with momentum=0 plain gradient descent.
@@ -26,23 +47,21 @@ class SGD:
     """
 
     def __init__(self, params: Params, lr: float = 1e-2, momentum: float = 0.0, l2: float = 0.0):
-        _check_positive(lr=lr)
-        _check_not_negative(l2=l2)
-        _check_fraction(momentum=momentum)
-        self.joined, self.lr, self.momentum, self.l2 = Joined(params), lr, momentum, l2
-        self.params, self.velocity = self.joined.tensors, self.joined.zeros()
-        self.v = self.joined.split(self.velocity)           # the same numbers, seen parameter by parameter
+        _check(lr=lr, momentum=momentum, l2=l2)
+        self.flat, self.lr, self.momentum, self.l2 = FlatParameters(params), lr, momentum, l2
+        self.params, self.velocity = self.flat.tensors, self.flat.zeros()
+        self.v = self.flat.split(self.velocity)             # views of velocity, one for each parameter
 
     def step(self, grads: Grads) -> None:
-        self.joined.update(_sgd, grads, [self.velocity], self.lr, momentum=self.momentum, l2=self.l2)
+        self.flat.update(_sgd, grads, [self.velocity], self.lr, momentum=self.momentum, l2=self.l2)
 
     def state(self) -> dict[str, Any]:
-        """Copies of all that the next step depends on, beside the parameters: name -> array on the host."""
-        return _copies(v=self.v)
+        """Copies of what the next step depends on, apart from the parameters: name -> array on the host."""
+        return state_of_moments(v=self.v)
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state() of an optimizer of the same parameters: all is checked before anything is set."""
-        _load(state, v=self.v)
+        """Continue from a state() of an optimizer of the same parameters. Checks all of it before setting any."""
+        load_moments(state, v=self.v)
 
 
 class Adam:
@@ -52,46 +71,48 @@ class Adam:
     p <- p - lr * [m / (1 - b1^t)] / (sqrt[v / (1 - b2^t)] + eps)
 
     eps is added outside the root, after the bias correction, as in the paper and in PyTorch (TensorFlow 1 and Keras add
-    it before: for tiny gradients the two differ visibly). Two decays, told apart: `l2` adds l2 * p to the gradient,
-    where the division by sqrt(v) nearly undoes it; `weight_decay` shrinks p by lr * weight_decay * p beside the step
-    (Loshchilov & Hutter 2019, algorithm 2).
+    it before: for tiny gradients the two differ visibly). There are two decays: `l2` adds l2 * p to the gradient, where
+    the division by sqrt(v) nearly undoes it; `weight_decay` subtracts lr * weight_decay * p beside the step (Loshchilov
+    & Hutter 2019, algorithm 2).
     """
 
     def __init__(self, params: Params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0.0, l2: float = 0.0):
-        _check_positive(lr=lr, eps=eps)
-        _check_not_negative(weight_decay=weight_decay, l2=l2)
-        _check_fraction(beta1=betas[0], beta2=betas[1])
-        self.joined, self.lr, self.betas, self.eps = Joined(params), lr, betas, eps
-        if self.joined.kinds[0][1] == np.float16:
-            raise BadValue("Adam needs more than float16", expected="parameters of float32 or float64",
-                           got="float16, whose smallest number is above eps and above most g^2", fix="dtype=np.float32")
+        _check(lr=lr, beta1=betas[0], beta2=betas[1], eps=eps, weight_decay=weight_decay, l2=l2)
+        self.flat, self.lr, self.betas, self.eps = FlatParameters(params), lr, betas, eps
+        if self.flat.dtype == np.float16:
+            raise BadValue("Adam needs parameters of float32 or float64", expected="a dtype that can hold eps and g^2",
+                           got="float16, whose smallest number is above eps and most g^2", fix="dtype=np.float32")
         self.weight_decay, self.l2, self.t = weight_decay, l2, 0
-        self.params, self.mean, self.square = self.joined.tensors, self.joined.zeros(), self.joined.zeros()
-        self.m, self.v = self.joined.split(self.mean), self.joined.split(self.square)      # parameter by parameter
+        self.params, self.mean, self.square = self.flat.tensors, self.flat.zeros(), self.flat.zeros()
+        self.m, self.v = self.flat.split(self.mean), self.flat.split(self.square)       # views, one per parameter
 
     def step(self, grads: Grads) -> None:
         t, (b1, b2) = self.t + 1, self.betas
         c1, c2 = 1 - b1 ** t, (1 - b2 ** t) ** 0.5
-        # Numerator and denominator of the step are multiplied by c2: (lr c2 / c1) * m / (sqrt(v) + eps c2).
-        self.joined.update(_adam, grads, [self.mean, self.square], self.lr * c2 / c1, self.eps * c2,
-                           1 - self.lr * self.weight_decay, decays=self.weight_decay > 0, b1=b1, b2=b2, l2=self.l2)
-        self.t = t                                          # not before: a gradient may have been refused
+        # m_hat / (sqrt(v_hat) + eps) with both sides times c2: no pass over the arrays for v_hat (end of section 2)
+        self.flat.update(_adam, grads, [self.mean, self.square], self.lr * c2 / c1, self.eps * c2,
+                         1 - self.lr * self.weight_decay, decays=self.weight_decay > 0, betas=(b1, b2), l2=self.l2)
+        self.t = t                                          # last, because update may refuse the gradients
 
     def state(self) -> dict[str, Any]:
-        """Copies of all that the next step depends on, beside the parameters: name -> array on the host."""
-        return {"t": np.array(self.t), **_copies(m=self.m, v=self.v)}
+        """Copies of what the next step depends on, apart from the parameters: name -> array on the host."""
+        return {"t": np.array(self.t), **state_of_moments(m=self.m, v=self.v)}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state() of an optimizer of the same parameters: all is checked before anything is set."""
+        """Continue from a state() of an optimizer of the same parameters. Checks all of it before setting any."""
         if "t" not in state or np.shape(state["t"]) != ():
-            raise BadValue("not a state of Adam", expected="a number of steps t", got=sorted(state), fix="Adam.state()")
-        _load({name: a for name, a in state.items() if name != "t"}, m=self.m, v=self.v)
+            raise BadValue("a state of Adam needs its number of steps t", expected="t, m.0, v.0, ...",
+                           got=sorted(state), fix="Adam.state()")
+        load_moments({name: a for name, a in state.items() if name != "t"}, m=self.m, v=self.v)
         self.t = int(state["t"])
 
 
+# ---- the fast forms, in place: g is a copy that they overwrite, new is scratch until the new p is written into it
+
 @fuse
 def _sgd(g: Array, p: Array, v: Array, new: Array, lr: float, *, momentum: float, l2: float) -> None:
+    """sgd_plain: updates v, and writes the new p into new."""
     if l2:
         g += l2 * p
     v *= momentum
@@ -101,11 +122,13 @@ def _sgd(g: Array, p: Array, v: Array, new: Array, lr: float, *, momentum: float
 
 @fuse
 def _adam(g: Array, p: Array, m: Array, v: Array, new: Array, rate: float, eps: float, shrink: float, *,
-          decays: bool, b1: float, b2: float, l2: float) -> None:
+          decays: bool, betas: tuple[float, float], l2: float) -> None:
+    """adam_plain: updates m and v, and writes the new p into new. rate, eps and shrink are those of Adam.step."""
+    b1, b2 = betas
     if l2:
         g += l2 * p
     m *= b1
-    m += np.multiply(g, 1 - b1, out=new)            # until it takes the result, new is room to work in
+    m += np.multiply(g, 1 - b1, out=new)
     np.multiply(g, g, out=g)
     g *= 1 - b2
     v *= b2
@@ -117,37 +140,18 @@ def _adam(g: Array, p: Array, m: Array, v: Array, new: Array, rate: float, eps: 
     np.subtract(p * shrink if decays else p, s, out=new)
 
 
-def _copies(**moments: list[Array]) -> dict[str, np.ndarray]:
-    return {f"{name}.{i}": to_host(a).copy() for name, arrays in moments.items() for i, a in enumerate(arrays)}
+# ---- each setting: what must hold, whether it does, and an example
+
+RANGES = {
+    "lr": ("lr > 0, finite", lambda x: 0 < x < inf, "lr=1e-3; a negative rate would climb the loss"),
+    "eps": ("eps > 0, finite", lambda x: 0 < x < inf, "eps=1e-8"),
+    **{name: (f"{name} >= 0, finite", lambda x: 0 <= x < inf, f"{name}=1e-4") for name in ("l2", "weight_decay")},
+    **{name: (f"0 <= {name} < 1", lambda x: 0 <= x < 1, f"{name}=0.9") for name in ("momentum", "beta1", "beta2")},
+}
 
 
-def _load(state: dict[str, Any], **moments: list[Array]) -> None:
-    places = {f"{name}.{i}": a for name, arrays in moments.items() for i, a in enumerate(arrays)}
-    if state.keys() != places.keys():
-        raise BadValue("not a state of this optimizer", expected=", ".join(sorted(places)),
-                       got=", ".join(sorted(state)), fix="the state() of one with the same parameters")
-    for name, a in places.items():
-        if np.shape(state[name]) != a.shape or state[name].dtype != a.dtype:
-            raise BadValue(f"state {name} does not fit its parameter", expected=describe(a), got=describe(state[name]),
-                           fix="the state() of one with the same parameters")
-    for name, a in places.items():
-        a[...] = to_device(state[name], device_of(a))
-
-
-def _check_positive(**settings: float) -> None:
+def _check(**settings: float) -> None:
     for name, value in settings.items():
-        if not 0 < value < float("inf"):
-            raise BadValue(f"{name} out of range", expected=f"{name} > 0, finite", got=value,
-                           fix=f"{name}=1e-3; a negative rate would climb the loss" if name == "lr" else f"{name}=1e-8")
-
-
-def _check_not_negative(**settings: float) -> None:
-    for name, value in settings.items():
-        if not 0 <= value < float("inf"):
-            raise BadValue(f"{name} out of range", expected=f"{name} >= 0, finite", got=value, fix=f"{name}=1e-4")
-
-
-def _check_fraction(**settings: float) -> None:
-    for name, value in settings.items():
-        if not 0 <= value < 1:
-            raise BadValue(f"{name} out of range", expected=f"0 <= {name} < 1", got=value, fix=f"{name}=0.9")
+        expected, holds, example = RANGES[name]
+        if not holds(value):
+            raise BadValue(f"an optimizer needs {expected}", expected=expected, got=value, fix=example)
