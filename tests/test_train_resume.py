@@ -27,14 +27,14 @@ class Crash(Exception):
 
 def interrupted_at(step: int, act, monkeypatch: pytest.MonkeyPatch) -> None:
     """Call act in the middle of the run's step of this number, counted from 0."""
-    original, counter = loop._Run.step, iter(range(10**6))
+    original, counter = loop.step, iter(range(10**6))
 
-    def counting(self, *args, **settings):
+    def counting(*args, **settings):
         if next(counter) == step:
             act()
-        return original(self, *args, **settings)
+        return original(*args, **settings)
 
-    monkeypatch.setattr(loop._Run, "step", counting)
+    monkeypatch.setattr(loop, "step", counting)
 
 
 @pytest.fixture(scope="module")
