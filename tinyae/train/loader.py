@@ -74,11 +74,13 @@ def _split(data: Any, validation: float, seed: int) -> list[Images]:
     if not hasattr(images, "shape") or len(images.shape) < 2 or 0 in images.shape:
         raise BadValue("validation splits one data set", expected="a data set or an array of images",
                        got=f"{type(data).__name__} and validation={validation!r}", fix="leave validation out")
-    held = round(len(images) * validation) if isinstance(validation, float) and 0 < validation < 1 else 0
-    if not 0 < held < len(images):
-        raise BadValue("validation must leave images on both sides", got=f"validation={validation!r}",
-                       expected=f"a share of {len(images)} images, between 0 and 1", fix="validation=0.1")
-    drawn = np.random.default_rng([seed, SPLIT]).permutation(len(images))
+    n = len(images)
+    held = round(n * validation) if isinstance(validation, float | np.floating) and 0 < validation < 1 else 0
+    if not 0 < held < n:
+        raise BadValue("validation must be a share that leaves images to train on and to test with",
+                       expected=f"a number between 0 and 1, for {n} images", got=f"validation={validation!r}",
+                       fix=f"validation={1 / max(2, min(10, n)):.2g}")
+    drawn = np.random.default_rng([seed, SPLIT]).permutation(n)
     return [np.asarray(images[np.sort(part)]) for part in (drawn[held:], drawn[:held])]
 
 

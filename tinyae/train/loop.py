@@ -84,7 +84,7 @@ def fit(model: Any | Sequence[Phase | Stage], data: Any, *, epochs: int | Sequen
                 tested, peaks = evaluate(state, loader)
                 state.seconds = perf_counter() - began
                 rows = rows_of(state, loader, tested)
-                notes = diagnose.troubles(peaks, state.params) + call(on_epoch, state)
+                notes = diagnose.troubles(peaks, state.params) + run_callback(on_epoch, state)
                 saver.save(state, is_best=state.end_epoch(rows))
                 saver.save_history(state)
                 for row in rows:
@@ -111,14 +111,15 @@ def step(state: RunState, loader: Loader, order: Array, examine: Examine | None 
 
 def between_steps(state: RunState, loader: Loader, saver: Saver, interrupt: Interrupt, bar: Any) -> None:
     """Read the losses, save and stop, when due."""
-    save = interrupt.signum or saver.is_due(state.step)
+    stop = interrupt.signum         # read once: a later signal ends the run after the next step
+    save = stop or saver.is_due(state.step)
     if save or perf_counter() - state.sums.read_at >= READ_EVERY:
         read_losses(state, loader, bar)
     if save:
         saver.save(state)
-    if interrupt.signum:
+    if stop:
         raise Interrupted(f"stopped in epoch {state.epoch + 1} after step {state.step} of {loader.steps}"
-                          + (f", saved in {saver.out}" if saver.out else ""), interrupt.signum, saver.out)
+                          + (f", saved in {saver.out}" if saver.out else ""), stop, saver.out)
 
 
 def read_losses(state: RunState, loader: Loader, bar: Any) -> None:
@@ -158,7 +159,7 @@ def rows_of(state: RunState, loader: Loader, tested: LossSums) -> list[history.R
                         test=tested.per_image(phase, len(loader.test))) for phase in state.stage]
 
 
-def call(on_epoch: OnEpoch | None, state: RunState) -> list[str]:
+def run_callback(on_epoch: OnEpoch | None, state: RunState) -> list[str]:
     """The text that on_epoch adds to the epoch's line. StopTraining marks the state as stopped.
 
     The checkpoint comes after it: a run killed while it draws pictures draws them again.
