@@ -15,7 +15,7 @@ from support import refused
 from tinyae import models, params, train
 from tinyae.errors import BadFile
 from tinyae.optim import SGD, Adam
-from tinyae.train import loop
+from tinyae.train import checkpoint, loop
 from tinyae.train.interrupt import Interrupt, Interrupted
 
 STEPS = 4 * 7       # of tiny_runs.run
@@ -203,3 +203,17 @@ def test_a_run_may_replay_into_the_same_objects(tmp_path):
     fresh = tiny_runs.vae(seed=99)
     tiny_runs.fit(tiny_runs.one_phase(fresh), epochs=2, out=Path(tmp_path), resume=True)
     assert {name: p.data.tobytes() for name, p in params(fresh).items()} == ended
+
+
+@pytest.mark.parametrize("spoiled", [
+    {"epoch": "1"}, {"sums": {"": 3}}, {"sums": []}, {"noise": {"state": 1}}, {"history": None}, {"best": None},
+    {"x": 1}])
+def test_a_progress_of_another_kind_is_refused_whole(spoiled, tmp_path):
+    tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), out=tmp_path)
+    meta, arrays = checkpoint.load(tmp_path / "last.npz", 1 << 20)
+    checkpoint.save(tmp_path / "last.npz", meta | {"progress": meta["progress"] | spoiled}, arrays)
+    model = tiny_runs.vae(seed=1)
+    before = {name: p.data for name, p in params(model).items()}
+    with refused(BadFile, "cannot use", "the progress of a run"):
+        tiny_runs.fit(tiny_runs.one_phase(model), out=tmp_path, resume=True)
+    assert all(p.data is before[name] for name, p in params(model).items())

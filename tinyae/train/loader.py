@@ -20,6 +20,7 @@ from .schedule import check_whole
 
 SHUFFLE, NOISE, EVALUATION, SPLIT = range(4)    # streams: stream s of epoch e is default_rng([seed, s, e])
 Images = Any                                    # an array (n, h, w[, c]) or (n, pixels), in memory or mapped
+Data = Any                                      # (train, test), or one of them: a data set or its images
 
 
 class Loader:
@@ -28,7 +29,7 @@ class Loader:
     A batch is (k, pixels) in [0, 1] on the model's device and in its dtype, read-only.
     """
 
-    def __init__(self, data: Any, validation: float | None, batch_size: int, seed: int, device: str, dtype: np.dtype):
+    def __init__(self, data: Data, validation: float | None, batch_size: int, seed: int, device: str, dtype: np.dtype):
         check_whole("batch_size", batch_size, 1)
         train, test = _pair(data) if validation is None else _split(data, validation, seed)
         if batch_size > len(train):
@@ -57,7 +58,7 @@ class Loader:
             yield self.batch(self.test, np.arange(first, min(first + self.batch_size, len(self.test))))
 
 
-def _pair(data: Any) -> list[Images]:
+def _pair(data: Data) -> list[Images]:
     """The arrays of training and of test images."""
     parts: list[Images] = [getattr(part, "images", part) for part in data] if isinstance(data, tuple | list) else []
     shapes = [np.shape(part) for part in parts]
@@ -68,9 +69,9 @@ def _pair(data: Any) -> list[Images]:
     return parts
 
 
-def _split(data: Any, validation: float, seed: int) -> list[Images]:
+def _split(data: Data, validation: float, seed: int) -> list[Images]:
     """A data set's images, in two: a drawn share to test with, the rest to train on. Both are copies."""
-    images = getattr(data, "images", data)
+    images: Images = getattr(data, "images", data)
     if not hasattr(images, "shape") or len(images.shape) < 2 or 0 in images.shape:
         raise BadValue("validation splits one data set", expected="a data set or an array of images",
                        got=f"{type(data).__name__} and validation={validation!r}", fix="leave validation out")

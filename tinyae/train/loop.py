@@ -21,17 +21,17 @@ from ..tensor import Tensor, grad
 from . import diagnose, history
 from .diagnose import Examine, NonFinite
 from .interrupt import Interrupt, Interrupted, StopTraining
-from .loader import EVALUATION, Loader
+from .loader import EVALUATION, Data, Loader
 from .metrics import LossSums, losses_of
 from .saver import Saver
-from .schedule import Phase, Rate, Stage, as_stages, stage_ends
+from .schedule import Model, Phase, Rate, Stage, as_stages, stage_ends
 from .state import RunState
 
 READ_EVERY = 1.0                        # seconds between two reads of the losses
 OnEpoch = Callable[[int], str | None]
 
 
-def fit(model: Any | Sequence[Phase | Stage], data: Any, *, epochs: int | Sequence[int], batch_size: int = 128,
+def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Sequence[int], batch_size: int = 128,
         lr: float | Rate | None = None, validation: float | None = None, seed: int = 0, out: str | Path | None = None,
         resume: bool = False, on_epoch: OnEpoch | None = None, config: dict[str, Any] | None = None,
         checkpoint_every: float = 30.0, checkpoint_steps: int | None = None,
@@ -109,7 +109,7 @@ def step(state: RunState, loader: Loader, order: Array, examine: Examine | None 
     state.step += 1
 
 
-def between_steps(state: RunState, loader: Loader, saver: Saver, interrupt: Interrupt, bar: Any) -> None:
+def between_steps(state: RunState, loader: Loader, saver: Saver, interrupt: Interrupt, bar: tqdm) -> None:
     """Read the losses, save and stop, when due."""
     stop = interrupt.signum         # read once: a later signal ends the run after the next step
     save = stop or saver.is_due(state.step)
@@ -122,7 +122,7 @@ def between_steps(state: RunState, loader: Loader, saver: Saver, interrupt: Inte
                           + (f", saved in {saver.out}" if saver.out else ""), stop, saver.out)
 
 
-def read_losses(state: RunState, loader: Loader, bar: Any) -> None:
+def read_losses(state: RunState, loader: Loader, bar: tqdm) -> None:
     """Sum the losses recorded since the last read, and show them: the only wait for the device within an epoch."""
     state.sums.read()
     images = min(state.step * loader.batch_size, len(loader.train))
@@ -178,7 +178,6 @@ def explain(state: RunState, loader: Loader, saver: Saver) -> BadValue:
     """
     state.restore(saver.saved, "the last checkpoint")
     good = f"epoch {state.epoch + 1}, step {state.step}"
-    state.set_rates()
     order, place = loader.order(state.epoch), ""
     try:
         while state.step < loader.steps:

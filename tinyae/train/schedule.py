@@ -38,6 +38,13 @@ class Optimizer(Protocol):
     def load(self, state: dict[str, Any], /) -> None: ...
 
 
+class Model(Protocol):
+    """An object with losses whose parameters params(model) finds."""
+
+    @property
+    def losses(self) -> Losses: ...
+
+
 class Phase(NamedTuple):
     """One sum of losses, the params that it may change, and the optimizer that was built on these params.
 
@@ -55,7 +62,7 @@ class Phase(NamedTuple):
 Stage = tuple[Phase, ...]               # phases that take turns on every batch
 
 
-def as_stages(model: Any, lr: float | Rate | None = None) -> list[Stage]:
+def as_stages(model: Model | Sequence[Phase | Stage], lr: float | Rate | None = None) -> list[Stage]:
     """A model's one stage, or a schedule's stages as tuples of phases. Within a stage each phase has its own name."""
     stages = [_stage_of(model, lr)] if hasattr(model, "losses") and not isinstance(model, Phase) else _stages_in(model)
     if lr is not None and not hasattr(model, "losses"):
@@ -73,7 +80,7 @@ def as_stages(model: Any, lr: float | Rate | None = None) -> list[Stage]:
     return named
 
 
-def _stage_of(model: Any, lr: float | Rate | None) -> Stage:
+def _stage_of(model: Model, lr: float | Rate | None) -> Stage:
     """A phase with Adam for the model's losses; for a model with players(), one phase for each player."""
     players = model.players() if hasattr(model, "players") else {"": (model.losses, params(model))}
     first = rate_of(lr, 0) if callable(lr) else 1e-3 if lr is None else lr
@@ -93,7 +100,7 @@ def _stages_in(schedule: Any) -> list[Stage]:
 
 
 def rate_of(lr: Rate, epoch: int) -> float:
-    """lr(epoch) as a Python number, since a NumPy scalar of float64 would turn float32 parameters into float64."""
+    """lr(epoch), checked, as a Python number: with a NumPy float64, float32 steps would be computed in float64."""
     rate = lr(epoch)
     if not (isinstance(rate, int | float | np.number) and 0 < rate < math.inf):
         raise BadValue(f"lr({epoch}) is not a learning rate", expected="a positive, finite number", got=repr(rate),

@@ -60,12 +60,13 @@ class RunState:
         if self.epoch in self.ends:                             # the first epoch of another stage
             self.best = math.inf
         is_best = loss < self.best
-        self.best, self.history = min(self.best, loss), self.history + rows
+        self.best, self.history = min(self.best, loss), self.history + rows     # a new list: a captured one stays
         self._go_to(self.epoch + 1)
         return is_best
 
     def _go_to(self, epoch: int, step: int = 0, seconds: float = 0.0, sums: dict[str, Any] | None = None,
                noise: dict[str, Any] | None = None) -> None:
+        """Stand `step` steps into this epoch, with the losses summed and the generator's state after them."""
         self.epoch, self.step, self.seconds, self.sums = epoch, step, seconds, LossSums(sums or {})
         # A GPU's generator cannot be set to a state: there, the rest of an epoch draws from a stream of its own.
         self.rng: Rng = generator([self.seed, NOISE, epoch] + [step] * (step > 0), self.device)
@@ -80,7 +81,7 @@ class RunState:
         sums = {phase: dict(terms) for phase, terms in self.sums.sums.items()}
         noise = self.rng.bit_generator.state if self.step and self.device == "cpu" else {}
         progress = {"epoch": self.epoch, "step": self.step, "seconds": self.seconds, "sums": sums, "noise": noise,
-                    "best": self.best, "history": list(self.history)}
+                    "best": self.best, "history": self.history}
         return {"progress": progress, "stopped": self.stopped}, arrays
 
     def restore(self, content: Content, where: object) -> None:
@@ -94,7 +95,7 @@ class RunState:
         for place, optimizer in self.optimizers.items():
             optimizer.load({name.removeprefix(f"{place}/"): a for name, a in arrays.items()
                             if name.startswith(f"{place}/")})
-        self.best, self.history = progress.pop("best"), list(progress.pop("history"))
+        self.best, self.history = progress.pop("best"), progress.pop("history")
         self.stopped = bool(meta.get("stopped"))
         self._go_to(**progress)
 
@@ -142,9 +143,10 @@ def _checked(progress: object, where: object) -> dict[str, Any]:
         for name, kind in PROGRESS.items():
             if not isinstance(progress[name], kind):
                 raise TypeError(f"{name} is {progress[name]!r}")
+        LossSums(progress["sums"])
         if progress["noise"]:
             np.random.default_rng().bit_generator.state = progress["noise"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadFile(f"cannot use {where}", expected=f"the progress of a run: {', '.join(PROGRESS)}",
                       got=error, fix="start the run again") from error
     return dict(progress)
