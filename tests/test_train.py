@@ -242,9 +242,6 @@ def test_a_run_keeps_nothing_of_a_step():
     assert alive[-1] - min(alive[2:]) < 30, alive       # 120 steps: a row of history for each epoch
 
 
-
-
-
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="resident memory is read from /proc")
 def test_memory_of_a_run_is_flat_over_ten_thousand_steps(tmp_path):
     def resident(epoch):

@@ -116,6 +116,15 @@ def test_on_a_gpu_a_run_goes_on_within_an_epoch(device, tmp_path, monkeypatch):
     assert [row["epoch"] for row in rows] == [1] and np.isfinite(rows[0]["train_total"])
 
 
+def test_a_run_of_the_cpu_goes_on_within_an_epoch_on_a_gpu(device, tmp_path, monkeypatch):
+    """The CPU's generator state means nothing to a GPU's generator, which draws the rest from a stream of its own."""
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        interrupted_at(3, lambda: os.kill(os.getpid(), signal.SIGINT), patch)
+        tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), out=tmp_path)
+    rows = tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae(device=device.name)), out=tmp_path, resume=True)
+    assert [row["epoch"] for row in rows] == [1] and np.isfinite(rows[0]["train_total"])
+
+
 def test_a_finished_run_goes_on_with_more_epochs(tmp_path):
     for out, epochs in ((tmp_path / "short", 2), (tmp_path / "long", 5)):
         tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), epochs=epochs, out=out)

@@ -38,8 +38,8 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
         report: Callable[[str], None] | None = print) -> list[history.Row]:
     """Train the model on data; -> the history's rows (history.py).
 
-    model: an object with losses(batch, rng), trained by Adam; or a list of stages (schedule.py) for other optimizers,
-        frozen parameters and several losses.
+    model: an object with losses(batch, rng), or with players() that take turns, trained by Adam; or a list of stages
+        (schedule.py) for other optimizers, frozen parameters and layer-wise training.
     data: (train, test), data sets or arrays of images; or one of them, with validation=0.1: a tenth of its images,
         drawn by the seed, is kept for the test.
     epochs: one number for every stage, or a list of one for each.

@@ -64,11 +64,8 @@ Stage = tuple[Phase, ...]               # phases that take turns on every batch
 
 def as_stages(model: Model | Sequence[Phase | Stage], lr: float | Rate | None = None) -> list[Stage]:
     """A model's one stage, or a schedule's stages as tuples of phases. Within a stage each phase has its own name."""
-    stages = [_stage_of(model, lr)] if hasattr(model, "losses") and not isinstance(model, Phase) else _stages_in(model)
-    if lr is not None and not hasattr(model, "losses"):
-        raise BadValue("lr is the rate of a model that fit trains by itself", got=f"a schedule and lr={lr!r}",
-                       expected="a model with lr, or a schedule whose optimizers have their rates",
-                       fix="Phase(losses, params, Adam(params, lr)); for a rate that changes, Phase(..., lr=function)")
+    alone = hasattr(model, "losses") and not isinstance(model, Phase)
+    stages = [_stage_of(model, lr)] if alone else _stages_in(model, lr)
     if len(stages) == 1 and len(stages[0]) == 1:
         return stages
     named = [tuple(phase._replace(name=phase.name or f"{s}.{i}") for i, phase in enumerate(stage, 1))
@@ -88,7 +85,8 @@ def _stage_of(model: Model, lr: float | Rate | None) -> Stage:
                  for name, (losses, own) in players.items())
 
 
-def _stages_in(schedule: Any) -> list[Stage]:
+def _stages_in(schedule: Any, lr: float | Rate | None) -> list[Stage]:
+    """Each entry as a tuple of phases, if all are phases."""
     listed = isinstance(schedule, list | tuple) and not isinstance(schedule, Phase)
     stages = [entry if isinstance(entry, tuple) and not isinstance(entry, Phase) else (entry,)
               for entry in (schedule if listed else [])]
@@ -96,6 +94,10 @@ def _stages_in(schedule: Any) -> list[Stage]:
         raise BadType("fit trains a model with losses(batch, rng), or a list of stages", got=f"{schedule!r:.100}",
                       expected="a model, or a list in which each stage is a Phase or a tuple of Phases",
                       fix="fit(model, ...), or fit([Phase(model.losses, params(model), Adam(params(model)))], ...)")
+    if lr is not None:
+        raise BadValue("lr is for a model; the optimizers of a schedule have their own rates", got=f"lr={lr!r}",
+                       expected="a schedule without lr",
+                       fix="Phase(losses, params, Adam(params, lr)); for a rate that changes, Phase(..., lr=function)")
     return stages
 
 
