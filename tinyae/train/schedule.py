@@ -64,8 +64,10 @@ Stage = tuple[Phase, ...]               # phases that take turns on every batch
 
 def as_stages(model: Model | Sequence[Phase | Stage], lr: float | Rate | None = None) -> list[Stage]:
     """A model's one stage, or a schedule's stages as tuples of phases. Within a stage each phase has its own name."""
-    alone = hasattr(model, "losses") and not isinstance(model, Phase)
-    stages = [_stage_of(model, lr)] if alone else _stages_in(model, lr)
+    if hasattr(model, "losses") and not isinstance(model, Phase):
+        stages = [_stage_of(model, lr)]
+    else:
+        stages = _stages_in(model, lr)
     if len(stages) == 1 and len(stages[0]) == 1:
         return stages
     named = [tuple(phase._replace(name=phase.name or f"{s}.{i}") for i, phase in enumerate(stage, 1))
