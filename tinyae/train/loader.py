@@ -63,9 +63,10 @@ def _pair(data: Data) -> list[Images]:
     parts: list[Images] = [getattr(part, "images", part) for part in data] if isinstance(data, tuple | list) else []
     shapes = [np.shape(part) for part in parts]
     if len(parts) != 2 or 0 in shapes[0] + shapes[1] or shapes[0][1:] != shapes[1][1:] or len(shapes[0]) < 2:
-        raise BadValue("data must be (train, test), each with images of one shape",
-                       expected="(train, test), each images of one shape; or one data set and validation=0.1",
-                       got=f"shapes {shapes}" if parts else type(data).__name__, fix='data.load("digits")')
+        raise BadValue("data must be images to train on and images to test with",
+                       expected="(train, test), each images of one shape",
+                       got=f"shapes {shapes}" if parts else type(data).__name__,
+                       fix='fit(model, data.load("digits"), ...), or fit(model, images, validation=0.1, ...)')
     return parts
 
 
