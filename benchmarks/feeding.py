@@ -21,7 +21,7 @@ import tables
 
 from tinyae import models, params, train
 from tinyae.optim import Adam
-from tinyae.train import loop
+from tinyae.train import loader, loop, state
 
 IMAGES, EPOCHS, BATCH = 10_000, 3, 128
 CASES: dict[str, Callable[..., Any]] = {
@@ -66,14 +66,14 @@ class Generator:
 def clocks() -> Iterator[dict[str, Clock]]:
     """Clocks at what fit calls to make a batch, to draw, and to make a step of it all."""
     batches, numbers, steps = Clock(), Clock(), Clock()
-    kept = loop._Run.batch, loop._Run.step, loop.generator
-    loop._Run.batch = batches.timed(kept[0])                                           # type: ignore[method-assign]
-    loop._Run.step = steps.timed(kept[1])                                              # type: ignore[method-assign]
-    loop.generator = lambda *args: Generator(kept[2](*args), numbers)
+    kept = loader.Loader.batch, loop.step, state.generator
+    loader.Loader.batch = batches.timed(kept[0])                                       # type: ignore[method-assign]
+    loop.step = steps.timed(kept[1])
+    state.generator = lambda *args: Generator(kept[2](*args), numbers)
     try:
         yield {"batches": batches, "random numbers": numbers, "steps": steps}
     finally:
-        loop._Run.batch, loop._Run.step, loop.generator = kept                       # type: ignore[method-assign]
+        loader.Loader.batch, loop.step, state.generator = kept                       # type: ignore[method-assign]
 
 
 def epoch(make: Callable[..., Any], images: np.ndarray) -> dict[str, float]:

@@ -140,7 +140,7 @@ def test_without_matplotlib_a_demo_says_once_what_to_install(folder, monkeypatch
 
 def test_a_learning_rate_too_large_is_explained(folder, monkeypatch, capsys):
     assert demo("vae", f"{SMALL} --lr 1e3 --epochs 50", monkeypatch) == 2
-    assert re.match(r"the numbers went wrong: epoch \d+, step \d+\n.*\n  got: .* in the result of \w+, shape .*\n"
+    assert re.match(r"a number is not finite: epoch \d+, step \d+\n.*\n  got: .* in the result of \w+, shape .*\n"
                     r"  fix: .*--lr.* runs/vae-1/last.npz\n$", capsys.readouterr().err)
 
 

@@ -16,7 +16,7 @@ from support import refused
 from tinyae import Tensor, data, functions, grad, ops, params, train
 from tinyae.errors import BadFile, BadType, BadValue
 from tinyae.optim import SGD, Adam
-from tinyae.train import history, loop, metrics
+from tinyae.train import history, loader, loop, metrics
 
 
 def test_an_epoch_is_what_the_loop_by_hand_gives():
@@ -26,8 +26,8 @@ def test_an_epoch_is_what_the_loop_by_hand_gives():
 
     optimizer = Adam(params(twin), lr=1e-2)
     for epoch in range(2):
-        order = np.random.default_rng([5, loop.SHUFFLE, epoch]).permutation(50)
-        noise = np.random.default_rng([5, loop.NOISE, epoch])
+        order = np.random.default_rng([5, loader.SHUFFLE, epoch]).permutation(50)
+        noise = np.random.default_rng([5, loader.NOISE, epoch])
         sums = {"reconstruction": 0.0, "kl": 0.0}
         for first in range(0, 50, 8):
             batch = data.batch(training.images, order[first:first + 8])
@@ -126,15 +126,15 @@ def test_float64_models_train_in_float64():
 def test_nothing_waits_within_an_epoch(device, monkeypatch):
     """On the double of CuPy a step that copies anything to the host fails; one read serves a whole epoch."""
     model = tiny_runs.vae(device=device.name)
-    step, read, reads = loop._Run.step, metrics.Ledger.read, []
+    step, read, reads = loop.step, metrics.LossSums.read, []
 
-    def checked(self, *args, **settings):
+    def checked(*args, **settings):
         with device.no_sync():
-            return step(self, *args, **settings)
+            return step(*args, **settings)
 
-    monkeypatch.setattr(loop._Run, "step", checked)
+    monkeypatch.setattr(loop, "step", checked)
     monkeypatch.setattr(loop, "READ_EVERY", 1e9)
-    monkeypatch.setattr(metrics.Ledger, "read", lambda self: reads.append(1) or read(self))
+    monkeypatch.setattr(metrics.LossSums, "read", lambda self: reads.append(1) or read(self))
     rows = tiny_runs.fit(tiny_runs.one_phase(model), epochs=3)
     assert len(rows) == 3 and all(math.isfinite(row["test_total"]) for row in rows)
     assert len(reads) == 2 * 3      # training and test, three epochs
@@ -200,7 +200,7 @@ def test_one_name_is_one_parameter():
     with refused(BadValue, "two parameters are called w"):
         tiny_runs.fit([phases])
     named = tuple(phase._replace(name="same") for phase in phases)
-    with refused(BadValue, "one name"):
+    with refused(BadValue, "the phases of a stage must have different names"):
         tiny_runs.fit([named])
 
 
@@ -240,9 +240,6 @@ def test_a_run_keeps_nothing_of_a_step():
     tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), data=tiny_runs.images(600, 20), epochs=5, batch_size=10,
                   on_epoch=lambda epoch: alive.append(len(gc.get_objects())))
     assert alive[-1] - min(alive[2:]) < 30, alive       # 120 steps: a row of history for each epoch
-
-
-
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="resident memory is read from /proc")

@@ -15,7 +15,7 @@ from support import refused
 from tinyae import models, params, train
 from tinyae.errors import BadFile
 from tinyae.optim import SGD, Adam
-from tinyae.train import loop
+from tinyae.train import checkpoint, loop
 from tinyae.train.interrupt import Interrupt, Interrupted
 
 STEPS = 4 * 7       # of tiny_runs.run
@@ -27,14 +27,14 @@ class Crash(Exception):
 
 def interrupted_at(step: int, act, monkeypatch: pytest.MonkeyPatch) -> None:
     """Call act in the middle of the run's step of this number, counted from 0."""
-    original, counter = loop._Run.step, iter(range(10**6))
+    original, counter = loop.step, iter(range(10**6))
 
-    def counting(self, *args, **settings):
+    def counting(*args, **settings):
         if next(counter) == step:
             act()
-        return original(self, *args, **settings)
+        return original(*args, **settings)
 
-    monkeypatch.setattr(loop._Run, "step", counting)
+    monkeypatch.setattr(loop, "step", counting)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,15 @@ def test_on_a_gpu_a_run_goes_on_within_an_epoch(device, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         interrupted_at(3, lambda: os.kill(os.getpid(), signal.SIGINT), patch)
         tiny_runs.fit(tiny_runs.one_phase(model), out=tmp_path)
+    rows = tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae(device=device.name)), out=tmp_path, resume=True)
+    assert [row["epoch"] for row in rows] == [1] and np.isfinite(rows[0]["train_total"])
+
+
+def test_a_run_of_the_cpu_goes_on_within_an_epoch_on_a_gpu(device, tmp_path, monkeypatch):
+    """The CPU's generator state means nothing to a GPU's generator, which draws the rest from a stream of its own."""
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        interrupted_at(3, lambda: os.kill(os.getpid(), signal.SIGINT), patch)
+        tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), out=tmp_path)
     rows = tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae(device=device.name)), out=tmp_path, resume=True)
     assert [row["epoch"] for row in rows] == [1] and np.isfinite(rows[0]["train_total"])
 
@@ -203,3 +212,17 @@ def test_a_run_may_replay_into_the_same_objects(tmp_path):
     fresh = tiny_runs.vae(seed=99)
     tiny_runs.fit(tiny_runs.one_phase(fresh), epochs=2, out=Path(tmp_path), resume=True)
     assert {name: p.data.tobytes() for name, p in params(fresh).items()} == ended
+
+
+@pytest.mark.parametrize("spoiled", [
+    {"epoch": "1"}, {"sums": {"": 3}}, {"sums": []}, {"noise": {"state": 1}}, {"history": None}, {"best": None},
+    {"x": 1}])
+def test_a_progress_of_another_kind_is_refused_whole(spoiled, tmp_path):
+    tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), out=tmp_path)
+    meta, arrays = checkpoint.load(tmp_path / "last.npz", 1 << 20)
+    checkpoint.save(tmp_path / "last.npz", meta | {"progress": meta["progress"] | spoiled}, arrays)
+    model = tiny_runs.vae(seed=1)
+    before = {name: p.data for name, p in params(model).items()}
+    with refused(BadFile, "cannot use", "the progress of a run"):
+        tiny_runs.fit(tiny_runs.one_phase(model), out=tmp_path, resume=True)
+    assert all(p.data is before[name] for name, p in params(model).items())

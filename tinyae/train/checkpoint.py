@@ -1,8 +1,8 @@
-"""checkpoint: all of a run in one file that is either right or refused.
+"""train · checkpoint: the file format of a run's state.
 
 A checkpoint is an .npz without pickles, so np.load opens it: arrays under their names, and "meta", JSON as bytes.
-Its last bytes (the archive's comment) are a seal: the format's version and the SHA-256 of every byte before. A file
-that was cut short, damaged or written by another program is told by the seal before anything in it is parsed.
+Its last bytes (the archive's comment) are a seal: the format's version and the SHA-256 of all bytes before. The seal
+exposes files that were truncated, damaged or written by another program before anything in them is parsed.
 """
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ OVERHEAD = 1 << 24      # bytes a checkpoint may have beyond its arrays: JSON, n
 
 
 def save(path: str | Path, meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Write meta (whatever JSON can hold) and arrays, atomically; the file before is kept if that fails."""
+    """Write meta (anything that JSON can hold) and arrays atomically: if that fails, the old file stays."""
     files.write(path, pack(meta, arrays))
 
 
 def load(path: str | Path, limit: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """(meta, arrays) as saved. A file that is not whole, or longer than limit bytes, is refused with the reason."""
+    """(meta, arrays) as saved. A file that is damaged or longer than limit bytes is refused with the reason."""
     path = Path(path)
     try:
         size = os.stat(path).st_size
@@ -64,13 +64,13 @@ def sealed(archived: bytes, version: int = FORMAT) -> bytes:
     file = io.BytesIO(archived)
     seal = _SEAL % version
     with zipfile.ZipFile(file, "a") as archive:
-        archive.comment = seal + b"0" * _DIGEST         # the archive counts the comment's length: digits to fill in
+        archive.comment = seal + b"0" * _DIGEST         # zeros reserve the digest's place: the archive holds its length
     content = file.getvalue()[:-_DIGEST]
     return content + hashlib.sha256(content).hexdigest().encode()
 
 
 def unpack(content: bytes, path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """(meta, arrays) of a checkpoint's bytes; path only names it in a refusal."""
+    """(meta, arrays) of a checkpoint's bytes; path names the file in a refusal."""
     _check_seal(content, path)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -79,7 +79,7 @@ def unpack(content: bytes, path: Path) -> tuple[dict[str, Any], dict[str, np.nda
         if not isinstance(meta, dict):
             raise ValueError("its meta is not a dictionary")
     except Exception as error:
-        # The seal is right, so something else than save() wrote these bytes, and parsers fail in a dozen ways.
+        # The seal is right, so another program than this wrote these bytes, and parsers raise a dozen kinds of errors.
         raise _bad(path, "the arrays and the JSON of a checkpoint", str(error) or type(error).__name__) from error
     return meta, arrays
 
@@ -103,13 +103,13 @@ def _check_seal(content: bytes, path: Path) -> None:
 
 
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
-    """One array. Nothing is allocated beyond the file's own bytes, whatever its headers claim."""
+    """One array. No header can make this allocate more than the file's own bytes."""
     if entry.compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{entry.filename} is compressed, and checkpoints are not")
     content = archive.read(entry)
     stream = io.BytesIO(content)
     if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError(f"{entry.filename} is no .npy of version 1.0")
+        raise ValueError(f"{entry.filename} is not a .npy of version 1.0")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
     if math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
         raise ValueError(f"{entry.filename} does not hold the {shape} {dtype} that it declares")

@@ -1,8 +1,8 @@
-"""history: a run's loss per epoch, as a line to read and as a CSV to plot.
+"""train · history: a run's losses per epoch, as a line to read and as a CSV to plot.
 
-A row belongs to one phase of one epoch: epoch, step, phase, train_TERM ..., test_TERM ..., seconds. Every loss is
-per image, in the model's units (nats, or squared error), so it does not depend on the batch size. The term "total"
-is the sum that is minimised.
+A row belongs to one phase of one epoch: epoch, step, phase, train_TERM ..., test_TERM ..., seconds. Losses are per
+image, in the model's units (nats, or squared error), so they do not depend on the batch size. The term "total" is the
+sum that is minimised.
 """
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Row = dict[str, Any]
 
 
 def row(epoch: int, step: int, phase: str, seconds: float, *, train: dict[str, float], test: dict[str, float]) -> Row:
-    """The row of an epoch (counted from 1) that ended after `step` steps of the run."""
+    """The row of an epoch (1, 2, ...) that ended after `step` steps of the run."""
     with_total = {"train": train | {"total": sum(train.values())}, "test": test | {"total": sum(test.values())}}
     losses = {f"{side}_{term}": value for side, terms in with_total.items() for term, value in terms.items()}
     return {"epoch": epoch, "step": step, "phase": phase, **losses, "seconds": seconds}
 
 
 def line(row: Row, epochs: int, notes: list[str]) -> str:
-    """A row to read: epoch 3/10 · train reconstruction 83.1 + kl 24.0 = 107.1 · test 82.0 + 24.2 = 106.2 · 4.1 s."""
+    """A row as a line: epoch 3/10 · train reconstruction 83.1 + kl 24.0 = 107.1 · test 82.0 + 24.2 = 106.2 · 4.1 s."""
     epoch = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"
     train, test = _sum(row, "train_", named=True), _sum(row, "test_", named=False)
     parts = [epoch, row["phase"], f"train {train}", f"test {test}", f"{row['seconds']:.1f} s", *notes]
@@ -37,7 +37,7 @@ def _sum(row: Row, prefix: str, named: bool) -> str:
 
 
 def to_csv(rows: list[Row]) -> str:
-    """All rows as CSV; a column that a phase does not have stays empty."""
+    """All rows as CSV. A phase leaves the columns of other phases' terms empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row if name != "seconds")) + ["seconds"]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -47,7 +47,7 @@ def to_csv(rows: list[Row]) -> str:
 
 
 def read_csv(path: str | Path) -> list[Row]:
-    """The rows of a run's history.csv."""
+    """The inverse of to_csv, from a run's history.csv."""
     def value(name: str, text: str) -> Any:
         return text if name == "phase" else int(text) if name in ("epoch", "step") else float(text)
     with open(path, newline="") as file:

@@ -1,72 +1,106 @@
-"""progress: all that a run must remember to go on as if it had never stopped.
+"""train · state: everything that a run needs to go on as if it had never stopped.
 
-Progress holds the numbers, the phases' parameters and optimizers hold the arrays. `take` makes a checkpoint's
-content of both, `put_back` is its inverse. The shuffle of epoch e is drawn from (seed, e), so nobody has to
-remember it.
+RunState holds the numbers; the phases' parameters and optimizers hold the arrays. `capture` copies all of it, and
+`restore` is its inverse.
 """
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+import math
+from bisect import bisect
 from typing import Any
 
 import numpy as np
 
-from ..backend import device_of, to_device, to_host
-from ..errors import BadFile
-from .schedule import Optimizer, Stage, parameters
+from ..backend import device_of, generator, to_device, to_host
+from ..errors import BadFile, BadValue
+from ..tensor import Tensor
+from .history import Row
+from .loader import NOISE
+from .metrics import LossSums
+from .schedule import Optimizer, Rng, Stage, check_whole, rate_of
 
 Content = tuple[dict[str, Any], dict[str, np.ndarray]]      # of a checkpoint: (meta, arrays)
+PROGRESS = {"epoch": int, "step": int, "seconds": float, "sums": dict, "noise": dict, "best": float, "history": list}
 
 
-@dataclass
-class Progress:
-    """Where a run stands: numbers and text, which JSON holds exactly."""
+class RunState:
+    """Where a run stands: `step` steps into the epoch after `epoch` finished ones.
 
-    epoch: int = 0              # epochs finished
-    step: int = 0               # steps done of the next epoch
-    seconds: float = 0.0        # spent on them
-    sums: dict[str, dict[str, float]] = field(default_factory=dict)     # phase -> loss term -> sum over their images
-    noise: dict[str, Any] = field(default_factory=dict)                 # the noise generator's state after them
-    best: float = np.inf        # the least test loss of the stage under way
-    history: list[dict[str, Any]] = field(default_factory=list)         # a row for every phase of every finished epoch
+    ends: the number of epochs, from the run's start, after which each stage is over.
+    """
+
+    def __init__(self, stages: list[Stage], ends: list[int], seed: int):
+        check_whole("seed", seed, 0)
+        self.stages, self.ends, self.seed = stages, ends, seed
+        self.params = _parameters(stages)
+        self.optimizers = _optimizers(stages)
+        first = next(iter(self.params.values())).data
+        self.device, self.dtype = device_of(first), first.dtype
+        self.best, self.history, self.stopped = math.inf, list[Row](), False    # best: the stage's least test loss
+        self._go_to(epoch=0)
+        self.shapes = {name: _describe(a) for name, a in self.capture()[1].items()}
+
+    @property
+    def stage(self) -> Stage:
+        return self.stages[min(bisect(self.ends, self.epoch), len(self.stages) - 1)]
+
+    @property
+    def is_over(self) -> bool:
+        return self.stopped or self.epoch >= self.ends[-1]
+
+    def set_rates(self) -> None:
+        """Give the optimizers of the stage their learning rates of this epoch, where a phase has a schedule."""
+        for phase in self.stage:
+            if phase.lr is not None:
+                phase.optimizer.lr = rate_of(phase.lr, self.epoch)
+
+    def end_epoch(self, rows: list[Row]) -> bool:
+        """Go on to the next epoch; -> whether this one's test loss is the best of its stage."""
+        loss = rows[0]["test_total"]
+        if self.epoch in self.ends:                             # the first epoch of another stage
+            self.best = math.inf
+        is_best = loss < self.best
+        self.best, self.history = min(self.best, loss), self.history + rows     # a new list: a captured one stays
+        self._go_to(self.epoch + 1)
+        return is_best
+
+    def _go_to(self, epoch: int, step: int = 0, seconds: float = 0.0, sums: dict[str, Any] | None = None,
+               noise: dict[str, Any] | None = None) -> None:
+        """Stand `step` steps into this epoch, with the losses summed and the generator's state after them."""
+        self.epoch, self.step, self.seconds, self.sums = epoch, step, seconds, LossSums(sums or {})
+        # A GPU's generator cannot be set to a state: there, the rest of an epoch draws from a stream of its own.
+        self.rng: Rng = generator([self.seed, NOISE, epoch] + [step] * (step > 0), self.device)
+        if noise and self.device == "cpu":
+            self.rng.bit_generator.state = noise
+
+    def capture(self) -> Content:
+        """(meta, arrays): numbers that JSON holds exactly, and copies of all arrays on the host."""
+        arrays = {f"param/{name}": np.array(to_host(p.data)) for name, p in self.params.items()}
+        for place, optimizer in self.optimizers.items():
+            arrays |= {f"{place}/{name}": np.asarray(value) for name, value in optimizer.state().items()}
+        sums = {phase: dict(terms) for phase, terms in self.sums.sums.items()}
+        noise = self.rng.bit_generator.state if self.step and self.device == "cpu" else {}
+        progress = {"epoch": self.epoch, "step": self.step, "seconds": self.seconds, "sums": sums, "noise": noise,
+                    "best": self.best, "history": self.history}
+        return {"progress": progress, "stopped": self.stopped}, arrays
+
+    def restore(self, content: Content, where: object) -> None:
+        """Become what `capture` saw. Everything is checked before anything is set; `where` names it in a refusal."""
+        meta, arrays = content
+        progress = _checked(meta.get("progress"), where)
+        check_same("the arrays of this model and its optimizers",
+                   {name: _describe(a) for name, a in arrays.items()}, self.shapes, where)
+        for name, p in self.params.items():
+            p.data = to_device(arrays[f"param/{name}"], device_of(p.data))
+        for place, optimizer in self.optimizers.items():
+            optimizer.load({name.removeprefix(f"{place}/"): a for name, a in arrays.items()
+                            if name.startswith(f"{place}/")})
+        self.best, self.history = progress.pop("best"), progress.pop("history")
+        self.stopped = bool(meta.get("stopped"))
+        self._go_to(**progress)
 
 
-def take(stages: list[Stage], progress: Progress, facts: dict[str, Any]) -> Content:
-    """(meta, arrays), copies of everything. facts describe the run; put_back wants the same ones."""
-    arrays = {f"param/{name}": np.array(to_host(p.data)) for name, p in parameters(stages).items()}
-    for place, optimizer in _optimizers(stages):
-        arrays |= {f"{place}/{name}": np.asarray(value) for name, value in optimizer.state().items()}
-    return {"facts": facts, "progress": asdict(progress)}, arrays
-
-
-def put_back(content: Content, stages: list[Stage], facts: dict[str, Any], where: object) -> Progress:
-    """Set every parameter and optimizer to what `take` took. All is checked before anything is set."""
-    meta, arrays = content
-    progress = _progress(meta, where)
-    _same("what the run was started with", meta.get("facts"), facts, where)
-    _same("the arrays of this model and its optimizers", {name: _describe(a) for name, a in arrays.items()},
-          {name: _describe(a) for name, a in take(stages, progress, facts)[1].items()}, where)
-    for name, p in parameters(stages).items():
-        p.data = to_device(arrays[f"param/{name}"], device_of(p.data))
-    for place, optimizer in _optimizers(stages):
-        optimizer.load({name: arrays[f"{place}/{name}"] for name in optimizer.state()})
-    return progress
-
-
-def _optimizers(stages: list[Stage]) -> list[tuple[str, Optimizer]]:
-    """Each with its place in the schedule: its first, as phases may share one."""
-    found: dict[int, tuple[str, Optimizer]] = {}
-    for s, stage in enumerate(stages):
-        for i, phase in enumerate(stage):
-            found.setdefault(id(phase.optimizer), (f"optimizer/{s}.{i}", phase.optimizer))
-    return list(found.values())
-
-
-def _describe(a: np.ndarray) -> str:
-    return f"{a.shape} {a.dtype}"
-
-
-def _same(what: str, saved: Any, live: dict[str, Any], where: object) -> None:
+def check_same(what: str, saved: object, live: dict[str, Any], where: object) -> None:
     """saved == live, or a refusal that names the first entry that differs."""
     saved = saved if isinstance(saved, dict) else {}
     for name in dict.fromkeys([*live, *saved]):
@@ -77,15 +111,42 @@ def _same(what: str, saved: Any, live: dict[str, Any], where: object) -> None:
                               "epochs as the run began with")
 
 
-def _progress(meta: dict[str, Any], where: object) -> Progress:
+def _parameters(stages: list[Stage]) -> dict[str, Tensor]:
+    """Every parameter of every phase by its name. Two Tensors of one name are refused."""
+    found: dict[str, Tensor] = {}
+    for phase in (phase for stage in stages for phase in stage):
+        for name, p in phase.params.items():
+            if found.setdefault(name, p) is not p:
+                raise BadValue(f"two parameters are called {name}", expected="one Tensor for each name of the schedule",
+                               got="two Tensors", fix="choose the params of each phase from one params(obj)")
+    return found
+
+
+def _optimizers(stages: list[Stage]) -> dict[str, Optimizer]:
+    """Each by its place in the schedule. Phases may share one: it stands at the first of them."""
+    found: dict[int, tuple[str, Optimizer]] = {}
+    for s, stage in enumerate(stages):
+        for i, phase in enumerate(stage):
+            found.setdefault(id(phase.optimizer), (f"optimizer/{s}.{i}", phase.optimizer))
+    return dict(found.values())
+
+
+def _describe(a: np.ndarray) -> str:
+    return f"{a.shape} {a.dtype}"
+
+
+def _checked(progress: object, where: object) -> dict[str, Any]:
+    """A copy of a checkpoint's progress, if it can be one."""
     try:
-        progress = Progress(**meta["progress"])
-        for f, kind in zip(fields(Progress), (int, int, float, dict, dict, float, list), strict=True):
-            if not isinstance(getattr(progress, f.name), kind):
-                raise TypeError(f"{f.name} is {getattr(progress, f.name)!r}")
-        if progress.noise:
-            np.random.default_rng().bit_generator.state = progress.noise
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadFile(f"cannot use {where}", expected="a run's progress", got=f"another content: {error}",
-                      fix="start the run again") from error
-    return progress
+        if not isinstance(progress, dict) or progress.keys() != PROGRESS.keys():
+            raise TypeError(f"entries {', '.join(map(str, progress)) if isinstance(progress, dict) else progress!r}")
+        for name, kind in PROGRESS.items():
+            if not isinstance(progress[name], kind):
+                raise TypeError(f"{name} is {progress[name]!r}")
+        LossSums(progress["sums"])
+        if progress["noise"]:
+            np.random.default_rng().bit_generator.state = progress["noise"]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadFile(f"cannot use {where}", expected=f"the progress of a run: {', '.join(PROGRESS)}",
+                      got=error, fix="start the run again") from error
+    return dict(progress)
