@@ -21,8 +21,8 @@ from ..backend import device_of, is_array, to_device, to_host
 from ..errors import BadType, BadValue
 from ..ops import sum as sum_of
 from ..tensor import Tensor, data_of, grad
-from .diagnosis import NotDifferentiable, WrongGradient, no_derivative, writes_into_g, wrong_gradient
-from .finite_differences import TRUSTED, Arrays, dot, noise_of, norm, own_scale, scale, slope_of
+from .diagnosis import Claim, NotDifferentiable, WrongGradient, no_derivative, writes_into_g, wrong_gradient
+from .finite_differences import TRUSTED, Arrays, dot, noise_of, norm, own_scale, scale
 
 __all__ = ["NotDifferentiable", "WrongGradient", "gradcheck", "textbook_gradcheck"]
 
@@ -135,37 +135,35 @@ def _check(f: Function, point: Arrays, order: int, rng: np.random.Generator) -> 
     results, worst, k = _results(f, point), 0.0, len(point)
     for moved in [range(k)] * (DIRECTIONS if k == 1 else 1) + [range(i, i + 1) for i in range(k) if k > 1]:
         v = [rng.standard_normal(y.shape) / scale(y) for y in results]
-        exact, scales = f.gradients(point, v), [scale(x) for x in point]
-        errors = [_error(f, point, v, exact, scales, [s * (i in moved) for i, s in enumerate(scales)], rng)]
+        claim = Claim(f, point, v, f.gradients(point, v))
+        scales = [scale(x) for x in point]
+        errors = [_error(claim, scales, [s * (i in moved) for i, s in enumerate(scales)], rng)]
         if errors == [None]:            # f is not smooth over steps of that size, as log is not at [1e-8, 1]
             scales = [own_scale(x) for x in point]
-            errors = [_error(f, point, v, exact, scales, band, rng) for band in _bands(point, moved)] or errors
+            errors = [_error(claim, scales, band, rng) for band in _bands(point, moved)] or errors
         for error in errors:
             if error is None:
-                raise no_derivative(f, point, v, exact, rng)
+                raise no_derivative(claim, rng)
             if not error <= TOLERANCE:                                  # nan is not
-                raise wrong_gradient(f, point, v, exact, rng)
+                raise wrong_gradient(claim, rng)
             worst = max(worst, error)
     # Where the gradient is nothing but rounding, it has no gradient to check.
-    sizes = [norm(g * scale(x)) for g, x in zip(exact, point, strict=True)]
+    sizes = [norm(g * scale(x)) for g, x in zip(claim.exact, point, strict=True)]
     wrt = [i for i, size in enumerate(sizes) if size == 0 or size > noise_of(v, results)]
     if order > 1 and wrt:
-        worst = max(worst, _check(_gradient(f, point, v, exact, wrt), [*point, *v], order - 1, rng))
+        worst = max(worst, _check(_gradient(claim, wrt), [*point, *v], order - 1, rng))
     return worst
 
 
-def _error(f: Function, point: Arrays, v: Arrays, exact: Arrays, scales: Arrays, steps: Arrays,
-           rng: np.random.Generator) -> float | None:
+def _error(claim: Claim, scales: Arrays, steps: Arrays, rng: np.random.Generator) -> float | None:
     """The relative error of <J^T v, u>, for a random u of the size of `steps`; None where differences tell nothing."""
     u = [rng.standard_normal(s.shape) * s for s in steps]
-    of_all, of_moved = (sum(norm(g * s) for g, s in zip(exact, sizes, strict=True)) for sizes in (scales, steps))
-    of_all = of_all if np.isfinite(of_all) else 0.0
-    slope = slope_of(f, point, v, u, of_all)
-    if not slope.trusted(of_all):
+    slope = claim.slope(u, whole := claim.size(scales))
+    if not slope.trusted(whole):
         return None
     # No difference can be held to more digits than it has: an argument that hardly matters has few.
-    size = max(abs(slope.value), of_moved, slope.doubt / TRUSTED)
-    return abs(slope.value - dot(exact, u)) / (size or 1.0)
+    size = max(abs(slope.value), claim.size(steps), slope.doubt / TRUSTED)
+    return abs(slope.value - dot(claim.exact, u)) / (size or 1.0)
 
 
 def _bands(point: Arrays, moved: range) -> Iterator[Arrays]:
@@ -181,8 +179,10 @@ def _bands(point: Arrays, moved: range) -> Iterator[Arrays]:
             yield [own_scale(x) * (size == band) if j == i else np.zeros(x.shape) for j, x in enumerate(point)]
 
 
-def _gradient(f: Function, point: Arrays, v: Arrays, exact: Arrays, wrt: list[int]) -> Function:
+def _gradient(claim: Claim, wrt: list[int]) -> Function:
     """The gradient of <v, f> by some of its arguments, as a function of all of them and of v."""
+    f, point, v, exact = claim
+
     def vjp(*tensors: Tensor) -> list[Tensor]:
         x, weights = tensors[:len(point)], tensors[len(point):]
         return grad(weighted(f.call(*x), weights), [x[i] for i in wrt], create_graph=True, unused="zero")
