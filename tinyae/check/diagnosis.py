@@ -88,7 +88,7 @@ def no_derivative(claim: Claim, rng: np.random.Generator) -> NotDifferentiable:
     else:
         worst = max(found, key=lambda element: element.slope.doubt)
         doubt = worst.slope.doubt / (abs(worst.slope.value) or 1.0)
-        settle = f"settle no better than to {doubt:.1g} of themselves" if doubt < np.inf else "are not finite"
+        settle = f"settle no better than to {doubt:.1g} of themselves" if doubt < np.inf else "do not settle"
         got = f"differences of smaller and smaller steps, which {settle}, at {_place(claim, worst)}"
     return NotDifferentiable(f"{claim.f.title} is not differentiable here", got=got,
                              expected="a smooth function around this point",

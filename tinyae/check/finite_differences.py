@@ -26,6 +26,8 @@ ROUNDINGS = 8           # how many of them to expect in a value of f
 ENOUGH = 1e-8           # relative doubt at which the near ladder will do
 TRUSTED = 1e-7          # relative doubt at which a slope can judge a gradient: a tenth of gradcheck's tolerance
 
+GROWS = 2               # times larger than at the coarser step: the slope has not settled
+
 # Right minus left derivative is h f'' for a smooth f: 8 times less at each step. It is called a kink where it
 STAYS = 1 / 2           # keeps this share of itself from one step to the next,
 VISIBLE = 1e-4          # is more than this share of the slope,
@@ -104,10 +106,20 @@ def _climb(f: Callable[[Arrays], Arrays], point: Arrays, v: Arrays, u: Arrays, s
         bends.append(dot(v, [a - c - (c - b) for a, b, c in zip(up, down, here, strict=True)]) / h)
         noise.append(ROUNDING * dot(size_of_v, [np.abs(y) for y in up]) / h)
     ends = [(64 * fine - coarse) / 63 for coarse, fine in pairwise(slopes)]     # the term in h^2 cancels
-    doubts = [abs(b - a) + n if np.isfinite(a - b) else np.inf
-              for (a, b), n in zip(pairwise(ends), noise[2:], strict=True)]
+    doubts = [_doubt(a, b, n) for (a, b), n in zip(pairwise(ends), noise[2:], strict=True)]
     best = int(np.argmin(doubts))
     value, doubt = ends[best + 1], doubts[best]
     before, after = bends[best + 1:best + 3]
     kink = abs(after) > max(STAYS * abs(before), VISIBLE * abs(value), CLEAR * doubt)
     return Slope(value, doubt, after if kink else 0.0, noise_of(v, here))
+
+
+def _doubt(coarse: float, fine: float, noise: float) -> float:
+    """How far apart two extrapolations are; infinitely, if the finer is much larger than the coarser.
+
+    Slopes grow like 1 / h while f(x + h) - f(x - h) stays the same: across a jump, or at steps longer than the region
+    where f changes, as steps above 10 are for tanh at 0. The small slope of a long step says nothing there.
+    """
+    apart = abs(fine - coarse)
+    grows = abs(fine) > GROWS * abs(coarse) and apart > CLEAR * noise
+    return np.inf if grows or not np.isfinite(apart) else apart + noise
