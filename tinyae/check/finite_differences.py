@@ -54,11 +54,11 @@ class Slope(NamedTuple):
 
 def slope_of(f: Callable[[Arrays], Arrays], point: Arrays, v: Arrays, u: Arrays, norm: float = 0.0) -> Slope:
     """<v, J u>, where J is the Jacobian of f at the point; a doubt far below `norm` ends the search."""
-    for steps in (NEAR, WIDE):
-        slope = _climb(f, point, v, u, steps)
-        if slope.doubt <= ENOUGH * max(norm, abs(slope.value)):
-            break
-    return slope
+    near = _climb(f, point, v, u, NEAR)
+    if near.doubt <= ENOUGH * max(norm, abs(near.value)):
+        return near
+    wide = _climb(f, point, v, u, WIDE)
+    return near if near.trusted(norm) and not wide.trusted(norm) else wide
 
 
 def values(f: Callable[[Arrays], Arrays], point: Arrays) -> Arrays:

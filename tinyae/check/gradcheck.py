@@ -137,10 +137,11 @@ def _check(f: Function, point: Arrays, order: int, rng: np.random.Generator) -> 
         v = [rng.standard_normal(y.shape) / scale(y) for y in results]
         claim = Claim(f, point, v, f.gradients(point, v))
         scales = [scale(x) for x in point]
-        errors = [_error(claim, scales, [s * (i in moved) for i, s in enumerate(scales)], rng)]
+        steps = [s * (i in moved) for i, s in enumerate(scales)]
+        errors = [_error(claim, scales, steps, rng)]
         if errors == [None]:            # f is not smooth over steps of that size, as log is not at [1e-8, 1]
-            scales = [own_scale(x) for x in point]
-            errors = [_error(claim, scales, band, rng) for band in _bands(point, moved)] or errors
+            own = [own_scale(x) for x in point]
+            errors = [_error(claim, own, band, rng) for band in _bands(own, steps, moved)]
         for error in errors:
             if error is None:
                 raise no_derivative(claim, rng)
@@ -166,17 +167,19 @@ def _error(claim: Claim, scales: Arrays, steps: Arrays, rng: np.random.Generator
     return abs(slope.value - dot(claim.exact, u)) / (size or 1.0)
 
 
-def _bands(point: Arrays, moved: range) -> Iterator[Arrays]:
-    """Steps for the elements of each size alone: of each argument those within a factor of BAND of each other.
+def _bands(own: Arrays, steps: Arrays, moved: range) -> Iterator[Arrays]:
+    """Steps of the elements' own size: of each argument, those within a factor of BAND of each other move alone.
 
-    Yields nothing where no element is far below its array: those steps have been taken.
+    Where those are the steps that have been taken, they are taken once more: u may have been nearly orthogonal to the
+    gradient, and then any doubt is large beside <v, J u>.
     """
-    if all(np.array_equal(own_scale(point[i]), scale(point[i])) for i in moved):
+    if all(np.array_equal(own[i], steps[i]) for i in moved):
+        yield steps
         return
     for i in moved:
-        size = np.floor(np.log(own_scale(point[i])) / np.log(BAND))
+        size = np.floor(np.log(own[i]) / np.log(BAND))
         for band in np.unique(size):
-            yield [own_scale(x) * (size == band) if j == i else np.zeros(x.shape) for j, x in enumerate(point)]
+            yield [s * (size == band) if j == i else np.zeros(s.shape) for j, s in enumerate(own)]
 
 
 def _gradient(claim: Claim, wrt: list[int]) -> Function:
