@@ -12,7 +12,8 @@ from support import refused
 from tinyae import Tensor, functions, fused, layers, models, op, ops
 from tinyae.check import __main__, table
 from tinyae.check.cases import CASES, case, refit, subjects
-from tinyae.check.properties import PROPERTIES
+from tinyae.check.gradcheck import WrongGradient
+from tinyae.check.properties import PROPERTIES, Point, traced
 from tinyae.errors import BadValue
 from tinyae.layers import Dense, params
 
@@ -40,10 +41,16 @@ def test_broadcasting_is_checked(name):
     assert table.check(name).cells["broadcasting"] == "ok"
 
 
+def write_into_g(g, z, x):
+    g *= 2
+    return g
+
+
 # the column that must be red -> the row that makes it so
 BROKEN = {
     "first order": op(np.tanh, lambda g, z, x: -g * (1 - z * z)),
     "second order": op(np.tanh, lambda g, z, x: g * (1 - ops.data_of(z) ** 2)),
+    "g untouched": op(lambda x: 2 * x, write_into_g),
     "dtype": op(np.tanh, lambda g, z, x: g * (1 - z * z) * np.float64(1)),
     "adjoint": op(lambda x: 2 * x, lambda g, z, x: g * 1.9999999),
     "raw = traced": op(np.tanh, lambda g, z, x: g * (1 - z * z) * (1 + 1e-9 * isinstance(g, Tensor))),
@@ -58,6 +65,49 @@ def test_a_broken_row_is_red(column, monkeypatch):
     assert any(fault.startswith(f"{column}: ") for fault in result.faults)
 
 
+def test_a_vjp_that_writes_into_g_is_red_on_a_gpu(monkeypatch, gpu):
+    """Where no array can be frozen."""
+    monkeypatch.setitem(CASES, "tanh", [case(BROKEN["g untouched"], (3, 4))])
+    result = table.check("tanh", device=gpu.name)
+    assert result.cells["g untouched"] == "wrong"
+    assert any(fault.startswith("g untouched: tanh (seed 0) has a vjp that writes") for fault in result.faults)
+    assert table.check("neg", device=gpu.name).cells["g untouched"] == "ok"
+
+
+def apart(ulps):
+    """tanh, whose gradient on Tensors is this many units in the last place off."""
+    def vjp(g, z, x):
+        return g * (1 - z * z) * (1 + ulps * float(np.finfo(x.dtype).eps) * isinstance(g, Tensor))
+    return op(np.tanh, vjp)
+
+
+@pytest.mark.parametrize("where, ulps, right", [
+    ("cpu", 0, True), ("cpu", 2, False), ("cuda", 0, True), ("cuda", 2, True), ("cuda", 6, True), ("cuda", 84, False)])
+def test_arrays_and_tensors_agree_to_the_bit_or_on_a_gpu_to_16_ulp(where, ulps, right, double):
+    """1.8e-7 of 1 was seen on a GPU, 1.5 ulp in float32; 84 ulp are 1e-5."""
+    point = Point("tanh", apart(ulps), [np.linspace(-1, 1, 12).reshape(3, 4)], 0, where, 0)
+    if right:
+        assert traced(point) == 0
+    else:
+        with refused(WrongGradient, "changes its gradient with create_graph",
+                     "expected: the same bits" if where == "cpu" else "expected: the same numbers, to"):
+            traced(point)
+
+
+def test_an_element_that_cancels_may_be_as_far_off_as_the_largest(double):
+    """It keeps the rounding of its terms."""
+    def vjp(g, z, x, ulps):
+        return g * x * x + ulps * float(np.finfo(x.dtype).eps) * isinstance(g, Tensor)
+    for ulps, right in ((1, True), (100, False)):
+        f = op(lambda x, ulps: x * 1.0, vjp)
+        point = Point("op", lambda x, f=f, ulps=ulps: f(x, ulps=ulps), [np.array([1.0, 1e-8])], 0, "cuda", 0)
+        if right:
+            assert traced(point) == 0
+        else:
+            with refused(WrongGradient, "create_graph"):
+                traced(point)
+
+
 def test_accumulation_is_checked(monkeypatch):
     """A vjp that goes wrong only after several uses."""
     seen = []
@@ -69,7 +119,7 @@ def test_accumulation_is_checked(monkeypatch):
 def test_a_row_without_a_case_is_an_error_that_names_it(monkeypatch, capsys):
     monkeypatch.delitem(CASES, "tanh")
     assert __main__.run(["--only", "tanh"]) == 1
-    assert "row tanh has no case" in capsys.readouterr().out
+    assert "row tanh has no case: give it a line in tinyae/check/cases.py" in capsys.readouterr().out
 
 
 def test_a_case_of_nothing_is_an_error(monkeypatch, capsys):
@@ -138,7 +188,10 @@ def test_colours_where_they_are_wanted(monkeypatch, capsys):
     assert "\033" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("flags, words", [(["--only", "sofmax"], "--only softmax"), (["--seed", "-1"], "--seed 0")])
+@pytest.mark.parametrize("flags, words", [
+    (["--only", "sofmax"], "--only softmax"), (["--seed", "-1"], "--seed 0"), (["--seed", "one"], "got:      'one'"),
+    (["--onyl", "neg"], "python -m tinyae.check --help"), (["neg"], "unrecognized arguments: neg"),
+    (["--only"], "expected one argument"), (["--device", "gpu"], "'cpu' or 'cuda'")])
 def test_refusals_name_the_way_out(flags, words):
     with refused(BadValue, words):
         __main__.run(flags)
@@ -152,4 +205,12 @@ def test_exit_statuses():
     assert command("--only", "neg").returncode == 0
     refusal = command("--only", "nothing like it")
     assert refusal.returncode == 2 and refusal.stdout == "" and "Traceback" not in refusal.stderr
-    assert command("--onyl", "neg").returncode == 2
+    typo = command("--onyl", "neg")
+    assert typo.returncode == 2 and typo.stdout == ""
+    assert typo.stderr == ("unrecognized arguments: --onyl neg\n  expected: the flags that --help lists\n"
+                           "  got:      --onyl neg\n  fix:      python -m tinyae.check --help\n")
+
+
+def test_help_shows_the_commands():
+    said = command("--help")
+    assert said.returncode == 0 and said.stderr == "" and "python -m tinyae.check --only softmax" in said.stdout

@@ -8,7 +8,8 @@ import pytest
 from support import refused
 
 from tinyae import Tensor, functions, grad, gradcheck, op, ops
-from tinyae.check.gradcheck import NotDifferentiable, WrongGradient
+from tinyae.check import finite_differences
+from tinyae.check.gradcheck import NotDifferentiable, WrongGradient, textbook_gradcheck
 from tinyae.errors import BadType, BadValue, Refusal
 
 X = np.random.default_rng(0).standard_normal((3, 4))
@@ -22,6 +23,15 @@ def faulty_tanh(distort):
 def softmax_of(array):
     e = np.exp(array - array.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
+
+
+def write_into_g(g, z, x):
+    """The vjp of 2x, written where g lies: right in value, wrong for whoever shares g."""
+    g *= 2
+    return g
+
+
+doubled_in_place = op(lambda x: 2 * x, write_into_g)
 
 
 # name -> (the function, what the message must say)
@@ -43,12 +53,86 @@ FAULTS = {
 }
 
 
+# ---- the check that textbooks print, and what fools it
+
+def test_the_textbook_tells_right_from_wrong():
+    assert textbook_gradcheck(ops.tanh, X) and textbook_gradcheck(ops.square, np.array(0.3))
+    assert not textbook_gradcheck(FAULTS["sign"][0], X) and not textbook_gradcheck(FAULTS["one element"][0], X)
+    assert not textbook_gradcheck(op(np.tanh, lambda g, z, x: g * np.nan), X)
+
+
+@pytest.mark.parametrize("name", ["softmax without a backward", "zero where the op is tiny", "detached"])
+def test_the_textbook_passes_a_wrong_gradient(name):
+    """For its v is of ones, its tolerance absolute, and its order the first."""
+    assert textbook_gradcheck(FAULTS[name][0], X)
+    with refused(WrongGradient, FAULTS[name][1]):
+        gradcheck(FAULTS[name][0], X)
+
+
+@pytest.mark.parametrize("f, x", [
+    (lambda x: 1e8 * ops.sin(x), 1.0), (ops.log, 1e-8), (ops.relu, 1e-6), (ops.square, 1e9)],
+    ids=["absolute tolerance", "step out of the domain", "step over a kink", "step lost in rounding"])
+def test_the_textbook_fails_a_right_gradient(f, x):
+    with np.errstate(invalid="ignore"):         # log of a negative number
+        assert not textbook_gradcheck(f, np.array([x]))
+    assert gradcheck(f, np.array([x])) < 1e-6
+
+
+def test_a_slope_says_how_far_it_can_be_trusted():
+    smooth = finite_differences.slope_of(lambda x: [np.sin(x[0])], [np.ones(1)], [np.ones(1)], [np.ones(1)])
+    assert abs(smooth.value - np.cos(1)) < 1e-10 and smooth.trusted(0.0) and smooth.jump == 0
+    kink = finite_differences.slope_of(lambda x: [np.abs(x[0])], [np.zeros(1)], [np.ones(1)], [np.ones(1)])
+    assert kink.sides == pytest.approx((1, -1)) and not kink.trusted(1e9)
+    swallowed = finite_differences.slope_of(lambda x: [1e9 + np.sin(x[0])], [np.ones(1)], [1e-9 * np.ones(1)],
+                                            [np.ones(1)])
+    assert not swallowed.trusted(0.0) and swallowed.trusted(1.0)        # beside a gradient of 1 it does not matter
+
+
+# ---- faults that gradcheck finds
+
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_planted_fault_is_found_and_named(name, seed):
     f, words = FAULTS[name]
     with refused(WrongGradient, words):
         gradcheck(f, X, seed=seed)
+
+
+@pytest.mark.parametrize("f, args, number, words", [
+    (op(np.sin, lambda g, z, x: 3 * g * ops.cos(x)), [1.0], np.cos(1.0), "sin at args[0] = 1\n"),
+    (op(np.exp, lambda g, z, x: 3 * g * z), [[0.0, 2.0]], np.exp(2.0), "exp at element (1,), where args[0] is 2, the"),
+    (op(np.add, lambda g, z, x, y: g, lambda g, z, x, y: 3 * g), [[2.0], [5.0]], 1.0,
+     "add at element (0,), where args[1] is 5\n")], ids=["a number", "elementwise", "two arguments"])
+def test_a_derivative_is_shown_as_itself(f, args, number, words):
+    """Not weighed by a random v, where one result depends on the element."""
+    with refused(WrongGradient, f"expected: {number:.10g} by differences of {words}", f"got:      {3 * number:.10g}"):
+        gradcheck(f, *map(np.array, args))
+
+
+def test_of_several_results_the_weighted_sum_is_shown():
+    wrong = op(np.matmul, lambda g, z, x, y: 2 * g @ y.mT, lambda g, z, x, y: x.mT @ g)
+    with refused(WrongGradient, "by differences of <v, matmul>, v random, at element", "every element is 2 times"):
+        gradcheck(wrong, X, X.T)
+
+
+def test_a_vjp_that_writes_into_its_g_is_found(gpu):
+    x = gpu.array(X, np.float64)
+    with refused(WrongGradient, "a vjp of op (seed 0) writes into its g", "g *= 2"):
+        gradcheck(doubled_in_place, x)
+    with refused(WrongGradient, "a vjp of f (seed 0) writes into its g"):
+        gradcheck(lambda x, y: {"a": ops.tanh(x), "b": doubled_in_place(y)}, x, x)
+    assert gradcheck(op(lambda x: 2 * x, lambda g, z, x: 2 * g), x) < 1e-8
+
+
+def test_a_vjp_that_writes_into_its_g_fails_on_numpy():
+    """Where the engine freezes g, the vjp itself fails."""
+    with pytest.raises((WrongGradient, ValueError), match=r"writes into its g|read-only"):
+        gradcheck(doubled_in_place, X)
+
+
+def test_an_exception_inside_a_vjp_comes_through():
+    with pytest.raises((ZeroDivisionError, WrongGradient), match="division by zero"):
+        gradcheck(op(np.tanh, lambda g, z, x: g * (1 / 0)), X)
 
 
 def test_a_zero_gradient_of_an_argument_that_hardly_matters_is_found():
@@ -74,6 +158,40 @@ def test_any_scale_of_arguments_and_results(size, unit):
         gradcheck(lambda x: size * zero(x / unit), unit * X)
 
 
+@pytest.mark.parametrize("f, x", [
+    (ops.log, [1e-8, 1.0]), (ops.log, [1e-8]), (ops.log, [1e-170]), (ops.log, [1e-300, 1e-100, 1.0, 1e100, 1e300]),
+    (ops.sqrt, [1e-12, 1.0]), (ops.sqrt, [1e-12]), (ops.sqrt, [1e-12, 1.0, 1e6]), (lambda x: 1 / x, [1e-9]),
+    (lambda x: 1 / x, [1e-9, 1.0]), (lambda x: 2 * x, [1e200]), (lambda x: 2 * x, [1e200, 1e-200, 0.0]),
+    (lambda x: x ** 3, [1e100]), (lambda x: x ** 3, [1e100, 1.0, 1e-50]), (ops.relu, [1e-9, 1.0, -1.0]),
+    (ops.tanh, [1e12, 0.5]), (ops.tanh, [1e12, -1e-12, 3.0]), (lambda x: x ** 5, [0.0, 1.0]),
+    (lambda x: ops.sum(ops.log(x)), [1e-12, 1.0]), (lambda x: ops.log(x) @ np.ones((2, 3)), [[1e-12, 1.0]])])
+def test_steps_suit_each_element(f, x):
+    assert gradcheck(f, np.array(x)) < 1e-6
+
+
+@pytest.mark.parametrize("f, right", [(np.log, lambda g, z, x: g / x), (np.sqrt, lambda g, z, x: g / (2 * z))])
+@pytest.mark.parametrize("small", [1e-12, 1e-20])
+@pytest.mark.parametrize("i", range(2))
+def test_a_wrong_element_is_found_however_small_it_is(f, right, small, i):
+    wrong, x = op(f, lambda g, z, x: right(g, z, x) * (1.0 + (np.arange(2) == i))), np.array([small, 1.0])
+    with refused(WrongGradient, f"at element ({i},), where args[0] is {x[i]:g}, the furthest off"):
+        gradcheck(wrong, x)
+
+
+def test_a_small_element_is_checked_beside_large_ones():
+    """Steps of its own size would be lost in the rounding of the large ones."""
+    wrong = op(np.matmul, lambda g, z, x, y: (g @ y.mT) * (1 + (np.arange(2) == 0)), lambda g, z, x, y: x.mT @ g)
+    with refused(WrongGradient, "where args[0] is 1e-17"):
+        gradcheck(wrong, np.array([[1e-17, 1.0]]), np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("f, x", [
+    (ops.relu, [1e-12, 0.0, 1.0]), (ops.abs, [1.0, 1e-12, 0.0]), (ops.sqrt, [1e-12, 0.0])], ids=["relu", "abs", "sqrt"])
+def test_a_kink_beside_a_small_element_is_found(f, x):
+    with refused(NotDifferentiable, "where args[0] is 0"):
+        gradcheck(f, np.array(x))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_correct_function_passes_in_any_dtype(dtype):
     assert gradcheck(ops.tanh, X.astype(dtype)) < 1e-8
@@ -86,6 +204,20 @@ def test_a_correct_function_passes_in_any_dtype(dtype):
     (lambda x: x * (x.data > 1), [1.0, 2.0])], ids=["relu", "abs", "max", "sqrt", "clip", "maximum", "jump"])
 def test_a_kink_is_not_called_a_mistake(f, x):
     with refused(NotDifferentiable, "not differentiable here"):
+        gradcheck(f, np.array(x))
+
+
+@pytest.mark.parametrize("f, x, words", [
+    (ops.relu, 0.0, "the derivative of relu is 1 from the right and 0 from the left, at args[0] = 0"),
+    (ops.relu, [2.0, 0.0], "relu is 1 from the right and 0 from the left, at element (1,), where args[0] is 0"),
+    (ops.abs, [[0.0, 1.0]], "abs is 1 from the right and -1 from the left, at element (0, 0), where args[0] is 0"),
+    (lambda x: 3 * ops.minimum(x, 2.0), [2.0], "f is 0 from the right and 3 from the left, at element (0,)"),
+    (lambda x: ops.max(x, axis=0), [5.0, 5.0], "f is 1 from the right and 0 from the left, at element"),
+    (ops.sqrt, [1.0, 0.0], "which do not settle, at element (1,), where args[0] is 0"),
+    (lambda x: x * (x.data > 1), 1.0, "settle no better than to"),
+    (lambda x: 1e9 + ops.tanh(x), 1.0, "settle no better than to")])
+def test_a_kink_is_shown_from_both_sides(f, x, words):
+    with refused(NotDifferentiable, words):
         gradcheck(f, np.array(x))
 
 

@@ -11,8 +11,8 @@ FOLDER = Path(__file__).parent / "exhibits"
 
 ROOMS: dict[str, list[str]] = {
     "The engine": [
-        "no_topological_sort", "recursion", "second_backward", "shared_gradients", "written_after_use",
-        "mean_without_gradient", "float64_weights", "hash_order",
+        "no_topological_sort", "recursion", "second_backward", "shared_gradients", "written_cotangent",
+        "written_after_use", "mean_without_gradient", "float64_weights", "hash_order",
     ],
     "Losses and layers": [
         "broadcast_loss", "clipped_probabilities", "sigmoid_overflow", "swapped_arguments", "noisy_target",

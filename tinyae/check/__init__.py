@@ -1,1 +1,1 @@
-"""check: is this gradient right? gradcheck for your function, `python -m tinyae.check` for all of the library's."""
+"""check: is this gradient right? gradcheck checks your function, `python -m tinyae.check` all of the library's."""

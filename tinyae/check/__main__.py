@@ -1,10 +1,10 @@
-"""check: is every gradient of this library right? One line per row, function, layer and model.
+"""Is every gradient of this library right? The answer is a table, one line for each row, function, layer and model.
 
-    python -m tinyae.check                      all, in half a minute
-    python -m tinyae.check --only softmax       one
-    python -m tinyae.check --thorough --json    ten times as many points; the table for programs
+    python -m tinyae.check                      all of them, in a quarter of a minute
+    python -m tinyae.check --only softmax       one of them
+    python -m tinyae.check --thorough --json    at ten times as many points, as JSON for programs
 
-Exit status: 0 if all is right, 1 if something is wrong or has no case, 2 if the call is refused.
+Exit status: 0 if all is right, 1 if a gradient is wrong or has no case, 2 if a flag is refused.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from tqdm import tqdm
 
 from ..backend import DEVICES, device
-from ..demo.cli import main
+from ..demo.cli import Parser, main
 from ..errors import BadValue
 from .cases import CASES, subjects
 from .table import check, table
@@ -38,20 +38,29 @@ def chosen(only: str | None) -> list[str]:
     return [only]
 
 
+def whole(text: str) -> int:
+    """The value of --seed."""
+    if not text.isdecimal():
+        raise BadValue("--seed out of range", expected="a whole number, 0 or more", got=repr(text), fix="--seed 0")
+    return int(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    flags = Parser(prog="python -m tinyae.check", description=__doc__, allow_abbrev=False,
+                   formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument("--only", metavar="NAME", help="check this row, function, layer or model alone")
+    flags.add_argument("--seed", metavar="N", default="0", help="of the random points and directions (default: 0)")
+    flags.add_argument("--device", metavar="NAME", default="cpu", help=f"{', '.join(DEVICES)} (default: cpu)")
+    flags.add_argument("--thorough", action="store_true", help=f"check with {THOROUGH} seeds instead of one")
+    flags.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return flags
+
+
 def run(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tinyae.check", description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="NAME", help="of one row, function, layer or model")
-    parser.add_argument("--seed", type=int, default=0, help="of the points and directions (default: 0)")
-    parser.add_argument("--device", default="cpu", metavar="NAME", help=f"{', '.join(DEVICES)} (default: cpu)")
-    parser.add_argument("--thorough", action="store_true", help=f"{THOROUGH} seeds instead of one")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    flags = parser.parse_args(argv)
-    if flags.seed < 0:
-        raise BadValue("--seed out of range", expected="a whole number >= 0", got=flags.seed, fix="--seed 0")
-    names, where = chosen(flags.only), device(flags.device)
-    seeds = range(flags.seed, flags.seed + (THOROUGH if flags.thorough else 1))
+    flags = parser().parse_args(argv)
+    first, names, where = whole(flags.seed), chosen(flags.only), device(flags.device)
+    seeds = range(first, first + (THOROUGH if flags.thorough else 1))
     bar = tqdm(names, file=sys.stderr, disable=None, leave=False, unit="")
     results = []
     for name in bar:

@@ -1,8 +1,20 @@
-"""cases: for everything that has a gradient, the points at which it is checked.
+"""cases: the points at which each row, function, layer and model is checked.
 
-CASES maps the name of each row, function, layer and model to its cases: a new one takes one line here, and one
-without a line fails `python -m tinyae.check`. A line says what is particular: shapes, settings, where the function is
-smooth. What is common (each argument in turn as a constant, float32, repeated use) the checker adds by itself.
+To add softsign to the checks, add one line to CASES, at the end of this file:
+
+    "softsign": unary(ops.softsign),
+
+unary makes four cases of it, at arrays of shape (), (1,), (3, 4) and (2, 0, 3); binary, reduction, settings, layer,
+model and others do the same for functions of their kind, and case(f, *shapes) makes one. Each draws its numbers from a
+normal distribution. Where f has a kink or a pole, choose a draw that keeps away from it, for there is no derivative
+there to compare with:
+
+    positive, fraction      in [0.5, 2], in [0.1, 0.9]: for log, sqrt, probabilities
+    nonzero                 at least 0.5 from 0: for divisors
+    distinct                no two alike and none 0: for max, relu, abs; between draws numbers that differ from these
+
+A line says what is particular to a function. The checker adds what is common to all: each argument alone, the others
+being constants; float32; repeated use. A row without a line makes `python -m tinyae.check` fail.
 """
 from __future__ import annotations
 
@@ -29,7 +41,7 @@ class Case(NamedTuple):
     core: int = 0                                       # how many of the last axes never broadcast
 
 
-# ---- where to look: kinks and poles lie between the points, far from any step of a difference
+# ---- draws: (rng, shape) -> the numbers of one argument, away from kinks and poles
 
 def normal(rng: np.random.Generator, shape: Shape) -> np.ndarray:
     return rng.standard_normal(shape)
@@ -48,22 +60,22 @@ def nonzero(rng: np.random.Generator, shape: Shape) -> np.ndarray:
 
 
 def far(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Normal in every third column, in the others 1000 below and above."""
+    """Normal in every third column; 1000 below in the column before it and 1000 above in the column after."""
     return rng.standard_normal(shape) + 1000 * (np.arange(shape[-1]) % 3 - 1)
 
 
 def distinct(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """No two alike, none 0: ..., -0.45, -0.15, 0.15, 0.45, ... in random order, give or take 0.05."""
+    """..., -0.45, -0.15, 0.15, 0.45, ... in random order, each moved by up to 0.05: no ties and no zeros."""
     n = int(np.prod(shape))
     return 0.3 * (rng.permutation(n) - n // 2 + 0.5).reshape(shape) + rng.uniform(-0.05, 0.05, shape)
 
 
 def between(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Numbers that distinct never draws: ..., -0.3, 0, 0.3, ..., give or take 0.05."""
+    """..., -0.3, 0, 0.3, ... in random order, each moved by up to 0.05: no ties with numbers from distinct."""
     return distinct(rng, shape) + 0.15
 
 
-# ---- how a line of the table becomes cases
+# ---- makers: what a line of CASES is written with
 
 ONE = [(), (1,), (3, 4), (2, 0, 3)]
 TWO = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 3), ()), ((2, 1, 3), (4, 1)),
@@ -74,16 +86,18 @@ AXES: list[Any] = [None, 0, -1, 1, (0, 2), (-1, 0), ()]
 
 
 def case(f: Callable, *shapes: Shape, draw: Any = normal, core: int = 0) -> Case:
-    """f at arrays of these shapes; draw is one way to draw them all, or a tuple with one for each."""
+    """f at arrays of these shapes; draw is one draw for all of them, or a tuple with one for each."""
     draws = draw if isinstance(draw, tuple) else (draw,) * len(shapes)
     return Case(f, lambda rng: [d(rng, shape) for d, shape in zip(draws, shapes, strict=True)], core)
 
 
 def unary(f: Callable, draw: Any = normal) -> list[Case]:
+    """A function of one array of any shape."""
     return [case(f, shape, draw=draw) for shape in ONE]
 
 
 def binary(f: Callable, draw: Any = normal) -> list[Case]:
+    """A function of two arrays that broadcast."""
     return [case(f, *shapes, draw=draw) for shapes in TWO]
 
 
@@ -93,37 +107,38 @@ def alike(f: Callable, count: int = 2, draw: Any = normal) -> list[Case]:
 
 
 def reduction(f: Callable, draw: Any = normal) -> list[Case]:
+    """A function with axis and keepdims, over every choice of both."""
     over = [case(lambda x, a=axis, k=keep: f(x, axis=a, keepdims=k), (2, 3, 4), draw=draw)
             for axis in AXES for keep in (False, True)]
     return [*over, case(f, (1, 5), draw=draw)]
 
 
 def several(f: Callable) -> list[Case]:
-    """A row of any number of arguments of one shape, along every axis."""
+    """A row of any number of arrays, along every axis: here three of one shape."""
     return [case(lambda *xs, a=axis: f(*xs, axis=a), (2, 3), (2, 3), (2, 3)) for axis in (0, 1, -1, -2)]
 
 
 def settings(f: Callable, shape: Shape, /, draw: Any = normal, **choices: Any) -> list[Case]:
-    """f at one array, with the first of each choice, with the second, ..."""
+    """f at one array, with the first choice of every setting, then with the second, ..."""
     return [case(lambda x, s=chosen: f(x, **{k: here(v, x) for k, v in zip(choices, s, strict=True)}), shape, draw=draw)
             for chosen in zip(*choices.values(), strict=True)]
 
 
 def convolutions(row: Callable, factors: str, size: str = "") -> list[Case]:
-    """A row of two of the factors x, W and y of a convolution, and of a bias of c or k channels, on all GEOMETRIES.
+    """A row of two of the factors x, W and y of a convolution, and of a bias of c or k channels, in all GEOMETRIES.
 
-    size: the factor whose size the row is also told.
+    factors: their letters, in the order of the row's arguments. size: the factor whose size is a setting of the row.
     """
     def geometry(stride: int, padding: int, a: int, b: int, c: int) -> Case:
         places = [conv.conv_size(n, k, stride, padding) for n, k in ((5, a), (4, b))]
         shapes = {"x": (2, 5, 4, c), "W": (a, b, c, 2), "y": (2, *places, 2), "c": (c,), "k": (2,)}
-        told: dict[str, Any] = {"size": {"x": (5, 4), "W": (a, b)}[size]} if size else {}
-        return case(partial(row, stride=stride, padding=padding, **told), *(shapes[f] for f in factors), core=4)
+        given: dict[str, Any] = {"size": {"x": (5, 4), "W": (a, b)}[size]} if size else {}
+        return case(partial(row, stride=stride, padding=padding, **given), *(shapes[f] for f in factors), core=4)
     return [geometry(*setting) for setting in GEOMETRIES]
 
 
 def here(value: Any, x: Any) -> Any:
-    """value with its arrays on x's device, and in x's dtype those of floats."""
+    """value with its arrays moved to x's device, and its float arrays cast to x's dtype."""
     if isinstance(value, tuple):
         return tuple(here(v, x) for v in value)
     if not isinstance(value, np.ndarray):
@@ -133,7 +148,7 @@ def here(value: Any, x: Any) -> Any:
 
 
 def refit(obj: Any, tensors: Any) -> Any:
-    """A copy of obj with these Tensors as its parameters, each in every place that shares it."""
+    """A copy of obj with these Tensors as its parameters; a shared parameter is replaced wherever it is used."""
     return copy.deepcopy(obj, {id(old): new for old, new in zip(params(obj).values(), tensors, strict=True)})
 
 
@@ -146,13 +161,13 @@ def seeded(n: int = 0) -> np.random.Generator:
 
 
 def layer(obj: Any, shape: Shape) -> Case:
-    """A layer, as a function of its input and its parameters; noise is drawn afresh from one seed."""
+    """A layer as a function of its input and its parameters; each call draws the same noise."""
     return Case(lambda x, *tensors: refit(obj, tensors)(x, seeded()),
                 lambda rng: [normal(rng, shape), *weights(obj, rng)])
 
 
 def model(make: Callable, images: Shape = (3, 6), noisy: bool = True, **sizes: Any) -> Case:
-    """Every loss of a tiny model, as a function of its parameters: the whole computation, the same noise each time."""
+    """Every loss of a tiny model as a function of its parameters; each call draws the same noise."""
     obj, batch = make(rng=seeded(), **sizes), fraction(seeded(1), images)
 
     def losses(*tensors: Any) -> Tensor:
@@ -162,7 +177,7 @@ def model(make: Callable, images: Shape = (3, 6), noisy: bool = True, **sizes: A
 
 
 def players(make: Callable, images: Shape = (3, 6), **sizes: Any) -> list[Case]:
-    """The loss of each player of a tiny adversarial model, as a function of the parameters that it may change."""
+    """The loss of each player of a tiny adversarial model as a function of the parameters that it may change."""
     obj, batch = make(rng=seeded(), **sizes), fraction(seeded(1), images)
 
     def turn(name: str) -> Case:
@@ -177,7 +192,7 @@ def players(make: Callable, images: Shape = (3, 6), **sizes: Any) -> list[Case]:
     return [turn(name) for name in obj.players()]
 
 
-# ---- the table
+# ---- the lines
 
 LABELS = np.array([2, 0, 2])
 MASK = np.array([True, False, True, False])
@@ -245,7 +260,7 @@ CASES: dict[str, list[Case]] = {
     "reshape": settings(ops.reshape, (3, 4), shape=[(2, 6), (12,), (1, 3, -1, 2), -1]),
     "transpose": settings(ops.transpose, (2, 3, 4), axes=[None, (1, 2, 0), (0, -1, 1), (0, 1, 2)]),
     "swapaxes": settings(ops.swapaxes, (2, 3, 4), axis1=[0, -1, 1], axis2=[2, -2, 1]),
-    "cast": [*unary(lambda x: ops.cast(x, dtype=x.dtype)),     # one alone: of two, a wrong sign would cancel
+    "cast": [*unary(lambda x: ops.cast(x, dtype=x.dtype)),     # one cast alone: in two, a wrong sign would cancel
              *unary(lambda x: ops.cast(ops.cast(x, dtype=np.float64), dtype=x.dtype))],
     "concatenate": [*several(ops.concatenate), case(ops.concatenate, (2, 3), (0, 3), (1, 3))],
     "stack": [*several(ops.stack), case(lambda x, y: ops.stack(x, y, axis=2), (2, 3), (2, 3)), case(ops.stack, (), ())],
@@ -320,7 +335,7 @@ CASES: dict[str, list[Case]] = {
 
 
 def subjects() -> dict[str, str]:
-    """name -> "row", "function", "layer" or "model", of everything in the library that has a gradient."""
+    """name -> "row", "function", "layer" or "model", for everything in the library that has a gradient."""
     def public(module: Any, is_one: Callable) -> list[str]:
         return [name for name, obj in vars(module).items()
                 if is_one(obj) and obj.__module__.startswith(module.__name__) and not name.startswith("_")]

@@ -1,77 +1,115 @@
 """6 of 9 · gradcheck: is this gradient right?
 
-For random u and v, <v, J u> by differences must equal <J^T v, u> by grad, to a relative error of 1e-6; then the same
-for the gradient itself, a function of the arguments and of v. Everything in float64. What fools other checkers:
+A derivative is a limit of differences, so any gradient can be checked against values of the function alone. The file
+begins with the check that textbooks print, textbook_gradcheck, and with what fools it. Then comes gradcheck, which
+compares two numbers: for random u and v, <v, J u> by differences must equal <J^T v, u> by grad, to a relative error of
+1e-6, where J is the Jacobian. The gradient of <v, f> is itself a function, of the arguments and of v, so the same check
+of that function is the check of the second order.
 
-- v of all ones lets a softmax pass whose backward returns zero: here v is random;
-- an absolute tolerance lets a zero gradient pass where the function is small: here the error is relative to the
-  norm, of all arguments together and of each alone, and u and 1/v have the scales of arguments and results;
-- one step is too large here and too small there: here it is found, by the agreement of its neighbours.
+How far a difference can be trusted is the subject of finite_differences.py; the words for what went wrong stand in
+diagnosis.py.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..backend import device_of, is_array, to_device, to_host
-from ..errors import BadType, BadValue, Refusal
+from ..errors import BadType, BadValue
 from ..ops import sum as sum_of
 from ..tensor import Tensor, data_of, grad
-from .finite_differences import ROUNDING, Arrays, Slope, dot, scale, slope_of
+from .diagnosis import Claim, NotDifferentiable, WrongGradient, no_derivative, writes_into_g, wrong_gradient
+from .finite_differences import TRUSTED, Arrays, dot, noise_of, norm, own_scale, scale
 
-TOLERANCE = 1e-6
-LOOKED_AT = 500         # elements of each argument, in search of the one furthest off
-
-
-class WrongGradient(Refusal, AssertionError):
-    """grad and differences disagree."""
+__all__ = ["NotDifferentiable", "WrongGradient", "gradcheck", "textbook_gradcheck"]
 
 
-class NotDifferentiable(Refusal, ValueError):
-    """f has a kink, a jump or a pole here, or drowns in rounding: there is no derivative to compare with."""
+def textbook_gradcheck(f: Callable, x: np.ndarray, h: float = 1e-5, tolerance: float = 1e-6) -> bool:
+    """Whether d sum(f(x)) / dx by grad equals central differences, for one element of x after the other.
+
+    Three things fool it:
+    - The sum weighs all results by one. Those of a softmax add up to 1, so one whose vjp returns zero passes.
+      gradcheck weighs them by a random v.
+    - The tolerance is absolute. A zero gradient passes where f is small, and a right one fails where f is large.
+      gradcheck divides the error by the norm of the gradient, for all arguments together and for each alone.
+    - One step is too large here, too small there. log at 1e-8 fails, because x - h is negative.
+      gradcheck searches for the step at which differences settle.
+    """
+    t = Tensor(x)
+    (exact,) = grad(sum_of(f(t)), [t])
+    for i in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[i] += h
+        down[i] -= h
+        difference = (np.sum(f(up)) - np.sum(f(down))) / (2 * h)
+        if not abs(difference - exact[i]) <= tolerance:
+            return False
+    return True
+
+
+TOLERANCE = 10 * TRUSTED        # 1e-6: float64 has 16 digits, of which differences keep some 10
+DIRECTIONS = 3                  # for one argument: one direction misses an error of 1e-3 with a probability of 1e-3
+BAND = 1e3                      # elements whose sizes differ by more are checked apart, once steps must suit each
 
 
 @dataclass
 class Function:
-    """What is checked: a function of float64 arrays on the host, computed by Tensors on `device`."""
+    """The function to check: of float64 arrays on the host, computed by Tensors on `device`."""
     call: Callable[..., list[Tensor]]
     name: str
+    seed: int
     args: list[str]
     device: str
 
-    def tensors(self, point: Arrays) -> list[Tensor]:
-        return [Tensor(to_device(x, self.device)) for x in point]
+    @property
+    def title(self) -> str:
+        return f"{self.name} (seed {self.seed})"
+
+    def tensors(self, arrays: Arrays) -> list[Tensor]:
+        return [Tensor(to_device(x, self.device)) for x in arrays]
 
     def __call__(self, point: Arrays) -> Arrays:
         return [to_host(y.data) for y in self.call(*self.tensors(point))]
 
-    def weighted(self, tensors: Iterable[Tensor], v: Iterable[Any]) -> Tensor:
-        """<v, f(tensors)>."""
-        terms = [sum_of(y * w) for y, w in zip(self.call(*tensors), v, strict=True)]
-        return sum(terms[1:], terms[0])
-
     def gradients(self, point: Arrays, v: Arrays) -> Arrays:
-        """J^T v."""
+        """J^T v.
+
+        <v, y + 0> is differentiated by the 0 as well: the sum hands one g to both, so a vjp that writes into its g
+        spoils the other's gradient, which must be v.
+        """
         tensors = self.tensors(point)
-        y = self.weighted(tensors, [to_device(w, self.device) for w in v])
+        results = self.call(*tensors)
+        zeros = self.tensors([np.zeros_like(w) for w in v])
+        y = weighted([y + zero for y, zero in zip(results, zeros, strict=True)], [to_device(w, self.device) for w in v])
         try:
-            return [to_host(g) for g in grad(y, tensors, unused="zero")]
+            found = [to_host(g) for g in grad(y, [*tensors, *zeros], unused="zero")]
         except BadValue as error:                   # forward went well: a vjp did not
             raise WrongGradient(error.what, expected=error.expected, got=error.got, fix=error.fix) from error
+        if not all(map(np.array_equal, found[len(tensors):], v)):
+            raise writes_into_g(self)
+        return found[:len(tensors)]
+
+
+def weighted(results: Iterable[Tensor], v: Iterable[Any]) -> Tensor:
+    """<v, results>, summed over all of them."""
+    terms = [sum_of(y * w) for y, w in zip(results, v, strict=True)]
+    return sum(terms[1:], terms[0])
 
 
 def gradcheck(f: Callable, *args: Any, order: int = 2, seed: int = 0) -> float:
-    """The worst relative error of f's gradients up to `order`, if all are below 1e-6; otherwise raises.
+    """The largest relative error of f's gradients up to `order`, if it is below 1e-6; otherwise raises.
 
-    args: arrays, Tensors and floats, in any nesting of lists, tuples and dicts; they are cast to float64. Integers,
-    masks, strings and other objects reach f as they are. f returns Tensors, nested likewise, and is deterministic.
-    WrongGradient: grad and differences disagree. NotDifferentiable: there is a kink here; move the point.
+    args: arrays, Tensors and floats, in any nesting of lists, tuples and dicts; gradcheck casts them to float64.
+    Integers, masks, strings and other objects reach f as they are. f returns Tensors, nested likewise, and gives the
+    same result each time. WrongGradient: grad and differences disagree, or a vjp writes into its g.
+    NotDifferentiable: f has a kink here; move the point.
     """
     if not isinstance(order, int) or order < 1:
-        raise BadValue("no such order", expected="order=1, 2 or more", got=repr(order), fix="order=2")
+        raise BadValue("order must be a positive integer", expected="order=1, 2 or more", got=repr(order),
+                       fix="order=2")
     leaves: dict[str, Any] = {}
     _replace(args, "args", leaves.setdefault)
     point = [np.array(to_host(data_of(x)) if is_array(data_of(x)) else x, np.float64) for x in leaves.values()]
@@ -87,116 +125,98 @@ def gradcheck(f: Callable, *args: Any, order: int = 2, seed: int = 0) -> float:
 
     on_gpu = any(device_of(data_of(x)) == "cuda" for x in leaves.values())
     name = getattr(f, "__name__", "f").replace("<lambda>", "f")
-    checked = Function(call, f"{name} (seed {seed})", list(leaves), "cuda" if on_gpu else "cpu")
-    with np.errstate(all="ignore"):                 # poles and steps out of the domain are looked for, not warned of
+    checked = Function(call, name, seed, list(leaves), "cuda" if on_gpu else "cpu")
+    with np.errstate(all="ignore"):                 # differences step over poles and out of domains on purpose
         return _check(checked, point, order, np.random.default_rng(seed))
 
 
 def _check(f: Function, point: Arrays, order: int, rng: np.random.Generator) -> float:
-    results, worst, k = _probe(f, point), 0.0, len(point)
-    # All arguments together, then each alone. One direction misses an error of 1e-3 with a probability of 1e-3.
-    for moved in [range(k)] * (3 if k == 1 else 1) + [range(i, i + 1) for i in range(k) if k > 1]:
-        u = [rng.standard_normal(x.shape) * scale(x) * (i in moved) for i, x in enumerate(point)]
+    """The largest relative error at this order and those above it."""
+    results, worst, k = _results(f, point), 0.0, len(point)
+    for moved in [range(k)] * (DIRECTIONS if k == 1 else 1) + [range(i, i + 1) for i in range(k) if k > 1]:
         v = [rng.standard_normal(y.shape) / scale(y) for y in results]
-        exact = f.gradients(point, v)
-        norms = [float(np.linalg.norm(g * scale(x))) for g, x in zip(exact, point, strict=True)]
-        norm = sum(norms) if np.isfinite(sum(norms)) else 0.0
-        slope = slope_of(f, point, v, u, norm)
-        rounding = 8 * ROUNDING * dot([np.abs(w) for w in v], [np.abs(y) for y in results])
-        if slope.jump or not slope.doubt <= max(TOLERANCE / 10 * max(norm, abs(slope.value)), rounding or 8 * ROUNDING):
-            raise _no_derivative(f, slope)
-        # An argument that hardly matters is known no better than its differences are.
-        size = max(abs(slope.value), sum(norms[i] for i in moved), 10 / TOLERANCE * slope.doubt)
-        error = abs(slope.value - dot(exact, u)) / (size or 1.0)
-        if not error <= TOLERANCE:                  # nan is not
-            raise _wrong(f, point, v, exact, rng)
-        worst = max(worst, error)
-    # Where the gradient is nothing but rounding, there is no gradient of it to check.
-    wrt = [i for i, norm in enumerate(norms) if norm == 0 or norm > rounding]
+        claim = Claim(f, point, v, f.gradients(point, v))
+        scales = [scale(x) for x in point]
+        steps = [s * (i in moved) for i, s in enumerate(scales)]
+        errors = [_error(claim, scales, steps, rng)]
+        if errors == [None]:            # f is not smooth over steps of that size, as log is not at [1e-8, 1]
+            own = [own_scale(x) for x in point]
+            errors = [_error(claim, own, band, rng) for band in _bands(own, steps, moved)]
+        for error in errors:
+            if error is None:
+                raise no_derivative(claim, rng)
+            if not error <= TOLERANCE:                                  # nan is not
+                raise wrong_gradient(claim, rng)
+            worst = max(worst, error)
+    # Where the gradient is nothing but rounding, it has no gradient to check.
+    sizes = [norm(g * scale(x)) for g, x in zip(claim.exact, point, strict=True)]
+    wrt = [i for i, size in enumerate(sizes) if size == 0 or size > noise_of(v, results)]
     if order > 1 and wrt:
-        worst = max(worst, _check(_gradient(f, point, v, exact, wrt), [*point, *v], order - 1, rng))
+        worst = max(worst, _check(_gradient(claim, wrt), [*point, *v], order - 1, rng))
     return worst
 
 
-def _gradient(f: Function, point: Arrays, v: Arrays, exact: Arrays, wrt: list[int]) -> Function:
+def _error(claim: Claim, scales: Arrays, steps: Arrays, rng: np.random.Generator) -> float | None:
+    """The relative error of <J^T v, u>, for a random u of the size of `steps`; None where differences tell nothing."""
+    u = [rng.standard_normal(s.shape) * s for s in steps]
+    slope = claim.slope(u, whole := claim.size(scales))
+    if not slope.trusted(whole):
+        return None
+    # No difference can be held to more digits than it has: an argument that hardly matters has few.
+    size = max(abs(slope.value), claim.size(steps), slope.doubt / TRUSTED)
+    return abs(slope.value - dot(claim.exact, u)) / (size or 1.0)
+
+
+def _bands(own: Arrays, steps: Arrays, moved: range) -> Iterator[Arrays]:
+    """Steps of the elements' own size: of each argument, those within a factor of BAND of each other move alone.
+
+    Where those are the steps that have been taken, they are taken once more: u may have been nearly orthogonal to the
+    gradient, and then any doubt is large beside <v, J u>.
+    """
+    if all(np.array_equal(own[i], steps[i]) for i in moved):
+        yield steps
+        return
+    for i in moved:
+        size = np.floor(np.log(own[i]) / np.log(BAND))
+        for band in np.unique(size):
+            yield [s * (size == band) if j == i else np.zeros(s.shape) for j, s in enumerate(own)]
+
+
+def _gradient(claim: Claim, wrt: list[int]) -> Function:
     """The gradient of <v, f> by some of its arguments, as a function of all of them and of v."""
+    f, point, v, exact = claim
+
     def vjp(*tensors: Tensor) -> list[Tensor]:
         x, weights = tensors[:len(point)], tensors[len(point):]
-        return grad(f.weighted(x, weights), [x[i] for i in wrt], create_graph=True, unused="zero")
+        return grad(weighted(f.call(*x), weights), [x[i] for i in wrt], create_graph=True, unused="zero")
 
     names = [*f.args, *(f"cotangent {i}" for i in range(len(v)))]
-    traced = Function(vjp, f"the gradient of {f.name}", names, f.device)
+    traced = Function(vjp, f"the gradient of {f.name}", f.seed, names, f.device)
     if f.device == "cpu" and not all(map(np.array_equal, traced([*point, *v]), [exact[i] for i in wrt])):
-        raise WrongGradient(f"{traced.name} changes with create_graph", expected="the same bits on arrays and on "
+        raise WrongGradient(f"{traced.title} changes with create_graph", expected="the same bits on arrays and on "
                             "Tensors", got="two results", fix="write vjps with operators and rows only")
     return traced
 
 
-def _probe(f: Function, point: Arrays) -> Arrays:
-    """f at the point, after a look at what f is: Tensors out, finite, float64, the same twice."""
+def _results(f: Function, point: Arrays) -> Arrays:
+    """f(point), after a check of what gradcheck needs of f: Tensors, finite, of float64, the same each time."""
     try:
         first, second = f(point), f(point)
     except BadType as error:
         if "mixes dtypes" not in error.what:
             raise
-        raise BadType(f"{f.name} has captured an array of its own", expected="float64 throughout", got=error.got,
+        raise BadType(f"{f.title} has captured an array of its own", expected="float64 throughout", got=error.got,
                       fix="pass it as an argument: gradcheck casts its arguments to float64") from error
     if not first:
-        raise BadType(f"{f.name} returned no Tensor", expected="Tensors computed from the arguments", got="constants",
+        raise BadType(f"{f.title} returned no Tensor", expected="Tensors computed from the arguments", got="constants",
                       fix="return the Tensors themselves, not .data or .item()")
     if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True)):
-        raise BadValue(f"{f.name} is random", expected="the same result from the same arguments", got="two results",
+        raise BadValue(f"{f.title} is random", expected="the same result from the same arguments", got="two results",
                        fix="pass the noise in as an argument, or make the generator inside f: default_rng(0)")
     if not all(np.isfinite(y).all() for y in first):
-        raise BadValue(f"{f.name} is not finite at this point", expected="finite results", got="nan or inf",
+        raise BadValue(f"{f.title} is not finite at this point", expected="finite results", got="nan or inf",
                        fix="move the point into the domain of f")
     return first
-
-
-def _no_derivative(f: Function, slope: Slope) -> NotDifferentiable:
-    got = (f"right and left derivative differ by {slope.jump:.3g}" if slope.jump else
-           f"differences of smaller and smaller steps that settle no better than {slope.doubt:.1g}")
-    return NotDifferentiable(f"{f.name} is not differentiable here", expected="a smooth function around this point",
-                             got=got, fix="move the point away from kinks (relu at 0, ties of max) and poles; "
-                             "or subtract the large constant that swallows the differences")
-
-
-def _wrong(f: Function, point: Arrays, v: Arrays, exact: Arrays, rng: np.random.Generator) -> WrongGradient:
-    """The element that is furthest off, and the mistake where it is a plain one."""
-    found = []
-    for i, x in enumerate(point):
-        analytic, numeric, step = exact[i].ravel(), np.full(x.size, np.nan), scale(x).ravel()
-        for j in rng.permutation(x.size)[:LOOKED_AT]:
-            u = [np.zeros(p.shape) for p in point]
-            u[i].flat[j] = step[j]
-            numeric[j] = slope_of(f, point, v, u).value / step[j]
-        off = np.where(np.isnan(numeric), -1.0, np.nan_to_num(np.abs(numeric - analytic) * step, nan=np.inf))
-        if x.size:
-            found.append((off.max(), i, int(off.argmax()), analytic, numeric))
-    _, i, j, analytic, numeric = max(found, key=lambda row: row[0])
-    one = v[0].item() if len(v) == v[0].size == 1 else None        # of one number, show the gradient itself
-    of = "<v, f>, v random," if one is None else "f"
-    where = tuple(int(k) for k in np.unravel_index(j, point[i].shape))
-    shapes = ", ".join(f"{n} {x.shape}" for n, x in zip(f.args, point, strict=True))
-    return WrongGradient(f"{f.name} has a wrong gradient in {f.args[i]}, shapes {shapes}",
-                         expected=f"{numeric[j] / (one or 1):.10g} by differences of {of} at element {where}, "
-                                  "the furthest off",
-                         got=f"{analytic[j] / (one or 1):.10g} by grad", fix=_mistake(analytic, numeric))
-
-
-def _mistake(analytic: np.ndarray, numeric: np.ndarray) -> str:
-    known = np.isfinite(numeric)
-    a, n = analytic[known], numeric[known]
-    if not np.isfinite(a).all():
-        return "a pole that where() hides in the result is still in the gradient, as 0 * inf: mask its argument as well"
-    if not a.any():
-        return "the gradient is zero: is the path cut by .data, or the vjp's factor 0?"
-    factor = float(a @ n / (n @ n)) if n.any() else np.inf
-    if not np.allclose(a, factor * n, rtol=1e-5, atol=1e-7 * np.abs(a).max()):
-        return "look at the vjp of this argument; its elements are off by different factors"
-    if abs(factor + 1) < 1e-5:
-        return "the sign is wrong"
-    return f"every element is {factor:.6g} times the right one: a factor is too much or missing"
 
 
 def _replace(value: Any, path: str, by: Callable[[str, Any], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""table: one line per row, function, layer and model, and a column per property that its gradient must have."""
+"""table: one line for each row, function, layer and model, and one column for each property of its gradient."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from ..errors import Refusal
 from .cases import CASES, subjects
 from .properties import PROPERTIES, points
 
-SPLIT = ("row", "function")             # whose arguments are also checked one at a time, the others being constants
+SPLIT = ("row", "function")             # checked also with each argument alone, the others being constants
 
 
 @dataclass
 class Result:
-    """One line of the table. cells: property -> "ok", "wrong", or "" where it says nothing."""
+    """One line of the table. cells: property -> "ok", "wrong", or "" where the property says nothing."""
     name: str
     kind: str
     cases: int
@@ -40,11 +40,11 @@ def check(name: str, seeds: Sequence[int] = (0,), device: str = "cpu") -> Result
 
 def _look(point: Any, result: Result) -> None:
     for column, holds in PROPERTIES.items():
-        if result.cells[column] == "wrong":     # one fault of a kind is enough to read
+        if result.cells[column] == "wrong":     # the first fault of a kind is enough to read
             continue
         try:
             error = holds(point)
-        except Exception as fault:              # whatever a broken row raises belongs into the table
+        except Exception as fault:              # a broken row may raise anything: the table shows it, then goes on
             result.cells[column] = "wrong"
             text = str(fault) if isinstance(fault, Refusal) else f"{point.name}: {type(fault).__name__}: {fault}"
             result.faults.append(f"{column}: {text}")
@@ -54,7 +54,7 @@ def _look(point: Any, result: Result) -> None:
 
 
 def table(results: Sequence[Result], colour: bool = False) -> str:
-    """One line per result, a column per property, and below it every fault."""
+    """One line for each result, one column for each property, and every fault below."""
     heads = ["", "", "cases", *PROPERTIES, "worst error"]
     lines = [[r.name, r.kind, str(r.cases), *(cell or "-" for cell in r.cells.values()), f"{r.worst:.1e}"]
              for r in results]

@@ -86,14 +86,16 @@ def main(run: Callable[[], None]) -> NoReturn:
         sys.exit(1)
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that refuses a bad flag as everything else is refused, in three lines."""
+
     def error(self, message: str) -> NoReturn:
         raise BadValue(message, expected="the flags that --help lists", got=shlex.join(sys.argv[1:]),
                        fix=f"{self.prog} --help")
 
 
 def _parser(doc: str, mine: list[Flag], usual: dict[str, Any]) -> argparse.ArgumentParser:
-    parser = _Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser = Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     for flag in mine:
         default = "" if usual[flag.key] is None else f" (default: {_text(usual[flag.key])})"
         parser.add_argument(f"--{flag.name}", metavar=flag.metavar, help=flag.help + default)
