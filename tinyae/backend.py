@@ -167,12 +167,12 @@ def windows(x: Array, size: tuple[int, int], stride: int) -> Array:
 
 def ones(n: int, like: Array) -> Array:
     """n ones of like's dtype and device, which are kept and not to be handed on: making them costs a GPU a launch."""
-    return (_kept_ones if n <= 1 << 16 else _kept_ones.__wrapped__)(n, like.dtype, device_of(like))
+    return (_kept_ones if n <= 1 << 16 else _kept_ones.__wrapped__)(n, like.dtype, type(like))      # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=64)
-def _kept_ones(n: int, dtype: np.dtype, device: str) -> Array:
-    return freeze((np if device == "cpu" else gpu()).ones(n, dtype))
+def _kept_ones(n: int, dtype: np.dtype, kind: type) -> Array:
+    return freeze((np if kind is np.ndarray else gpu()).ones(n, dtype))
 
 
 def frozen(x: Array) -> Array:
@@ -188,7 +188,7 @@ def frozen(x: Array) -> Array:
 def freeze(x: Array) -> Array:
     """x, read-only from now on: for an array that the caller has just made."""
     if isinstance(x, np.ndarray):
-        x.flags.writeable = False
+        x.setflags(False)
     return x
 
 

@@ -52,15 +52,19 @@ def new_data(t: Any, new: Any) -> Array:
 
 # ---- a call of a row
 
-def run(row: Any, args: tuple, settings: dict[str, Any], parents: list) -> tuple[Array, tuple, dict[str, Any]]:
-    """(z, args, settings): forward's result for what may enter beside the Tensors `parents`, all as the row sees it."""
+def run(row: Any, args: tuple, settings: dict[str, Any], first: Any) -> tuple[Array, tuple, dict[str, Any], list]:
+    """(z, args, settings, parents): forward's result, from what may enter beside the Tensor `first`."""
+    vjps, Tensor, like = row.vjps, type(first), first._data
+    dtype, kind = like.dtype, type(like)
+    if type(vjps) is tuple and len(args) != len(vjps):
+        args, settings = by_position(row, args, settings)
     if settings:
         settings = {name: frozen_setting(row, name, value) for name, value in settings.items()}
-    vjps, like = row.vjps, parents[0]._data
-    dtype, kind, Tensor = like.dtype, type(like), type(parents[0])
     arrays: list[Any] = []
+    parents: list[Any] = []
     for i, a in enumerate(args):
         if type(a) is Tensor:
+            parents.append(a)
             x = a._data
             if vjps[i] is None:
                 raise refusals.no_gradient(row.__name__, i, a)
@@ -81,13 +85,15 @@ def run(row: Any, args: tuple, settings: dict[str, Any], parents: list) -> tuple
     except (ValueError, TypeError) as error:
         names = setting_names(row.forward, len(vjps)) if not isinstance(vjps, Each) else []
         raise refusals.no_fit(row, names, arrays, settings, error) from error
-    if not is_array(z) and not isinstance(z, np.generic):
-        raise refusals.not_an_array(row.__name__, z)
+    if type(z) is not kind:
+        if not isinstance(z, np.ndarray | np.generic):
+            raise refusals.not_an_array(row.__name__, z)
+        z = np.asarray(z)                       # NumPy turns 0-d results into scalars
     if z.dtype is not dtype and z.dtype != dtype and "dtype" not in settings:       # only the row cast has dtype
         raise refusals.changed_dtype(row.__name__, z, dtype)
-    if type(z) is not kind:
-        z = np.asarray(z)                       # NumPy turns 0-d results into scalars
-    return freeze(z), args, settings
+    if kind is np.ndarray:
+        z.setflags(False)                       # read-only (flags.writeable = False takes 5 times as long)
+    return z, args, settings, parents
 
 
 def constant(row: str, i: int, a: Any, like: Array, cast: bool) -> Any:
@@ -121,7 +127,7 @@ def frozen_setting(row: Any, name: str, value: Any) -> Any:
     """
     if isinstance(value, tuple | list):
         parts = [frozen_setting(row, name, v) for v in value]
-        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+        return parts if name == "key" and isinstance(value, list) else tuple(parts)     # x[[0, 1]] is not x[0, 1]
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, array | memoryview):
@@ -179,14 +185,6 @@ def wanted(wrt: Any, unused: str) -> set:
     if unused not in ("error", "zero"):
         raise refusals.unknown_unused(unused)
     return set(wrt)
-
-
-def all_reached(y: Any, wrt: Any, grads: dict, unused: str) -> None:
-    """Refuses an entry of wrt that y does not depend on, unless zeros are wanted for it."""
-    if unused == "error":
-        for i, w in enumerate(wrt):
-            if w not in grads:
-                raise refusals.no_path(y, i, w)
 
 
 # ---- a Tensor in the hands of Python and NumPy

@@ -72,12 +72,12 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
         softsign = op(lambda x: x / (1 + abs(x)),  lambda g, z, x: g / ops.square(1 + ops.abs(x)))
     """
     def row(*args: Any, **settings: Any) -> Any:
-        if vjps and len(args) != len(vjps):
-            args, settings = guards.by_position(row, args, settings)
-        parents = [a for a in args if type(a) is Tensor]
-        if not parents:
+        for first in args:                              # the first Tensor among the arguments
+            if type(first) is Tensor:
+                break
+        else:
             return row.forward(*args, **settings)       # constants in, constant out, at array speed
-        z, args, settings = guards.run(row, args, settings, parents)
+        z, args, settings, parents = guards.run(row, args, settings, first)
         t = new(Tensor)
         t._data, t.op, t.args, t.settings, t.parents, t.born, t.grad = z, row, args, settings, parents, now(), None
         return t
@@ -106,7 +106,9 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
     for t in reversed(past):                                    # 3. Newest first: all that used t comes before t,
         if t.op is None or t not in grads or t not in live:     #    so its gradient is complete when we reach it.
             continue
-        g = freeze(grads[t] if t in wanted else grads.pop(t))
+        g = grads[t] if t in wanted else grads.pop(t)
+        if type(g) is np.ndarray:
+            g.setflags(False)                                # other vjps get it, too
         # The same vjps run on bare arrays or, to be differentiated again, on Tensors.
         z, args = (t, t.args) if create_graph else (t._data, [a._data if type(a) is Tensor else a for a in t.args])
         for i, a in enumerate(t.args):
@@ -121,7 +123,8 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
                 if ga.dtype != a._data.dtype:
                     raise refusals.wrong_dtype(t, i, ga)
                 grads[a] = grads[a] + ga if a in grads else ga  # a was used before: add up its uses
-    guards.all_reached(y, wrt, grads, unused)
+    if unused == "error" and not wanted <= grads.keys():
+        raise refusals.no_path(y, *next((i, w) for i, w in enumerate(wrt) if w not in grads))
     found = [grads[w] if w in grads else np.zeros_like(w._data) for w in wrt]
     if create_graph:
         return [g if type(g) is Tensor else Tensor(freeze(g)) for g in found]

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, device_of, freeze, to_device, to_host
+from ..backend import Array, describe, device_of, freeze, keep_memory, to_device, to_host
 from ..errors import BadValue
-from ..refusals import describe
 from ..tensor import Tensor, renew
 
 BLOCK = 1 << 16     # numbers: that much of each of Adam's five arrays stays in a core's cache for a dozen passes
@@ -28,6 +27,7 @@ class FlatParameters:
 
     def __init__(self, params: Params):
         self.tensors = _leaves(params)
+        keep_memory()                                           # training is about to begin
         first = next(iter(self.tensors.values()))
         self.dtype, self.device = first.dtype, device_of(first.data)
         self.shapes = [p.shape for p in self.tensors.values()]
