@@ -14,7 +14,7 @@ def blocks(language):
 
 
 def test_the_example_prints_what_it_says():
-    (example,) = blocks("python")
+    example, _ = blocks("python")
     said = [line.split("#")[1].strip() for line in example.splitlines() if line.startswith("print(")]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -22,6 +22,12 @@ def test_the_example_prints_what_it_says():
     printed = out.getvalue().splitlines()
     assert len(printed) == len(said) == 3
     assert all(claim.startswith(line) for line, claim in zip(printed, said, strict=True)), printed
+
+
+def test_the_loop_is_the_first_demo_s():
+    _, loop = blocks("python")
+    assert "\n" + loop in (ROOT / "demos" / "first.py").read_text()
+    assert len(loop.splitlines()) <= 12 and "optimizer.step(g)" in loop
 
 
 def test_the_checks_of_a_change_are_the_readme_s_second_command():
