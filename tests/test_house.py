@@ -90,6 +90,11 @@ def test_the_readme_shows_the_plan(table, heading):
     assert shown == [name for name, entry in HOUSE.items() if entry.table == table]
 
 
+def test_the_picture_shows_the_plan():
+    picture = (PACKAGE.parent / "docs" / "architecture.svg").read_text()
+    assert sorted(re.findall(r'<text class="entry".*>(\w+)</text>', picture)) == sorted(HOUSE)
+
+
 @pytest.mark.parametrize("file", [file for file in FILES if file != "__init__"])
 def test_a_file_imports_only_files_before_it(file):
     wrong = {other for other in imported(file) if place(other) > place(file)}
