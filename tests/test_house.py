@@ -143,6 +143,7 @@ def test_rows_of_ops_fit_a_page():
     source = (PACKAGE / "ops.py").read_text()
     table = source[source.index("# fmt: off"):source.index("# fmt: on")]
     assert max(map(len, table.splitlines())) <= 110
+    assert source[:source.index("# fmt: off")].count("\n") < 60, "the table comes first, its helpers below it"
     assert len(ROWS) > 40 and all(row.__name__ == name for name, row in ROWS.items())
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import tinyae
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -36,6 +38,20 @@ def test_the_checks_of_a_change_are_the_readme_s_second_command():
     commands = [block.strip() for block in blocks("sh")]
     assert commands[0].endswith("demos/vae.py") and commands[1].endswith("-m pytest")
     assert "\n" + commands[1] + "\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_check_that_is_called_is_a_session_of_nox():
+    sessions = {node.name for node in ast.parse((ROOT / "noxfile.py").read_text()).body
+                if isinstance(node, ast.FunctionDef) and any("session" in ast.unparse(d) for d in node.decorator_list)}
+    for file in (".ci/run", ".pre-commit-config.yaml", "CONTRIBUTING.md", "noxfile.py"):
+        called = re.findall(r"nox(?: -\S+)* -s ((?:\w+ ?)+)", (ROOT / file).read_text())
+        assert called, file
+        assert {name for names in called for name in names.split()} <= sessions, file
+
+
+def test_the_version_is_that_of_the_citation_and_the_changelog():
+    assert f"\nversion: {tinyae.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"\n## {tinyae.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
 @pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
