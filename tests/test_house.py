@@ -101,6 +101,14 @@ def test_a_file_imports_only_files_before_it(file):
     assert not wrong, f"{file} imports {wrong}, which come later in HOUSE"
 
 
+def test_imports_within_the_package_are_relative():
+    """Only these are compared with the order."""
+    for file in FILES:
+        for node in ast.walk(parsed(file)):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert not re.search(r"(import|from) tinyae\b", ast.unparse(node)), file
+
+
 def test_imports_make_no_circle():
     """Within a package, too, there is an order in which each file imports only files before it."""
     TopologicalSorter({file: imported(file) for file in FILES}).prepare()
