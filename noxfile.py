@@ -21,10 +21,14 @@ OLDEST, NEWEST = SETUP["options"]["python_requires"].removeprefix(">="), "3.13"
 
 
 def interpreter(version: str) -> str:
-    """A Python of this version: python3.x if that starts, or else pyenv's; its shims are there but may not start."""
+    """A Python of this version: python3.x if it starts, or else pyenv's, whose python3.x may be there and not start.
+
+    Without either, the version itself: nox then says that there is no such Python.
+    """
     for command in (f"python{version}", f'"$(pyenv prefix "$(pyenv latest {version})")/bin/python"'):
-        found = subprocess.run(f"{command} -c 'import sys; print(sys.executable)'", shell=True, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        ask = "import sys; print(sys.executable) if sys.version.startswith(sys.argv[1]) else sys.exit(1)"
+        found = subprocess.run(f"{command} -c '{ask}' {version}.", shell=True, text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL)
         if found.returncode == 0:
             return found.stdout.strip()
     return version
