@@ -36,42 +36,42 @@ MEASURED, PAGE = ROOT / "benchmarks" / "measured", ROOT / "docs" / "performance.
 
 HEAD = """# Performance
 
-Every figure is measured by the command beside its table; the files are in benchmarks/measured, and this page is drawn
-from them by `python benchmarks/performance.py --report`. Times are medians; with one thread they are CPU time, which
-other programs disturb least.
+The command beside each table measures its figures and keeps them in benchmarks/measured.
+`python benchmarks/performance.py --report` writes this page from those files. Times are medians. With one thread they
+are CPU time, which other programs disturb least.
 """
 
-STEP = """## A training step beside others
+STEP = """## A training step compared with other libraries
 
 `python benchmarks/step.py` trains the same models in every library, from the same weights, on the same batches, with
-the same noise, and checks that their losses agree. This is tinyae's time over that of the others; below 1, tinyae is
-the faster. `hand` is the step written by hand in NumPy, without autograd: what an engine could reach if it cost
-nothing. `products` is the step's matrix products alone, each into an array that is there already; for a convolution,
-those of its patches, already gathered, with its kernel.
+the same noise, and checks that their losses agree. A ratio is tinyae's time divided by that of the other library; below
+1, tinyae is faster. `hand` is the same step written by hand in NumPy, without autograd, so it is the limit for an
+engine without any overhead. `products` computes only the step's matrix products, each into an existing array; for a
+convolution these multiply its patches, already gathered, by its kernel.
 
 {overview}
 
-How to read this on another machine. The ratios to `hand` and to `products` carry over: both sides use one NumPy, one
-BLAS. The ratios to other libraries do not: each brings its own matrix product, and most of a step is matrix products,
-so that they depend on whose is the better on this processor. W8 is the contrary: so small that it shows what a library
-spends on its own bookkeeping.
+On another machine, expect the same ratios to `hand` and `products`, since both sides use one NumPy and one BLAS, and
+other ratios to the libraries. Most of a step is matrix products, each library brings its own, and which is the fastest
+depends on the processor. W8 is different: it is so small that it shows what each library spends on bookkeeping.
 
-What a library costs before it computes anything:
+The overhead of each library:
 
 {costs}
 """
 
 WHERE = """## Where the time goes
 
-`python benchmarks/shares.py`, in percent of tinyae's step. Products are those of the dense layers, biases included; the
-engine is what no row accounts for: walking the tape, adding up gradients, looking at targets, Python between the rows.
+`python benchmarks/shares.py` measures each part in percent of tinyae's step. "Products" are those of the dense layers,
+biases included. "Engine" is the time outside all rows: it walks the tape, adds gradients, checks targets, and runs the
+Python code between the rows.
 
 {shares}
 
-Where jax.jit is ahead, these columns say by which passes: XLA makes one loop, over the numbers in a core's registers,
-of what NumPy does in a dozen sweeps over memory. In W3 and W6 that is Adam; in W1, W2 and W5 the loss of pixels and the
-activations, whose exponentials it also computes once for a value and its gradient, where rows, which save nothing,
-compute them twice; in W2, W4 and W8 it is the Python between the rows, which a compiled step has none of.
+Where jax.jit is faster, these columns show why. XLA compiles into one loop, in a core's registers, operations for which
+NumPy sweeps over memory a dozen times. In W3 and W6 that is Adam. In W1, W2 and W5 it is the loss of pixels and the
+activations; XLA also computes their exponentials once for the value and the gradient, while tinyae's rows save nothing
+and compute them twice. In W2, W4 and W8 it is the Python code between the rows, of which a compiled step has none.
 """
 
 WAYS = tables.table(
@@ -114,27 +114,28 @@ take 1.5 and 3.1 ms.
 
 WORTH = """## What each technique is worth
 
-`python benchmarks/techniques.py` switches one technique off and puts its plain twin in its place: 1.20 says that
-without it a step takes 1.20 times as long. A few hundredths are noise.
+`python benchmarks/techniques.py` replaces one technique at a time by its plain form. A figure of 1.20 means that the
+step takes 1.20 times as long without the technique. Differences of a few hundredths are noise.
 
 {techniques}
 
-Where a technique does not show, it cannot: W8 has no large arrays, only W4 has tied weights, and small nets fit into
-the cache as a whole.
+Some techniques cannot matter for some workloads: W8 has no large arrays, only W4 has tied weights, and small nets fit
+into the cache as a whole.
 """
 
-FEEDING = """## Feeding the step
+FEEDING = """## Batches and random numbers
 
-`python benchmarks/feeding.py`: what it takes to gather a batch of bytes and make it float32, and to draw noise or
-masks, in the training loop itself, of {images:,} images in batches of {batch}.
+`python benchmarks/feeding.py` measures, within the training loop, how long it takes to gather a batch of bytes and turn
+it into float32, and to draw noise or masks. There are {images:,} images, in batches of {batch}.
 
 {feeding}
 """
 
 GROWTH = """## How cost grows
 
-`python benchmarks/growth.py`. With a slope of s twice the size costs 2^s times as much; it is that of the last
-{last} sizes, as small ones pay what all sizes pay, Adam's update of the weights above all.
+`python benchmarks/growth.py` measures a step at growing sizes. A slope of s means that twice the size costs 2^s times
+as much. It is fitted to the last {last} sizes, because small sizes are dominated by fixed costs, above all by Adam's
+update of the weights.
 
 ![time and memory over batch, width, depth, images, steps](../benchmarks/measured/growth.png)
 
@@ -155,10 +156,11 @@ GPU = """## CPU and GPU
 
 LAUNCHES = """## What a step asks of a GPU
 
-`python benchmarks/launches.py` counts it on a stand-in for CuPy. A kernel takes some microseconds to start, whatever it
-computes; while it computes for less than that, the number of kernels is the time of the step. "Without fusing" each
-operation of an elementwise function is a kernel of its own (tinyae/kernels.py). Uploads are the tables of addresses
-with which one kernel joins the gradients, where there are more than eight; nothing waits for a result.
+`python benchmarks/launches.py` counts kernels, uploads and waits on a stand-in for CuPy. A kernel takes some
+microseconds to start, whatever it computes. If the kernels compute for less than that, the number of kernels decides
+how long the step takes. "Without fusing", each operation of an elementwise function is a kernel of its own
+(tinyae/kernels.py). The uploads are tables of addresses, which the kernel that joins more than eight gradients needs.
+No step waits for a result.
 
 {launches}
 """

@@ -1,13 +1,60 @@
 """What every model offers, for all of models.MODELS: a new model is covered by its line in the registry."""
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from tinyae import grad, ops, params
+from tinyae import data, grad, layers, models, ops, optim, params, train
 from tinyae.functions import gaussian_kl
 from tinyae.models import MODELS, VAE
 from tinyae.optim import Adam
 
 f4 = np.float32
+DEMOS = Path(__file__).parents[1] / "demos"
+
+
+# ---- nothing is forgotten
+
+def classes(package, method):
+    """The public classes with this method that are defined in the package, whether it exports them or not."""
+    for path in sorted(Path(package.__file__).parent.glob("[!_]*.py")):
+        module = importlib.import_module(f"{package.__name__}.{path.stem}")
+        for name, obj in vars(module).items():
+            if inspect.isclass(obj) and obj.__module__ == module.__name__ and hasattr(obj, method) and name[0] != "_":
+                yield obj
+
+
+@pytest.mark.parametrize("package, method", [(models, "reconstruct"), (layers, "__call__"), (optim, "step")],
+                         ids=["models", "layers", "optim"])
+def test_every_class_is_exported(package, method):
+    for made in classes(package, method):
+        assert made.__name__ in package.__all__ and getattr(package, made.__name__, None) is made, (
+            f"{made.__name__} of {made.__module__} is missing in __init__.py of its package: import it there and add "
+            "its name to __all__")
+
+
+@pytest.mark.parametrize("package", [models, layers, optim, data, train], ids=lambda package: package.__name__)
+def test_what_is_exported_is_there(package):
+    assert sorted(set(package.__all__)) == sorted(package.__all__)
+    assert all(hasattr(package, name) for name in package.__all__)
+
+
+def test_every_autoencoder_is_in_the_registry():
+    for model in classes(models, "reconstruct"):
+        assert model in MODELS.values(), f"{model.__name__} has no name in MODELS of tinyae/models/__init__.py"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_demo_uses_every_model(name):
+    used = {getattr(node, "attr", None) or getattr(node, "id", None)
+            for path in DEMOS.glob("*.py") for node in ast.walk(ast.parse(path.read_text()))}
+    assert MODELS[name].__name__ in used, f"no demo uses {MODELS[name].__name__}: write demos/{name}.py"
+
+
+# ---- what every model offers
 
 
 @pytest.fixture(params=MODELS)

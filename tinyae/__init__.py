@@ -1,8 +1,31 @@
-"""tinyae: reverse-mode autodiff to read in an evening, and the textbook autoencoders on top of it."""
-from . import functions, ops
+"""tinyae: reverse-mode autodiff to read in an evening, and the textbook autoencoders on top of it.
+
+`import tinyae` is enough for every chapter. It loads the engine; tinyae.data, tinyae.models, tinyae.optim and
+tinyae.train are loaded when they are first used (PEP 562), so that the import stays fast.
+"""
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+from . import check, conv, functions, layers, ops
 from .check.gradcheck import gradcheck
 from .layers import load_params, params, summary
 from .tensor import Tensor, grad, op
 
-__version__ = "0.1.0"
-__all__ = ["Tensor", "functions", "grad", "gradcheck", "load_params", "op", "ops", "params", "summary"]
+if TYPE_CHECKING:
+    from . import data, models, optim, train
+
+__all__ = ["Tensor", "check", "conv", "data", "functions", "grad", "gradcheck", "layers", "load_params", "models", "op",
+           "ops", "optim", "params", "summary", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Python asks this for a name that is not loaded: a chapter's, or none that there is."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
