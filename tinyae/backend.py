@@ -15,6 +15,9 @@ import numpy as np
 from .errors import BadType, BadValue
 
 Array = Any    # numpy.ndarray or cupy.ndarray; a Union would need CuPy installed
+Value = Any    # a Tensor or an Array
+Rng = Any      # anything with standard_normal and random
+Axis = Any     # None, an int or a tuple of ints
 DEVICES = ("cpu", "cuda", "auto")
 
 # A step frees the arrays that the next one needs again. glibc gives such memory back to the system each time, and each
