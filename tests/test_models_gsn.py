@@ -75,7 +75,7 @@ def test_the_walk_from_noise_finds_both_patterns_and_nothing_else():
 
 def test_walks_that_cannot_be_are_refused(rng):
     for bad in ({"corruption": 0.0}, {"corruption": 1.0}, {"walkback": 0}):
-        with pytest.raises(BadValue, match="no such walk"):
+        with pytest.raises(BadValue, match="corruption or walkback out of range"):
             GSN(12, rng=np.random.default_rng(0), **bad)
-    with pytest.raises(BadType, match="a walk is random"):
+    with pytest.raises(BadType, match="the walk is random"):
         GSN(12, rng=np.random.default_rng(0)).losses(rng.random((2, 12)).astype(f4), None)
