@@ -91,6 +91,6 @@ def transposed(shapes: Sequence[tuple[int, ...]], activation: str | Callable, ou
 
 
 def remainder(below: tuple[int, ...], above: tuple[int, ...]) -> tuple[int, int]:
-    """The output_padding with which a transposed convolution (odd kernel) maps the size of `below` to that of `above`."""
+    """The output_padding that lets a transposed convolution (odd kernel) restore the size of `above` from `below`."""
     h, w = (m - ((n - 1) * STRIDE + 1) for m, n in zip(above[:2], below[:2], strict=True))
     return h, w
