@@ -1,7 +1,7 @@
-"""cards: what a run of a demo reached, and what it should reach.
+"""demo · experiments: the results of a demo's run, and the results it should reach.
 
-A demo ends by writing result.json into its run's folder; EXPERIMENTS says which runs make up the table of results, and
-between which numbers their figures should lie. `python benchmarks/quality.py` runs them and draws the table.
+Every demo ends by writing result.json into its run's folder. EXPERIMENTS lists the runs in the table of results and the
+range in which each figure should lie. `python benchmarks/quality.py` runs them and writes the table.
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..train.history import Row
 
 
 class Target(NamedTuple):
-    """A figure of a run should lie in [least, most]; source: who says so."""
+    """The range [least, most] in which a figure of a run should lie, and the source of that range."""
 
     figure: str
     least: float
@@ -47,7 +47,7 @@ def at_least(figure: str, least: float, source: str) -> Target:
 
 
 class Experiment(NamedTuple):
-    """A run of demos/DEMO.py with these flags, --data first, and targets of its figures; the others are just shown."""
+    """A run of demos/DEMO.py with these flags, --data first, and targets for some of its figures."""
 
     demo: str
     flags: str
@@ -55,18 +55,18 @@ class Experiment(NamedTuple):
 
     @property
     def name(self) -> str:
-        """vae --data mnist --latent 2 -> vae-mnist-latent-2: the name of the result's file."""
+        """The name of the result's file: vae --data mnist --latent 2 -> vae-mnist-latent-2."""
         return "-".join([self.demo, *self.flags.replace("--data ", "").replace("--", "").replace(",", "-").split()])
 
 
 BOTH = ("mnist", "fashion-mnist")
 PCA = {("mnist", 2): 43.645, ("mnist", 10): 26.714, ("mnist", 20): 18.454, ("mnist", 30): 13.866,
        ("fashion-mnist", 2): 36.139, ("fashion-mnist", 10): 19.092, ("fashion-mnist", 20): 14.664,
-       ("fashion-mnist", 30): 12.243}       # squared error per test image from k components
+       ("fashion-mnist", 30): 12.243}       # squared error per test image with k components
 
 
 def reference(name: str, k: int) -> Target:
-    """PCA's error, to be found again: it says that images and split are those of the others."""
+    """PCA's known error. Finding it again shows that images and split are the published ones."""
     return Target("squared error of PCA", PCA[name, k] - 0.001, PCA[name, k] + 0.001,
                   "by SVD in float64, fit on the 60 000")
 
@@ -143,12 +143,12 @@ EXPERIMENTS: list[Experiment] = [
 
 
 def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], figures: Mapping[str, float]) -> None:
-    """out/result.json: the demo, its settings, seconds of training, the machine, and figures by name.
+    """Write out/result.json: the demo, its settings, seconds of training, the machine, and figures by name.
 
     history: the rows of all runs that the demo made, one after the other.
     """
     setting = {name: value for name, value in vars(flags).items() if name not in ("demo", "out", "resume", "data_dir")}
-    epochs = {(row["epoch"], row["seconds"]) for row in history}        # the phases of an epoch share its seconds
+    epochs = {(row["epoch"], row["seconds"]) for row in history}        # all phases of an epoch repeat its seconds
     result = {"demo": flags.demo, "setting": setting, "machine": machine(),
               "seconds": round(sum(seconds for _, seconds in epochs), 1),
               "figures": {name: float(f"{value:.6g}") for name, value in figures.items()}}
@@ -156,12 +156,12 @@ def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], fi
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """A result.json."""
+    """The content of a result.json."""
     return json.loads(Path(path).read_text())
 
 
 def machine() -> str:
-    """Processor, cores, and the versions that decide how fast arrays are multiplied."""
+    """The processor, its cores, and the versions of Python and NumPy."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         chip = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
