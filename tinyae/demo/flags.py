@@ -13,7 +13,7 @@ from ..models.vae import LIKELIHOODS, SCALES
 
 
 class Flag(NamedTuple):
-    """One flag. read: text -> value, or ValueError; allowed: the values that pass, in words; help: the text of --help."""
+    """One flag. read: text -> value, or ValueError; allowed: the values that pass, in words; help: for --help."""
 
     name: str
     read: Callable[[str], Any]
@@ -71,7 +71,7 @@ def _widths(text: str) -> list[int]:
 
 FLAGS = [
     Flag("data", str, "", "digits", "NAME|PATH",
-         f"{', '.join(SOURCES)}, or the path of a folder of images, a .npy or a .npz"),
+         f"a data set ({', '.join(SOURCES)}), or the path of a folder of images, a .npy or a .npz"),
     Flag("data-dir", str, "", None, "FOLDER", "folder with the files of published data sets"),
     Flag("epochs", lambda text: _whole(text, 1, 10**6), "a whole number, 1 to 1000000", 10, "N",
          "passes over the training images"),
@@ -92,7 +92,7 @@ SPECIAL = [
          f"activation of the hidden layers: {', '.join(ACTIVATIONS)}"),
     Flag("betas", _fractions, "two numbers, 0 <= beta < 1", [0.9, 0.999], "B1,B2",
          "Adam's betas: the part of its two running means that is kept in each step"),
-    Flag("beta", _positive, "a number above 0", 1.0, "NATS", "weight of the KL term; 1 gives the ELBO"),
+    Flag("beta", _positive, "a number above 0", 1.0, "WEIGHT", "weight of the KL term; 1 gives the ELBO"),
     Flag("likelihood", _one_of(LIKELIHOODS), " or ".join(LIKELIHOODS), "bernoulli", "NAME",
          f"distribution of a pixel given the code: {' or '.join(LIKELIHOODS)}"),
     Flag("scale", _one_of(SCALES), " or ".join(SCALES), "log_var", "NAME",
