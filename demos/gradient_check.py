@@ -68,7 +68,7 @@ def run(argv: list[str] | None = None) -> None:
     print(table(curves), EXPLANATION, sep="\n\n")
     if plots.available():
         picture(curves, out)
-        print(f"\nlook at {out}")
+        print(f"\npicture: {out}")
 
 
 def table(curves: dict[tuple[str, type], np.ndarray]) -> str:

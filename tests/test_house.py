@@ -13,7 +13,7 @@ from tinyae.ops import ROWS
 PACKAGE = Path(tinyae.__file__).parent
 ORDER = ["errors", "files", "backend", "kernels", "refusals", "guards", "tensor", "ops", "conv", "functions", "layers",
          "optim", "models"]
-LAYERS = ["parameters", "dense", "sequential", "convolution", "summary"]
+LAYERS = ["parameters", "weights", "dense", "sequential", "convolution", "summary"]
 AIMS = {"backend": 80, "tensor": 120, "ops": 200, "conv": 200, "functions": 150, "gradcheck": 120,
         **dict.fromkeys(LAYERS, 75), "optim": 80}
 FILES = [path for name in ORDER if (path := PACKAGE / f"{name}.py").exists()]

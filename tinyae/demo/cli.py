@@ -61,8 +61,8 @@ def folder(settings: argparse.Namespace) -> Path:
 def show(out: Path) -> None:
     """Print where the results are: the last of each series of pictures, and the files of numbers."""
     pictures = {path.stem.rstrip("0123456789"): path for path in sorted(out.glob("*.png"))}
-    print("look at", *map(os.path.relpath, pictures.values()), sep="\n  ")
-    print("numbers in", *(os.path.relpath(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
+    print("pictures:", *map(os.path.relpath, pictures.values()), sep="\n  ")
+    print("numbers:", *(os.path.relpath(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
 
 
 def main(run: Callable[[], None]) -> NoReturn:

@@ -68,10 +68,10 @@ PCA = {("mnist", 2): 43.645, ("mnist", 10): 26.714, ("mnist", 20): 18.454, ("mni
 def reference(name: str, k: int) -> Target:
     """PCA's known error. Finding it again shows that images and split are the published ones."""
     return Target("squared error of PCA", PCA[name, k] - 0.001, PCA[name, k] + 0.001,
-                  "by SVD in float64, fit on the 60 000")
+                  "by SVD in float64, fitted to the 60 000")
 
 
-FOUND_PCA = (at_most("error / PCA's", 1.005, "Baldi & Hornik 1989: PCA is its only minimum"),
+FOUND_PCA = (at_most("error / PCA's", 1.005, "Baldi & Hornik 1989: PCA is the only minimum"),
              at_most("largest angle to PCA's subspace, degrees", 2, "Baldi & Hornik 1989"))
 
 EXPERIMENTS: list[Experiment] = [
@@ -91,17 +91,17 @@ EXPERIMENTS: list[Experiment] = [
         at_most("gaussian 0.5: error / that of a copy", 0.1, "our aim; a copy scores 1"))) for name in BOTH],
     *[Experiment("stacked", f"--data {name}", (
         Target("parameters", 281_734, 281_734, "784*300 + 300*150 weights, 300 + 150 + 300 + 784 biases"),
-        at_most("largest difference of weights, layers / phases", 1e-6, "two names for one computation"),
-        at_most("movement of the first layer while the second learns", 0, "it is not among what is changed")))
+        at_most("largest difference of weights, layers / phases", 1e-6, "the same computation, written in two ways"),
+        at_most("movement of the first layer while the second learns", 0, "it is not in the list of parameters")))
       for name in BOTH],
     *[Experiment("dropout", f"--data {name}", (
         at_most("gap with / gap without", 1, "Srivastava et al. 2014: dropout narrows it"),)) for name in BOTH],
     *[Experiment("pretraining", f"--data {name}", (
-        at_least("100 labels, gain", 0, "Erhan et al. 2010: it helps where labels are few"),)) for name in BOTH],
+        at_least("100 labels, gain", 0, "Erhan et al. 2010: it helps if labels are few"),)) for name in BOTH],
     Experiment("features", "--data digits", (
-        at_least("activation by ascent / by the best image", 1, "the best of all pictures beats the best of ours"),)),
+        at_least("activation by ascent / by the best image", 1, "the best of all images is at least the best of the set"),)),
     Experiment("interpolate", "--data moon", (
-        at_most("codes / pixels", 0.5, "our aim; 1 would be no better than mixing pixels"),)),
+        at_most("codes / pixels", 0.5, "our aim; 1 is no better than mixing pixels"),)),
     Experiment("vae", "--data digits"),
     Experiment("vae", "--data mnist --samples 5000", (
         at_most("nats per image", 107, "784-400-20 in PyTorch: 104 to 106 after 10 epochs"),)),
@@ -138,7 +138,7 @@ EXPERIMENTS: list[Experiment] = [
         at_most("nats per image, in training", 146.95, "Keras' example, 30 epochs: 140.15 + 6.80, in training"),)),
     Experiment("sprites", "--data creatures", (
         at_most("squared error per pixel", 0.02, "our aim; the mean image has 0.049"),
-        at_least("R^2 of head size", 0.9, "our aim; 0 knows nothing of it"))),
+        at_least("R^2 of head size", 0.9, "our aim; 0 means no information about it"))),
 ]
 
 

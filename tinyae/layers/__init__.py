@@ -5,9 +5,10 @@ any object. Without an rng a layer is deterministic, so there is no train/eval m
 """
 from .convolution import Conv2D, ConvTranspose2D, MaxPool2D, TiedConv2D, Upsample
 from .dense import ACTIVATIONS, INITIALIZERS, Dense, TiedDense
-from .parameters import load, load_params, params, save
+from .parameters import params
 from .sequential import Dropout, Flatten, Reshape, Sequential, dense_stack
 from .summary import summary
+from .weights import load, load_params, save
 
 __all__ = ["ACTIVATIONS", "INITIALIZERS", "Conv2D", "ConvTranspose2D", "Dense", "Dropout", "Flatten", "MaxPool2D",
            "Reshape", "Sequential", "TiedConv2D", "TiedDense", "Upsample", "dense_stack", "load", "load_params",
