@@ -31,7 +31,7 @@ RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "results.md"
 SMOKE = (500, 100)         # numbers of training and test images
 HEAD = """# Results
 
-Every figure comes from a run's result.json (benchmarks/results), and `python benchmarks/quality.py --report` writes this
+Every figure comes from a run's result.json in benchmarks/results. `python benchmarks/quality.py --report` writes this
 page from those files. Each heading gives the demo and the flags of its run: `python demos/NAME.py FLAGS`.
 Errors and nats are per test image, summed over its pixels. For grey images a cross-entropy is not a likelihood, nor is
 anything computed from it: compare such nats with each other, not with those published for black and white digits.

@@ -15,7 +15,7 @@ from typing import Any
 import workloads
 
 MODULES = {"tinyae": "tinyae", "hand": "numpy", "products": "numpy", "torch": "torch", "torch_compile": "torch",
-           "jax": "jax", "tensorflow": "tensorflow", "autograd": "autograd", "mygrad": "mygrad"}    # modules they import
+           "jax": "jax", "tensorflow": "tensorflow", "autograd": "autograd", "mygrad": "mygrad"}    # their modules
 WITHOUT_TAPE = {"hand", "products", "torch_compile"}        # no chain, because they record no operations
 
 

@@ -99,7 +99,7 @@ EXPERIMENTS: list[Experiment] = [
     *[Experiment("pretraining", f"--data {name}", (
         at_least("100 labels, gain", 0, "Erhan et al. 2010: it helps if labels are few"),)) for name in BOTH],
     Experiment("features", "--data digits", (
-        at_least("activation by ascent / by the best image", 1, "the best of all images is at least the best of the set"),)),
+        at_least("activation by ascent / by the best image", 1, "the best of all images beats the best of the set"),)),
     Experiment("interpolate", "--data moon", (
         at_most("codes / pixels", 0.5, "our aim; 1 is no better than mixing pixels"),)),
     Experiment("vae", "--data digits"),
