@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinyae import Tensor, data, models, params, summary, train
-from tinyae.backend import Array, to_host
+from tinyae.backend import Array, Rng, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
 from tinyae.tensor import data_of
@@ -39,7 +39,7 @@ def run() -> None:
         return train.Phase(losses, mine, Adam(mine, lr=flags.lr), name)
 
     def of_layer(i: int) -> Any:
-        def losses(x: Array, rng: Any) -> dict[str, Tensor]:
+        def losses(x: Array, rng: Rng) -> dict[str, Tensor]:
             return grown.pairs[i].losses(data_of(grown.below(i, x)))
         return losses
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinyae import data, models, params, summary, train
-from tinyae.backend import generator, to_host
+from tinyae.backend import Array, generator, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
 from tinyae.train import evaluate
@@ -33,7 +33,7 @@ def run() -> None:
                                      rng=np.random.default_rng(flags.seed)) for noise in LEVELS}
     print(summary(built["gaussian"], (math.prod(shape),)))
 
-    def noisy(model: models.Denoising, x: Any, level: float) -> Any:
+    def noisy(model: models.Denoising, x: Array, level: float) -> Array:
         """x with noise, the same noise in every call."""
         return models.denoising.NOISES[model.noise](x, level, generator(flags.seed, flags.device))
 

@@ -2,7 +2,7 @@
 
 784 pixels become 300 and then 150 numbers, and the same weights, transposed, lead back. In 2006 deep nets could not be
 trained as a whole, so they were trained from below: first a layer on the images, then a layer on its codes. Today the
-whole net is trained at once, and the picture of the three losses shows how much better that is.
+whole net is trained at once, and the picture of the three losses shows what difference this makes.
 
 Training one layer at a time and training in phases compute the same thing in two ways. The first passes codes to the
 upper layer as arrays. The second keeps everything on one graph and freezes the lower layer by leaving it out of the
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from tinyae import Tensor, data, models, params, summary, train
-from tinyae.backend import to_host
+from tinyae.backend import Array, Rng, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
 from tinyae.train import evaluate
@@ -48,7 +48,7 @@ def run() -> None:
     def by_layers(net: models.Stacked, on_one_graph: bool) -> list[train.Phase]:
         """One stage for each pair, trained on the codes of the pairs below."""
         def losses(i: int) -> Any:
-            def of_pair(x: Any, rng: Any) -> dict[str, Tensor]:
+            def of_pair(x: Array, rng: Rng) -> dict[str, Tensor]:
                 codes = net.below(i, x)
                 return net.pairs[i].losses(codes if on_one_graph or i == 0 else codes.data)
             return of_pair

@@ -1,4 +1,4 @@
-"""The command lines: whatever a person types ends in a run, or in three lines, status 2 and nothing written."""
+"""Command lines: any input leads to a run, or to three lines, status 2 and no files."""
 from __future__ import annotations
 
 import json
@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def demo(name: str, line: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    """python demos/NAME.py LINE in this process; -> its status."""
+    """Run python demos/NAME.py LINE in this process; return its status."""
     monkeypatch.setattr(sys, "argv", [f"demos/{name}.py", *line.split(" ")] if line else [f"demos/{name}.py"])
     monkeypatch.setattr("warnings.showwarning", None)       # main sets it; put back after the test
     with pytest.raises(SystemExit) as status:

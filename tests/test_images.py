@@ -1,4 +1,4 @@
-"""Grids, pixel by pixel; plots, by what stands in them."""
+"""Grids, checked pixel by pixel; plots, checked by their content."""
 from __future__ import annotations
 
 import numpy as np

@@ -57,7 +57,7 @@ def trained(images, rng, **sizes):
 
 
 def test_the_walk_of_one_pixel_is_white_as_often_as_the_data():
-    """Of one pixel, p(x' | corrupted x) has no pixels to take for independent: it can be exact, and so is the walk."""
+    """With one pixel, p(x' | corrupted x) assumes nothing to be independent: it can be exact, and so can the walk."""
     rng = np.random.default_rng(0)
     model = trained(lambda n: (rng.random((n, 1)) < 0.25).astype(f4), rng)
     start = bernoulli(np.zeros((2000, 1), f4), rng)

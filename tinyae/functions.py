@@ -121,9 +121,9 @@ def sparsity_kl(logits: Value, target: float) -> Value:
     """sum_j KL(Bernoulli(target) || Bernoulli(p_j)), p_j = mean_i sigmoid(logits_ij): (n, k) -> (), in nats.
 
     p_j is the mean activation of unit j over the batch. Each term is target log(target / p_j) + (1 - target)
-    log((1 - target) / (1 - p_j)): 0 at p_j = target, positive elsewhere; neither half alone is. Computed from log p_j
-    and log(1 - p_j), which stay finite, with finite gradients, where p_j rounds to 0 or 1. Lee, Ekanadham & Ng 2008;
-    Ng 2011.
+    log((1 - target) / (1 - p_j)): 0 at p_j = target, positive elsewhere. (The first half alone can be negative.) It is
+    computed from log p_j and log(1 - p_j), which stay finite, with finite gradients, where p_j rounds to 0 or 1.
+    Lee, Ekanadham & Ng 2008; Ng 2011.
     """
     if not 0 < target < 1:
         raise BadValue("target out of range", expected="0 < target < 1, the mean activation of a unit",
