@@ -11,7 +11,7 @@ Line = tuple[Sequence[float], Sequence[float]]      # x and y
 
 
 class Panel(NamedTuple):
-    """Lines by name, over what, in which unit."""
+    """Lines by name, with the labels of their axes."""
 
     title: str
     xlabel: str
@@ -20,7 +20,7 @@ class Panel(NamedTuple):
 
 
 def draw(panels: Sequence[Panel], path: Path, columns: int = 3) -> None:
-    """The panels, row by row, as a PNG; without matplotlib a sentence that says so."""
+    """Draw the panels row by row as a PNG; without matplotlib, print that it is missing."""
     from tinyae import files
     from tinyae.demo import plots
 

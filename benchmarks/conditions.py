@@ -1,4 +1,4 @@
-"""conditions: what a measurement depends on. The machine, who else is at work on it, what a process has taken."""
+"""conditions: what a measurement depends on: the machine, other programs on it, and the process's own resources."""
 from __future__ import annotations
 
 import os
@@ -15,8 +15,8 @@ try:
 except ImportError:         # not on Windows
     resource = None         # type: ignore[assignment]
 
-sys.path.insert(0, str(Path(__file__).parents[1]))         # tinyae is the one of this clone
-BUSY = 0.1                  # CPUs kept busy by other programs, above which we say so
+sys.path.insert(0, str(Path(__file__).parents[1]))         # import tinyae from this clone
+BUSY = 0.1                  # warn if other programs keep more CPUs busy than this
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -26,7 +26,7 @@ def page_faults() -> int:
 
 
 def children_cpu() -> float:
-    """Seconds of CPU that processes have used which this one started, and which have ended."""
+    """CPU seconds used by the child processes that have ended."""
     if resource is None:
         return 0.0
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -34,7 +34,7 @@ def children_cpu() -> float:
 
 
 def others_cpu() -> float:
-    """Seconds of CPU that everything but this process has used; stays 0 where there is no /proc/stat."""
+    """CPU seconds used by all other processes; always 0 without /proc/stat."""
     try:
         user, nice, system, _, _, irq, soft, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
     except OSError:
@@ -43,8 +43,8 @@ def others_cpu() -> float:
 
 
 def peak_memory() -> float:
-    """The most memory that this process has held, in MB; 0 where the system does not say."""
-    try:        # not ru_maxrss, which a process inherits from the one that started it
+    """Peak memory of this process in MB; 0 if the system does not report it."""
+    try:        # not ru_maxrss, which a process inherits from its parent
         status = Path("/proc/self/status").read_text()
         return round(int(status.split("VmHWM:")[1].split()[0]) / 1024, 1)
     except OSError:
@@ -52,22 +52,22 @@ def peak_memory() -> float:
 
 
 def others_now(seconds: float = 0.5) -> float:
-    """CPUs that other programs keep busy right now."""
+    """The number of CPUs that other programs keep busy right now."""
     before = others_cpu()
     time.sleep(seconds)
     return (others_cpu() - before) / seconds
 
 
 def busy(others: float) -> str:
-    """The warning, or nothing."""
+    """A warning if the machine was busy, else an empty string."""
     return "" if others <= BUSY else (
-        f"warning: the machine was busy: other programs kept {others:.1f} of {os.cpu_count()} CPUs at work. Ratios "
-        "suffer less than times; take neither to the last digit.")
+        f"warning: the machine was busy: other programs used {others:.1f} of {os.cpu_count()} CPUs. This affects "
+        "times more than ratios; do not trust the last digits of either.")
 
 
 def machine(threads: int | str | None = None) -> dict[str, Any]:
-    """What the figures depend on; threads: of each program, if not those of the environment."""
-    from tinyae.demo.experiments import machine  # not above: programs that are timed import this file
+    """The machine, BLAS, threads, system and date. threads: per program, if not given by the environment."""
+    from tinyae.demo.experiments import machine  # here, because the timed programs import this file
 
     blas = np.show_config("dicts")["Build Dependencies"]["blas"]        # type: ignore[call-overload, index]
     asked = next((os.environ[name] for name in ("OPENBLAS_NUM_THREADS", *THREADS) if name in os.environ), "all")

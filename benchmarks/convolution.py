@@ -1,11 +1,11 @@
-"""Convolution beside PyTorch: a training step of two models, the memory it takes, and each of their layers alone.
+"""How fast are convolutions compared with PyTorch's? Two models' training steps, their memory, and each layer alone.
 
     python benchmarks/convolution.py                two models and 16 layers: five minutes
-    python benchmarks/convolution.py --threads 2    with one thread times are CPU time, with more on the clock
+    python benchmarks/convolution.py --threads 2    times are CPU time with one thread, and wall time with more
 
-Both sides have the same layers, loss, Adam and batch. A layer's time is that of its forward pass and its gradients,
-of x but for a first layer, of W and of b. Memory is what a fresh process grows by in its first steps, above what it
-held with the model and the batch in place. The tables are printed; FOLDER/convolution.json keeps them.
+Both sides have the same layers, loss, Adam and batch. A layer's time covers its forward pass and the gradients of x
+(except in a first layer), W and b. Memory is how much a fresh process grows in its first steps, after it has created
+the model and the batch. The tables are printed and saved in FOLDER/convolution.json.
 """
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Net(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """Of x (n, h, w, c), y (n, u, v, k); a transposed one leads from y to x."""
+    """A convolution from x (n, h, w, c) to y (n, u, v, k), or a transposed one from y to x."""
     net: str
     transposed: bool
     x: tuple[int, ...]
@@ -108,7 +108,7 @@ def our_layer(layer: Layer) -> Callable[[], Any]:
 # ---- PyTorch
 
 def rest(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
-    """The output_padding with which y (u, v, k) leads to x (h, w, c)."""
+    """The output_padding that leads from y (u, v, k) to x (h, w, c)."""
     return tuple(n - 2 * m + 1 for n, m in zip(x[:2], y[:2], strict=True))
 
 
@@ -173,7 +173,7 @@ LAYERS: dict[str, Callable] = {"tinyae": our_layer, "torch": their_layer}
 # ---- figures
 
 def grown(make: Callable[[], race.Step]) -> float:
-    """MB by which a process that has done nothing else grows in its first steps."""
+    """MB by which a fresh process grows in its first steps."""
     step = make()
     before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
     for _ in range(race.WARM):
@@ -182,7 +182,7 @@ def grown(make: Callable[[], race.Step]) -> float:
 
 
 def memory(make: Callable[[], race.Step], threads: int) -> float:
-    """grown(make), in a fresh process; 0 where the system does not say."""
+    """grown(make) in a fresh process; 0 if the system does not report memory."""
     if not Path("/proc/self/statm").exists():
         return 0.0
     with race.environment(threads), get_context("spawn").Pool(1) as pool:
@@ -214,7 +214,7 @@ def measure(sides: Sequence[str], rounds: int, threads: int) -> dict[str, Any]:
 
 
 def beside(figures: dict[str, Any]) -> list[str]:
-    """Our milliseconds, PyTorch's, and the ratio, where there are both."""
+    """tinyae's milliseconds, PyTorch's, and their ratio if both were measured."""
     times = [tables.number(race.quartiles(figures[side])[1]) if side in figures else "" for side in STEPS]
     return [*times, f"{race.ratio(figures['tinyae'], figures['torch']):.2f}" if len(figures) == 2 else ""]
 
@@ -232,10 +232,10 @@ def report(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, help="turns of each side (9)")
-    parser.add_argument("--threads", type=int, default=1, help="of each side (1)")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds, in each of which both sides are timed (9)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each side (1)")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
-                        help="where convolution.json goes (runs/benchmarks)")
+                        help="folder for convolution.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
     sides = [side for side in STEPS if not libraries.missing(side)]
     if len(sides) < len(STEPS):

@@ -1,13 +1,13 @@
-"""When does a GPU pay? A training step on the CPU and on the GPU, over batch sizes.
+"""When is a GPU faster? A training step on the CPU and on the GPU, over batch sizes.
 
     python benchmarks/cpu_vs_gpu.py             every workload, batches from 1 to 4096: ten minutes
     python benchmarks/cpu_vs_gpu.py --quick     two small workloads: under a minute
     python benchmarks/cpu_vs_gpu.py --only W1,W6 --batches 32,128,512
 
-Both sides use all they have: the CPU as many threads as its BLAS takes, on the clock. Each is warmed up, then they take
-turns; a turn is many steps and one wait for the device. Without a GPU the CPU's half runs, and what is missing is said.
-GFLOP/s counts the matrix products alone; beside it stands what the products reach when nothing else is computed.
-The tables are printed; FOLDER gets cpu_vs_gpu.json and cpu_vs_gpu.png.
+Both sides use all their resources; the CPU runs as many threads as its BLAS starts. Times are wall times. After a
+warm-up the sides alternate; a turn is many steps and one wait for the device. Without a GPU only the CPU is measured,
+and the missing part is named. GFLOP/s counts only the matrix products; the next column gives the rate of the products
+alone. The tables are printed and saved in FOLDER, as cpu_vs_gpu.json and cpu_vs_gpu.png.
 """
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from tinyae.backend import device as device_named
 from tinyae.backend import synchronize, to_device
 from tinyae.errors import BadValue
 
-BATCHES, IMAGES = [1, 4, 16, 64, 256, 1024, 4096], [1, 4, 16, 64]      # IMAGES: of a convolutional net
-NAMES = [name for name in WORKLOADS if name != "W8b"]                   # which is W8 in another batch
+BATCHES, IMAGES = [1, 4, 16, 64, 256, 1024, 4096], [1, 4, 16, 64]      # IMAGES: batches of a convolutional net
+NAMES = [name for name in WORKLOADS if name != "W8b"]                   # W8b is W8 with another batch
 QUICK, QUICK_BATCHES = ["W2", "W8"], [1, 32, 512]
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
 
 
 def block(step: race.Step, steps: int, device: str) -> float:
-    """Seconds per step of so many, the device's last kernel included."""
+    """Seconds per step, averaged over `steps` and the wait for the device's last kernel."""
     began = time.perf_counter()
     for _ in range(steps):
         step()
@@ -51,14 +51,14 @@ def block(step: race.Step, steps: int, device: str) -> float:
 
 
 def measure(w: Workload, devices: Sequence[str], rounds: int, seconds: float) -> dict[str, dict[str, list[float]]]:
-    """Milliseconds per step in each round, by device: of the step, and of its products alone."""
+    """Milliseconds per step in each round, by device: for the whole step, and for its matrix products alone."""
     sides: dict[tuple[str, str], race.Step] = {}
     for device in devices:
         sides[device, "step"] = tinyae.build(w, device)
         sides[device, "products"] = products.build(w, partial(to_device, device=device))
     steps = {}
     for (device, what), step in sides.items():
-        block(step, 3, device)                                          # kernels are compiled, memory is taken
+        block(step, 3, device)                                          # compiles kernels and allocates memory
         steps[device, what] = max(1, int(seconds / block(step, 3, device)))
     found: dict[str, dict[str, list[float]]] = {device: {"step": [], "products": []} for device in devices}
     for _ in range(rounds):
@@ -68,7 +68,10 @@ def measure(w: Workload, devices: Sequence[str], rounds: int, seconds: float) ->
 
 
 def crossing(speedups: dict[int, float]) -> str:
-    """speedups: CPU time over GPU time, by batch. Where the lines cross, between two batches, on logarithmic axes."""
+    """A sentence on the batch at which CPU and GPU are equal. speedups: CPU time / GPU time, by batch.
+
+    The crossing is interpolated between two batches on logarithmic axes.
+    """
     pairs = sorted(speedups.items())
     first, last = pairs[0][0], pairs[-1][0]
     if min(speedups.values()) > 1:
@@ -90,7 +93,7 @@ def gflops(name: str, batch: int, milliseconds: Sequence[float]) -> str:
 
 
 def report(result: dict[str, Any]) -> str:
-    """A table and a sentence for each workload."""
+    """A table for each workload, and with a GPU a sentence."""
     parts = []
     for name, batches in result["workloads"].items():
         devices = [device for device in SIDES if device in next(iter(batches.values()))]
@@ -123,7 +126,7 @@ def panels(result: dict[str, Any]) -> list[charts.Panel]:
 
 
 def gpu() -> str:
-    """The GPU's name and driver, as its own tool tells them."""
+    """The GPU's name and driver, as nvidia-smi reports them."""
     try:
         asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()[0]
@@ -133,13 +136,13 @@ def gpu() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)} in batches of {QUICK_BATCHES}")
-    parser.add_argument("--only", metavar="W1,W2", help=f"workloads, of {', '.join(NAMES)}")
-    parser.add_argument("--batches", metavar="1,32", help=f"{BATCHES}; {IMAGES} for W7")
-    parser.add_argument("--rounds", type=int, help="turns of each side (9; quick: 3)")
-    parser.add_argument("--seconds", type=float, default=0.2, help="of a turn, or one step (0.2)")
+    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, with batches {QUICK_BATCHES}")
+    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(NAMES)}")
+    parser.add_argument("--batches", metavar="1,32", help=f"batch sizes ({BATCHES}; {IMAGES} for W7)")
+    parser.add_argument("--rounds", type=int, help="rounds, in each of which every side is timed (9; quick: 3)")
+    parser.add_argument("--seconds", type=float, default=0.2, help="length of a turn, but at least one step (0.2)")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
-                        help="where the results go (runs/benchmarks)")
+                        help="folder for the results (runs/benchmarks)")
     asked = parser.parse_args(arguments)
     names = asked.only.split(",") if asked.only else QUICK if asked.quick else NAMES
     if unknown := set(names) - set(NAMES):
@@ -150,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result["gpu"] = gpu()
     except BadValue as missing:
         result["no gpu"] = missing.got
-        print(f"Only the CPU's half, for there is no GPU:\n{missing}\n", file=sys.stderr)
+        print(f"Only the CPU is measured, because there is no GPU:\n{missing}\n", file=sys.stderr)
     result["workloads"] = {}
     for name in names:
         w = WORKLOADS[name]

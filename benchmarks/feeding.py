@@ -1,9 +1,9 @@
-"""Does the data starve the step? The share of an epoch that goes into making batches and drawing random numbers.
+"""Does the step wait for its data? The part of an epoch spent on making batches and drawing random numbers.
 
     python benchmarks/feeding.py            a minute
 
-Each model trains for real (tinyae.train.fit) on drawn images, 28x28, in bytes; a clock stands where a batch is
-gathered and converted, and at the generator of noise and masks. The table is printed; FOLDER/feeding.json keeps it.
+Each model is trained by tinyae.train.fit on random uint8 images of 28x28. Clocks measure the code that gathers and
+converts a batch, and the generator of noise and masks. The table is printed and saved in FOLDER/feeding.json.
 """
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CASES: dict[str, Callable[..., Any]] = {
 
 
 class Clock:
-    """CPU seconds spent in some functions."""
+    """CPU seconds spent in the functions it times."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -64,7 +64,7 @@ class Generator:
 
 @contextmanager
 def clocks() -> Iterator[dict[str, Clock]]:
-    """Clocks at what fit calls to make a batch, to draw, and to make a step of it all."""
+    """Clocks on the functions with which fit makes a batch, draws random numbers and makes a step."""
     batches, numbers, steps = Clock(), Clock(), Clock()
     kept = loader.Loader.batch, loop.step, state.generator
     loader.Loader.batch = batches.timed(kept[0])                                       # type: ignore[method-assign]
@@ -77,7 +77,7 @@ def clocks() -> Iterator[dict[str, Clock]]:
 
 
 def epoch(make: Callable[..., Any], images: np.ndarray) -> dict[str, float]:
-    """CPU milliseconds per step: of all of it, and of what feeds it."""
+    """CPU milliseconds per step: the whole step, its batch and its random numbers."""
     model = make(rng=np.random.default_rng(0))
     phase = train.Phase(model.losses, params(model), Adam(params(model)))
     with clocks() as spent:
@@ -98,9 +98,9 @@ def report(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=IMAGES, help=f"to train on ({IMAGES:,})")
+    parser.add_argument("--images", type=int, default=IMAGES, help=f"number of training images ({IMAGES:,})")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
-                        help="where feeding.json goes (runs/benchmarks)")
+                        help="folder for feeding.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
     images = np.random.default_rng(0).integers(0, 256, (asked.images, 28, 28), np.uint8)
     result: dict[str, Any] = conditions.machine() | {"images": asked.images, "batch": BATCH, "models": {}}

@@ -1,12 +1,12 @@
-"""How does the cost of a training step grow? With the batch, the width, the depth, the data set, the steps done.
+"""How does the cost of a training step grow with the batch, the width, the depth, the data set and the steps done?
 
-    python benchmarks/growth.py             five minutes; the files of up to 8 GB are holes, and take no room
+    python benchmarks/growth.py             five minutes; its files of up to 8 GB are sparse and take no space
     python benchmarks/growth.py --quick     small sizes only: half a minute
     python benchmarks/growth.py --only depth,batch
 
-Of an autoencoder with one hidden width, trained by Adam. Time is CPU time per step, memory the most that NumPy's arrays
-take at one moment of a step, parameters and batch included. A slope of s says: twice the size costs 2^s times as much.
-The tables are printed; FOLDER gets growth.json and growth.png.
+The model is an autoencoder with one hidden width, trained by Adam. Time is CPU time per step. Memory is the peak of all
+NumPy arrays during a step, parameters and batch included. A slope of s means that twice the size costs 2^s times as
+much. The tables are printed and saved in FOLDER, as growth.json and growth.png.
 """
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ MEANS = {"batch": f"images in a batch; {PIXELS}-{HIDDEN}-{PIXELS}",
          "depth": f"layers of {NARROW} units, batch {BATCH}",
          "images": f"images in a mapped file; {PIXELS}-{HIDDEN}-{PIXELS}, batch {BATCH} gathered in each step",
          "steps": f"steps done before; {NARROW}-{NARROW}-{NARROW}, batch {BATCH}"}
-REPEATS, SECONDS = 9, 0.05  # of each size: median of so many, each of so many seconds or one step
-LAST = 4                    # sizes that the slopes are made of
+REPEATS, SECONDS = 9, 0.05  # per size: the median of REPEATS times, each over SECONDS or one step
+LAST = 4                    # the slope is fitted to the last sizes
 
 
 def trainer(widths: Sequence[int]) -> Callable[[np.ndarray], None]:
-    """A net of these widths; -> what makes one step of it, on a batch (n, widths[0])."""
+    """A net of these widths; returns a function that makes one training step on a batch (n, widths[0])."""
     net = dense_stack(widths, "tanh", rng=np.random.default_rng(0))
     own = params(net)
     optimizer = Adam(own)
@@ -65,7 +65,7 @@ def uniform(n: int, d: int) -> np.ndarray:
 
 
 def seconds_of(step: Callable[[], Any]) -> float:
-    """CPU time of a step."""
+    """CPU seconds per step."""
     times = []
     for _ in range(REPEATS):
         steps, began = 0, time.process_time()
@@ -77,7 +77,7 @@ def seconds_of(step: Callable[[], Any]) -> float:
 
 
 def measure(make: Callable[[], Callable[[], Any]]) -> dict[str, float]:
-    """Seconds per step of what `make` makes, and the most bytes at one time since before it was made."""
+    """Milliseconds per step of the step that `make` returns, and its peak memory in MB, from before make."""
     tracemalloc.start()         # NumPy reports its arrays there
     step = make()
     step()
@@ -110,7 +110,7 @@ def by_depth(n: int) -> dict[str, float]:
 
 
 def by_images(n: int) -> dict[str, float]:
-    """Random batches out of a .npy that is one long hole: it takes no room on the disk, and reads as zeros."""
+    """Random batches from a sparse .npy, which takes no space on the disk and reads as zeros."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "images.npy")
         np.lib.format.open_memmap(path, "w+", np.uint8, (n, 28, 28)).flush()
@@ -123,7 +123,7 @@ def by_images(n: int) -> dict[str, float]:
 
 
 def by_steps(n: int) -> dict[str, float]:
-    """A step after n others."""
+    """A step after n other steps."""
     def make() -> Callable[[], Any]:
         step, x = trainer([NARROW] * 3), uniform(BATCH, NARROW)
         for _ in range(n):
@@ -136,7 +136,7 @@ GROWTHS = {"batch": by_batch, "width": by_width, "depth": by_depth, "images": by
 
 
 def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """Of the line through the LAST points, on logarithmic axes: small sizes pay what all sizes pay."""
+    """The slope of a line through the LAST points on logarithmic axes; fixed costs dominate the smaller sizes."""
     return float(np.polyfit(np.log(sizes[-LAST:]), np.log(costs[-LAST:]), 1)[0])
 
 
@@ -167,15 +167,15 @@ def panels(result: dict[str, Any]) -> Iterator[charts.Panel]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small sizes only")
-    parser.add_argument("--only", metavar="A,B", help=f"of {', '.join(GROWTHS)}")
+    parser.add_argument("--only", metavar="A,B", help=f"only these of {', '.join(GROWTHS)}")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
-                        help="where the results go (runs/benchmarks)")
+                        help="folder for the results (runs/benchmarks)")
     asked = parser.parse_args(arguments)
     names = asked.only.split(",") if asked.only else list(GROWTHS)
     if unknown := set(names) - set(GROWTHS):
         parser.error(f"unknown {', '.join(unknown)}; there are {', '.join(GROWTHS)}")
     result, others = conditions.machine() | {"growth": {}}, []
-    by_batch(1)                 # or the first size would pay for what is imported on the way
+    by_batch(1)                 # else the first size would include the time of imports
     for name in names:
         result["growth"][name] = {}
         for n in (QUICK if asked.quick else SIZES)[name]:

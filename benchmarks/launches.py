@@ -1,11 +1,11 @@
-"""What does a training step ask of a GPU? Kernels to start, copies from the host, waits for a result: counted.
+"""How many kernels, uploads and waits does a training step need on a GPU?
 
     python benchmarks/launches.py               every workload; no GPU needed: half a minute
     python benchmarks/launches.py --only W1
 
-The steps run on tests/cupy_double, which computes with NumPy and counts what CuPy would start. A kernel takes some
-microseconds to start, and as long as it computes for less than that, their number is the step's time. Noise and Adam
-are counted, the batch is on the GPU already. The table is printed; FOLDER/launches.json keeps it.
+The steps run on tests/cupy_double, which computes with NumPy and counts the kernels that CuPy would start. Starting a
+kernel takes some microseconds; while kernels compute for less than that, their number decides the time of a step. Noise
+and Adam are counted, and the batch is already on the GPU. The table is printed and saved in FOLDER/launches.json.
 """
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from workloads import WORKLOADS
 
 from tinyae import kernels
 
-NAMES = [name for name in WORKLOADS if name != "W8b"]       # which is W8 in another batch
+NAMES = [name for name in WORKLOADS if name != "W8b"]       # W8b is W8 with another batch
 WAYS = {"kernels": True, "without fusing": False}
 
 
 def count(fused: bool, name: str) -> dict[str, int]:
-    """Of the second step; the first joins Adam's parameters. Call it in a process that has not fused yet."""
+    """Counts of the second step (in the first, Adam joins its parameters). Needs a process that has not fused yet."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     import cupy_double
 
@@ -52,9 +52,9 @@ def report(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="W1,W2", help=f"workloads, of {', '.join(NAMES)}")
+    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(NAMES)}")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
-                        help="where the results go (runs/benchmarks)")
+                        help="folder for the results (runs/benchmarks)")
     asked = parser.parse_args(arguments)
     names = asked.only.split(",") if asked.only else NAMES
     if unknown := set(names) - set(NAMES):

@@ -1,7 +1,7 @@
-"""losses: the workloads' losses, written once over a few operations that every library has.
+"""losses: the losses of all workloads, written once in terms of a few operations that every library has.
 
-A library gives its Ops: the primitives it must, and the others where it has a better form than the one here. (tinyae
-does not use this file: its models are what is measured. That the losses agree checks both.)
+Each library defines its Ops: the required primitives, and any other function for which it has a better form than the
+one here. (tinyae does not use this file, because its own models are measured. That the losses agree checks both.)
 """
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ ALPHA = 0.01        # leaky_relu's slope
 
 
 class Ops:
-    """To be given: matmul, exp, log, log1p, abs, maximum (with 0), tanh, sum, mean (over the batch); .T and operators.
-    For convolutions: conv, conv_transpose (3x3, stride 2, to half and to twice the size) and reshape."""
+    """A library must define matmul, exp, log, log1p, abs, maximum (with 0), tanh, sum, mean (over the batch), .T and
+    operators; for convolutions conv and conv_transpose (3x3, stride 2, to half and to twice the size) and reshape."""
 
     def affine(self, x: Any, W: Any, b: Any) -> Any:
         return self.matmul(x, W) + b
@@ -59,7 +59,7 @@ class Ops:
 
 
 def loss(w: Workload, ops: Ops, p: dict[str, Any], x: Any, target: Any, noise: Any) -> Any:
-    """The workload's loss: p its parameters by name, noise (n, latent) for a VAE."""
+    """The workload's loss; p: its parameters by name, noise: (n, latent) for a VAE."""
     return KINDS[w.kind](w, ops, p, x, target, noise) * (1 / w.batch)
 
 
@@ -91,7 +91,7 @@ def _tied(w: Workload, ops: Ops, p: dict[str, Any], x: Any, target: Any, noise: 
 
 
 def _code(w: Workload, ops: Ops, p: dict[str, Any], h: Any, noise: Any) -> tuple[Any, Any]:
-    """(a code drawn from the posterior, the posterior's KL)."""
+    """(a code drawn from the posterior, the KL of the posterior)."""
     mu, log_var = (ops.affine(h, p[f"{head}.W"], p[f"{head}.b"]) for head in ("mu", "log_var"))
     return mu + ops.exp(log_var * 0.5) * noise, ops.gaussian_kl(mu, log_var)
 

@@ -1,10 +1,10 @@
-"""docs/performance.md, from what the other benchmarks measure.
+"""Run the other benchmarks, and write docs/performance.md from their results.
 
-    python benchmarks/performance.py                    all of them, one after the other: an hour on an idle machine
+    python benchmarks/performance.py                    all benchmarks, one after the other: an hour on an idle machine
     python benchmarks/performance.py --only step        one of them; the others' figures stay
-    python benchmarks/performance.py --report           no run: the page again, from benchmarks/measured
+    python benchmarks/performance.py --report           none of them: only writes the page from benchmarks/measured
 
-Every figure of the page is one of those files'. Libraries to compare with are used where they are installed.
+Every figure of the page comes from benchmarks/measured. Other libraries are compared if they are installed.
 """
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ No step waits for a result.
 
 
 def page(found: dict[str, dict[str, Any]]) -> str:
-    """The page of all that has been measured."""
+    """The page with everything that has been measured."""
     parts = [HEAD]
     if "step" in found:
         steps = found["step"]["workloads"]
@@ -202,7 +202,7 @@ def page(found: dict[str, dict[str, Any]]) -> str:
 
 
 def described(result: dict[str, Any]) -> str:
-    """Where and when it was measured."""
+    """The machine and the date of a measurement."""
     return f"{result['machine']}, {result['blas']}, threads: {result['threads']}, {result['system']}, {result['date']}"
 
 
@@ -225,8 +225,8 @@ COMMANDS = ["step", "shares", "convolution", "techniques", "feeding", "growth", 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="A,B", help=f"of {', '.join(COMMANDS)}")
-    parser.add_argument("--report", action="store_true", help="draw the page from benchmarks/measured")
+    parser.add_argument("--only", metavar="A,B", help=f"only these of {', '.join(COMMANDS)}")
+    parser.add_argument("--report", action="store_true", help="only write the page, from benchmarks/measured")
     asked = parser.parse_args(arguments)
     chosen = [] if asked.report else asked.only.split(",") if asked.only else COMMANDS
     if unknown := set(chosen) - set(COMMANDS):

@@ -1,9 +1,9 @@
-"""race: steps of several programs, timed in turns.
+"""race: time the steps of several programs in turns.
 
-Each program has a process of its own. All are started before the timing; then, round after round, each gets a turn, in
-random order, while the others wait. Ratios are taken round by round, so that a slow spell of the machine hits both
-sides. With one thread a step's time is the CPU time of its process, which other programs disturb least; with more it
-is the time on the clock.
+Each program has its own process. All are started before the timing; then, in every round, each gets one turn, in random
+order, while the others wait. Ratios are computed round by round, so that a slow period of the machine affects both
+sides. With one thread, a step's time is the CPU time of its process, which other programs disturb least; with more
+threads it is the wall time.
 """
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ Step = Callable[[], Any]
 
 
 class Turn(NamedTuple):
-    """What one turn of a program gave."""
+    """The measurements of one turn of a program."""
 
     seconds: list[float]    # of each step
     faults: float           # page faults per step
-    others: float           # CPUs that other programs kept busy meanwhile
+    others: float           # CPUs kept busy by other programs during the turn
 
 
 def run(makers: dict[str, Callable[[], Step]], *, rounds: int, seconds: float, threads: int = 1
          ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Time the steps that makers make (picklable: partials of functions of a module).
+    """Time the steps that makers return. Makers must be picklable: partials of a module's functions.
 
-    seconds: of a turn. -> (figures by name, why there are none by name).
+    seconds: the length of a turn. Returns (figures by name, reasons by name for programs without figures).
     """
     runners, failed = {}, {}
     try:
@@ -59,7 +59,7 @@ def run(makers: dict[str, Callable[[], Step]], *, rounds: int, seconds: float, t
 
 
 class Runner:
-    """A program in a process of its own."""
+    """A program in its own process."""
 
     def __init__(self, make: Callable[[], Step], threads: int):
         context = multiprocessing.get_context("spawn")
@@ -78,7 +78,7 @@ class Runner:
         self.turns.append(self.pipe.recv())
 
     def figures(self) -> dict[str, Any]:
-        """Milliseconds per step in each round (medians), and what else is known."""
+        """The median milliseconds per step of each round, and page faults, memory, other programs and losses."""
         self.pipe.send(0)
         return {"rounds_ms": [float(f"{1e3 * median(turn.seconds):.5g}") for turn in self.turns],
                 "steps": sum(len(turn.seconds) for turn in self.turns),
@@ -93,13 +93,13 @@ class Runner:
 
 
 def serve(pipe: Any, make: Callable[[], Step], threads: int) -> None:
-    """The program's side: losses of the first steps, then a Turn for each number of seconds, then its peak memory."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C is for the program that started this one
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)        # libraries chatter; what goes wrong goes through the pipe
-    with suppress(AttributeError):      # Linux only. Thread pools of JAX and others ask for the CPUs that they may use
+    """In the program's process: send the first losses, then a Turn for each number of seconds, then the peak memory."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C is for the parent process
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)        # libraries print much; errors go through the pipe
+    with suppress(AttributeError):      # Linux only; JAX and others start a thread for each CPU they may use
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
     clock = time.process_time if threads == 1 else time.perf_counter
-    with suppress(EOFError, BrokenPipeError):           # nobody listens any more
+    with suppress(EOFError, BrokenPipeError):           # the parent has gone
         try:
             step = make()
             losses = [float(step()) for _ in range(WARM)]
@@ -122,7 +122,7 @@ def serve(pipe: Any, make: Callable[[], Step], threads: int) -> None:
 
 @contextmanager
 def environment(threads: int) -> Iterator[None]:
-    """For the processes started in here: this many threads, and no chatter of TensorFlow's."""
+    """The environment for processes started within: this many threads, and no messages from TensorFlow."""
     before = dict(os.environ)
     os.environ.update({name: str(threads) for name in THREADS} | {"TF_CPP_MIN_LOG_LEVEL": "3"})
     try:
@@ -133,12 +133,12 @@ def environment(threads: int) -> Iterator[None]:
 
 
 def ratio(a: dict[str, Any], b: dict[str, Any]) -> float:
-    """How many times as long as b's a's step takes: the median over the rounds."""
+    """The time of a step of a divided by that of b: the median over the rounds."""
     return median(x / y for x, y in zip(a["rounds_ms"], b["rounds_ms"], strict=True))
 
 
 def quartiles(figures: dict[str, Any]) -> tuple[float, float, float]:
-    """Of the rounds' milliseconds."""
+    """Lower quartile, median and upper quartile of the rounds' milliseconds."""
     rounds = figures["rounds_ms"]
     low, middle, high = quantiles(rounds, n=4, method="inclusive") if len(rounds) > 1 else rounds * 3
     return low, middle, high

@@ -1,10 +1,10 @@
-"""Where does the time of a step go? Shares of its rows, forward and backward, of Adam, and of the engine itself.
+"""Where does the time of a step go? The shares of its rows (forward and backward), of Adam and of the engine.
 
     python benchmarks/shares.py             every workload: a minute
     python benchmarks/shares.py --only W1,W8
 
-A clock stands before each row's forward and vjps; of rows within rows the outer one counts. What no clock has seen is
-the engine and the Python between the rows. The table is printed; FOLDER/shares.json keeps it.
+A clock times each row's forward and vjps; a row called by another row counts for the outer one. The remaining time
+belongs to the engine and the Python code between the rows. The table is printed and saved in FOLDER/shares.json.
 """
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REST, ENGINE = "other rows", "engine"
 
 
 class Clocks:
-    """CPU seconds by name; a call within another counts for the outer one."""
+    """CPU seconds by name; a nested call counts for the outer one."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -55,7 +55,7 @@ class Clocks:
 
 
 def watch() -> Clocks:
-    """Clocks before every row and before Adam's step, from now on."""
+    """Put a clock on every row and on Adam's step, for the rest of this process."""
     clocks = Clocks()
     for name, row in (ops.ROWS | fused.ROWS | conv.ROWS).items():
         row.forward = clocks.timed(name, row.forward)
@@ -68,7 +68,7 @@ def watch() -> Clocks:
 
 
 def shares(name: str, clocks: Clocks) -> dict[str, float]:
-    """Parts of 1, by kind: medians of the rounds."""
+    """The share of each kind, between 0 and 1: the median of the rounds."""
     step = library.build(WORKLOADS[name])
     for _ in range(3):
         step()
@@ -94,9 +94,9 @@ def report(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="W1,W2", help=f"workloads, of {', '.join(WORKLOADS)}")
+    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(WORKLOADS)}")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
-                        help="where shares.json goes (runs/benchmarks)")
+                        help="folder for shares.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
     names = asked.only.split(",") if asked.only else list(WORKLOADS)
     if unknown := set(names) - set(WORKLOADS):

@@ -1,12 +1,12 @@
-"""How long does a training step take? tinyae beside whatever else is installed, all training the same models.
+"""How long does a training step take? tinyae is compared with every installed library on the same models.
 
     python benchmarks/step.py                   every workload, every library: half an hour
     python benchmarks/step.py --quick           a few rounds of small workloads: three minutes
     python benchmarks/step.py --only W1,W6 --libraries torch,jax
 
-Beside other libraries run `hand`, the same step in NumPy without autograd: what an engine could reach; and `products`,
-the step's matrix products alone: what no code on this BLAS can be faster than. A library that is not installed is
-named and left out. The tables are printed; FOLDER/step.json keeps them.
+Two more sides are timed: `hand` is the same step in NumPy without autograd, the limit for an engine; `products` is only
+the step's matrix products, the limit for any code on this BLAS. A library that is not installed is named and left out.
+The tables are printed and saved in FOLDER/step.json.
 """
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ import tables
 import workloads
 from workloads import WORKLOADS
 
-QUICK, SLOW = ["W2", "W4", "W8"], {"torch_compile"}        # SLOW: half a minute to start, and so not for --quick
-OURS, SIDES = "tinyae", ("hand", "torch", "products")       # what every library is compared with
-AGREE = 1e-3                # losses after a few steps; rounding alone makes them differ by 1e-6, and by more in time
+QUICK, SLOW = ["W2", "W4", "W8"], {"torch_compile"}        # SLOW takes half a minute to start: not for --quick
+OURS, SIDES = "tinyae", ("hand", "torch", "products")       # every library is compared with these
+AGREE = 1e-3                # relative, of losses after a few steps; rounding makes them differ by 1e-6, later by more
 OPERATIONS = 100
 
 
 def compare(name: str, chosen: Sequence[str], rounds: int, seconds: float, threads: int) -> dict[str, Any]:
-    """One workload; -> figures by library, or why there are none."""
+    """Time one workload; return the figures by library, and the reasons for libraries without figures."""
     makers = {library: partial(libraries.step, library, name) for library in chosen}
     figures, skipped = race.run(makers, rounds=rounds, seconds=seconds, threads=threads)
     return {"libraries": figures, "skipped": skipped}
 
 
 def small_costs(chosen: Sequence[str], rounds: int, seconds: float) -> dict[str, Any]:
-    """What a library costs before it computes anything: its import, and one operation on one number."""
+    """The overhead of each library: its import, and one operation on one number."""
     print("imports and small operations ...", flush=True)
     makers = {library: partial(libraries.chain, library, OPERATIONS) for library in chosen
               if library not in libraries.WITHOUT_TAPE}
@@ -53,7 +53,7 @@ def small_costs(chosen: Sequence[str], rounds: int, seconds: float) -> dict[str,
 
 
 def import_ms(modules: Sequence[str], rounds: int) -> dict[str, float]:
-    """CPU time of a Python that imports the module, less that of one that imports numpy; median of the rounds."""
+    """CPU time of `import module` minus that of `import numpy`, each in a new Python; the median of the rounds."""
     def seconds(module: str) -> float:
         before = conditions.children_cpu()
         subprocess.run([sys.executable, "-c", f"import {module}"], check=True, stderr=subprocess.DEVNULL,
@@ -61,7 +61,7 @@ def import_ms(modules: Sequence[str], rounds: int) -> dict[str, float]:
         return conditions.children_cpu() - before
 
     took: dict[str, list[float]] = {module: [] for module in modules}
-    for _ in range(rounds + 1):                             # the first brings the files into memory
+    for _ in range(rounds + 1):                             # the first round reads the files into memory
         least = seconds("numpy")
         for module in modules:
             took[module].append(seconds(module) - least)
@@ -75,7 +75,7 @@ def of(figures: dict[str, Any], library: str, side: str) -> str:
 
 
 def details(result: dict[str, Any]) -> str:
-    """A workload's table: the fastest first."""
+    """A workload's table, the fastest library first."""
     figures = result["libraries"]
     head = ["library", "ms a step", "quartiles", *(f"/ {side}" for side in SIDES), "page faults", "peak MB",
             f"loss after {workloads.LATER}"]
@@ -91,7 +91,7 @@ def details(result: dict[str, Any]) -> str:
 
 
 def overview(steps: dict[str, Any]) -> str:
-    """tinyae's milliseconds, and its time over everybody else's."""
+    """tinyae's milliseconds, and its time divided by that of each other library."""
     others = [library for library in libraries.MODULES if library != OURS
               and any(library in result["libraries"] for result in steps.values())]
     rows = []
@@ -109,7 +109,7 @@ def costs_table(costs: dict[str, Any]) -> str:
 
 
 def disagreeing(steps: dict[str, Any]) -> list[str]:
-    """Libraries whose loss is not that of hand (or of tinyae): they train another model; their time says nothing."""
+    """Libraries whose loss differs from that of hand (or tinyae): they train another model, so their times are void."""
     found = []
     for name, result in steps.items():
         figures = result["libraries"]
@@ -126,15 +126,15 @@ def others(steps: dict[str, Any]) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"fewer rounds of {', '.join(QUICK)}")
-    parser.add_argument("--only", metavar="W1,W2", help=f"workloads, of {', '.join(WORKLOADS)}")
-    parser.add_argument("--libraries", metavar="A,B", help=f"beside tinyae, hand and products; of "
+    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, with fewer rounds")
+    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(WORKLOADS)}")
+    parser.add_argument("--libraries", metavar="A,B", help=f"compare only with these of "
                         f"{', '.join(libraries.MODULES)}")
-    parser.add_argument("--rounds", type=int, help="turns of each library (15; quick: 5)")
-    parser.add_argument("--seconds", type=float, default=0.3, help="of a turn (0.3)")
-    parser.add_argument("--threads", type=int, default=1, help="of each library (1)")
+    parser.add_argument("--rounds", type=int, help="rounds, in each of which every library is timed (15; quick: 5)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="length of a turn (0.3)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each library (1)")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
-                        help="where step.json goes (runs/benchmarks)")
+                        help="folder for step.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
     names = asked.only.split(",") if asked.only else QUICK if asked.quick else list(WORKLOADS)
     wanted = [OURS, "hand", "products", *asked.libraries.split(",")] if asked.libraries else [
@@ -157,9 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{WORKLOADS[name].label}\n", flush=True)
         steps[name] = compare(name, chosen, rounds, asked.seconds, asked.threads)
         result["others"] = round(others(steps), 2)
-        path = tables.write(asked.out, "step", result)          # an end before the end leaves what there is
+        path = tables.write(asked.out, "step", result)          # so that an interrupted run keeps its results
         print(details(steps[name]), flush=True)
-    print(f"\n{costs_table(result['costs'])}\n\ntinyae's time over that of the others:\n\n{overview(steps)}\n\n{path}")
+    print(f"\n{costs_table(result['costs'])}\n\ntinyae's time / that of the others:\n\n{overview(steps)}\n\n{path}")
     for trouble in [conditions.busy(result["others"]), *disagreeing(steps)]:
         if trouble:
             print(trouble, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""tables: figures as text, and as files."""
+"""tables: figures as text tables and as JSON files."""
 from __future__ import annotations
 
 import json
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def number(x: float, digits: int = 3) -> str:
-    """Three figures, without an exponent: 0.0123, 1.23, 1,230."""
+    """x with three significant digits and no exponent: 0.0123, 1.23, 1,230."""
     if not np.isfinite(x):
         return ""
     if x == 0:
@@ -21,7 +21,7 @@ def number(x: float, digits: int = 3) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table that reads well both as it stands and as Markdown; all columns but the first to the right."""
+    """A Markdown table with aligned columns, so that it also reads well as text; numbers are aligned to the right."""
     wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [[f"{cell:{'<' if i == 0 else '>'}{w}}" for i, (cell, w) in enumerate(zip(row, wide, strict=True))]
              for row in [head, *rows]]
@@ -30,7 +30,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def write(folder: Path, name: str, result: dict[str, Any]) -> Path:
-    """folder/name.json; lists of numbers on one line."""
+    """Write folder/name.json, with lists of numbers on one line; return its path."""
     text = json.dumps(result, indent=1)
     text = re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,12 @@
-"""What is each technique worth? A step of tinyae beside one in which the plain twin stands in its place.
+"""How much faster does each technique make a step? tinyae is timed with and without it.
 
     python benchmarks/techniques.py             every dense workload: ten minutes
     python benchmarks/techniques.py --quick     two of them: a minute
     python benchmarks/techniques.py --only W1
 
-Each twin runs in a process of its own, side by side with tinyae as it is. A figure of 1.20 says: without this technique
-a step takes 1.20 times as long. They do not multiply: each is switched off alone. The table is printed;
-FOLDER/techniques.json keeps it.
+Each technique is replaced by its plain form in its own process, beside unchanged tinyae. A figure of 1.20 means that a
+step takes 1.20 times as long without the technique. The figures do not multiply, because each technique is switched off
+alone. The table is printed and saved in FOLDER/techniques.json.
 """
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from workloads import LATER, WORKLOADS
 NAMES, QUICK = ["W1", "W2", "W3", "W4", "W5", "W6", "W8"], ["W2", "W8"]
 WHOLE = "tinyae"
 
-# tinyae is imported where a twin is put in, and not above: memory is kept or not when it is imported.
+# Each function imports tinyae itself, because the import decides whether freed memory is kept.
 
 
 def as_it_is() -> None:
@@ -79,7 +79,7 @@ def tensor_by_tensor() -> None:
     from tinyae.optim.rules import adam_plain
 
     class Adam:
-        """The paper's lines, for one parameter after the other."""
+        """The paper's lines, one parameter after the other."""
 
         def __init__(self, params: dict[str, Any], lr: float, betas: tuple[float, float], eps: float):
             self.params, self.lr, self.betas, self.eps, self.t = params, lr, betas, eps, 0
@@ -134,7 +134,7 @@ def without(name: str, workload: str) -> race.Step:
 
 
 def report(result: dict[str, Any]) -> str:
-    """A line for each technique, a column for each workload."""
+    """A row for each technique, a column for each workload."""
     races = result["workloads"]
     rows = [[name, *(f"{race.ratio(figures[name], figures[WHOLE]):.2f}" for figures in races.values())]
             for name in TWINS if name != WHOLE]
@@ -146,12 +146,12 @@ def report(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"a few rounds of {', '.join(QUICK)}")
-    parser.add_argument("--only", metavar="W1,W2", help=f"workloads, of {', '.join(NAMES)}")
-    parser.add_argument("--rounds", type=int, help="turns of each twin (15; quick: 5)")
-    parser.add_argument("--seconds", type=float, default=0.3, help="of a turn (0.3)")
+    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, with fewer rounds")
+    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(NAMES)}")
+    parser.add_argument("--rounds", type=int, help="rounds, in each of which every form is timed (15; quick: 5)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="length of a turn (0.3)")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
-                        help="where techniques.json goes (runs/benchmarks)")
+                        help="folder for techniques.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
     names = asked.only.split(",") if asked.only else QUICK if asked.quick else NAMES
     if unknown := set(names) - set(NAMES):

@@ -1,8 +1,8 @@
-"""workloads: the training steps that are timed. What each one is stands here, once, for every library.
+"""workloads: the training steps that are timed, defined once for all libraries.
 
 A step is forward, loss, backward and Adam, in float32, on a batch already in memory. Losses are sums over pixels and
-means over the batch. Weights, images and noise come from fixed seeds, so that all libraries train one model: after any
-number of steps their losses are equal, up to rounding. This file knows no library but NumPy.
+means over the batch. Weights, images and noise come from fixed seeds, so all libraries train the same model: after any
+number of steps their losses are equal up to rounding. This file imports no library but NumPy.
 """
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SEED, LATER = 0, 5          # losses are compared after LATER steps
 
 @dataclass(frozen=True)
 class Workload:
-    """kind "autoencoder": dense layers through `encoder`, then `decoder`; "tied": the decoder's weights are the
-    encoder's; "vae": two heads to `latent` behind the encoder; "conv_vae": the same with 3x3 convolutions of stride 2,
-    whose `encoder` is (height = width, channels, channels, ...), and their mirror image."""
+    """One training step. kind "autoencoder": dense layers of widths `encoder`, then `decoder`; "tied": the decoder uses
+    the encoder's weights; "vae": two heads to `latent` after the encoder; "conv_vae": the same with 3x3 convolutions of
+    stride 2, where `encoder` is (height = width, channels, channels, ...), and a mirrored decoder."""
 
     name: str
     title: str
@@ -31,11 +31,11 @@ class Workload:
     decoder: tuple[int, ...] = ()
     latent: int = 0
     activation: str = "relu"
-    code: str = "linear"            # what the last layer of the encoder ends with
+    code: str = "linear"            # the activation of the last layer of the encoder
     loss: str = "bce"               # from logits; or "squared"
     betas: tuple[float, float] = (0.9, 0.999)
     l2: float = 0.0                 # l2/2 |W|^2
-    sparsity: float = 0.0           # the target of each code unit's mean activation
+    sparsity: float = 0.0           # target of the mean activation of each code unit; 0: no penalty
     lr: float = 1e-3
     eps: float = 1e-8
 
@@ -44,7 +44,7 @@ class Workload:
         return f"{self.name} {self.title}, batch {self.batch}"
 
     def sized(self, batch: int) -> Workload:
-        """The same with another batch."""
+        """This workload with another batch size."""
         return Workload(**{**vars(self), "batch": batch})
 
 
@@ -68,7 +68,7 @@ WORKLOADS = {w.name: w for w in [
 
 
 def feature_maps(w: Workload) -> list[tuple[int, int, int]]:
-    """(height, width, channels) of the image and behind each convolution of a conv_vae."""
+    """(height, width, channels) of the image and of the output of each convolution of a conv_vae."""
     side, *channels = w.encoder
     return [(side >> i, side >> i, c) for i, c in enumerate(channels)]
 
@@ -108,7 +108,7 @@ def shapes(w: Workload) -> dict[str, tuple[int, ...]]:
 
 
 def weights(w: Workload) -> dict[str, np.ndarray]:
-    """Where every library starts: uniform (Glorot & Bengio 2010) weights, biases 0, all float32."""
+    """The first weights, the same for every library: uniform (Glorot & Bengio 2010), biases 0, all float32."""
     rng = np.random.default_rng(SEED)
 
     def draw(shape: tuple[int, ...]) -> np.ndarray:
@@ -120,8 +120,8 @@ def weights(w: Workload) -> dict[str, np.ndarray]:
 
 
 def batch(w: Workload) -> tuple[np.ndarray, np.ndarray]:
-    """(input, target), uniform in [0, 1); the target is the input where the net has as many outputs. Images are rows,
-    of a conv_vae (n, h, w, c)."""
+    """(input, target), uniform in [0, 1). The target is the input if the net has as many outputs as inputs. Images are
+    rows, or (n, h, w, c) for a conv_vae."""
     rng = np.random.default_rng(SEED + 1)
     shape = feature_maps(w)[0] if w.kind == "conv_vae" else w.encoder[:1]
     x = rng.random((w.batch, *shape), dtype=np.float32)
@@ -130,14 +130,14 @@ def batch(w: Workload) -> tuple[np.ndarray, np.ndarray]:
 
 
 def noise(w: Workload) -> Iterator[Any]:
-    """What a VAE draws in each step, (n, latent); None for the others. The numbers are the same for every library."""
+    """The noise (n, latent) of each step of a VAE, the same for every library; None for other workloads."""
     rng = np.random.default_rng(SEED + 2)
     while True:
         yield rng.standard_normal((w.batch, w.latent), dtype=np.float32) if w.latent else None
 
 
 def products(w: Workload) -> list[tuple[int, int, int]]:
-    """(m, k, n) of every matrix product (m, k) @ (k, n) of forward and backward, and of nothing else.
+    """(m, k, n) of every matrix product (m, k) @ (k, n) in the forward and backward pass.
 
     A convolution counts as the product of its patches with its kernel; the first layer's input has no gradient.
     """
@@ -146,17 +146,17 @@ def products(w: Workload) -> list[tuple[int, int, int]]:
         maps = feature_maps(w)
         down = [(w.batch * below[0] * below[1], 9 * above[2], below[2]) for above, below in pairwise(maps)]
         heads = [(w.batch, prod(maps[-1]), w.latent)] * 2
-        up = [(m, k, n) for m, n, k in reversed(down)]      # a transposed convolution is the other way round
+        up = [(m, k, n) for m, n, k in reversed(down)]      # a transposed convolution swaps input and output
         layers = [*down, *heads, (w.batch, w.latent, prod(maps[-1])), *up]
     else:
         heads = [(w.encoder[-1], w.latent)] * 2 if w.latent else []
         layers = [(w.batch, n, k) for n, k in [*pairwise(w.encoder), *heads, *pairwise(w.decoder)]]
     found = []
     for i, (m, n, k) in enumerate(layers):
-        found += [(m, n, k), (n, m, k)] + [(m, k, n)] * (i > 0)     # forward, weights' and input's gradient
+        found += [(m, n, k), (n, m, k)] + [(m, k, n)] * (i > 0)     # forward, gradient of the weights, of the input
     return found
 
 
 def flops(w: Workload) -> float:
-    """Floating point operations of a step's products: a multiplication and an addition each."""
+    """Floating-point operations of a step's matrix products, counting multiplications and additions."""
     return 2.0 * sum(m * k * n for m, k, n in products(w))

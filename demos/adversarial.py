@@ -1,8 +1,9 @@
-"""An adversarial autoencoder draws digits from random numbers, because a judge made its codes look random.
+"""An adversarial autoencoder draws digits from random numbers, because a discriminator made its codes look random.
 
-Three players take turns on every batch: the autoencoder describes images in a few numbers and draws them again; the
-discriminator learns to tell these codes from draws of a normal distribution; the encoder changes its codes until that
-fails. Then a random code is as good as any, and decodes to an image. Printed: how close the codes are to N(0, 1).
+Three players take turns on every batch. The autoencoder describes images in a few numbers and draws them again. The
+discriminator learns to tell these codes from draws of a normal distribution. The encoder changes its codes until the
+discriminator fails. A random code is then as good as any other and decodes to an image. After every epoch the demo
+prints how close the codes are to N(0, 1).
 
     python demos/adversarial.py                             drawn digits, needs no download, about two minutes
     python demos/adversarial.py --latent 2                  adds a map of the codes and a picture of the code's plane
@@ -21,10 +22,10 @@ from tinyae.errors import Refusal
 from tinyae.optim import Adam
 from tinyae.train import evaluate
 
-# Of --lr, for each player. An encoder that is as quick to deceive as to describe forgets to describe; one that is far
-# slower is always found out.
+# Each player's part of --lr. If the encoder learns to deceive as fast as to describe, it forgets to describe; if it
+# learns to deceive much more slowly, the discriminator always wins.
 RATES = {"autoencoder": 1.0, "discriminator": 0.2, "encoder": 0.6}
-SLOWER = (1, 0.3, 0.05)     # these rates, for a half, three tenths and two tenths of the epochs
+SLOWER = (1, 0.3, 0.05)     # factors of these rates, for 50 %, 30 % and 20 % of the epochs
 
 
 def run() -> None:
@@ -40,12 +41,12 @@ def run() -> None:
     first = partial(evaluate.first, test.images, flags.device)
 
     def distance(codes: np.ndarray) -> tuple[float, float]:
-        """How far the codes' mean and covariance are from 0 and from the identity: the largest entries."""
+        """The largest distance of an entry of the codes' mean from 0, and of their covariance from the identity."""
         apart = np.cov(codes.T).reshape(flags.latent, -1) - np.eye(flags.latent)
         return float(np.abs(codes.mean(axis=0)).max()), float(np.abs(apart).max())
 
     def draw(epoch: int) -> str:
-        """The epoch's pictures; -> how far the codes are from the prior, for the epoch's lines."""
+        """Draw the epoch's pictures; return the distance of the codes from the prior, for the epoch's line."""
         shown = first(40)
         images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
                                     to_host(model.reconstruct(shown)), shape)
@@ -53,17 +54,17 @@ def run() -> None:
         images.save_grid(out / f"samples-{epoch:03d}.png", to_host(samples), shape,
                          title=f"decoded from random codes, after epoch {epoch}")
         mean, covariance = distance(model.encode(first(2000)).numpy())
-        return f"codes from N(0, 1): mean {mean:.2f}, covariance {covariance:.2f} off"
+        return f"codes differ from N(0, 1): mean by {mean:.2f}, covariance by {covariance:.2f}"
 
     def stage(lr: float) -> tuple[train.Phase, ...]:
-        """The three players, each with an optimizer of its own."""
+        """The three players, each with its own optimizer."""
         phases = []
         for name, (losses, own) in model.players().items():
-            betas = (0.9 if name == "autoencoder" else 0.5, 0.999)     # a short memory: Radford et al. 2016
+            betas = (0.9 if name == "autoencoder" else 0.5, 0.999)     # momentum 0.5: Radford et al. 2016
             phases.append(train.Phase(losses, own, Adam(own, lr=RATES[name] * lr, betas=betas), name))
         return tuple(phases)
 
-    # The codes run around the prior, pushed on by a discriminator that runs behind. Small steps at the end settle them.
+    # The codes circle around the prior while the discriminator chases them. Small steps at the end let them settle.
     epochs = train.split_epochs(flags.epochs, (0.5, 0.3, 0.2))
     stages = [(stage(rate * flags.lr), n) for rate, n in zip(SLOWER, epochs, strict=True) if n]
     history = train.fit([phases for phases, _ in stages], (training, test), epochs=[n for _, n in stages],
@@ -73,8 +74,8 @@ def run() -> None:
     judged = model.discriminator_loss(first(100), generator(flags.seed, flags.device))["discrimination"]
     try:
         grad(judged, params(model.encoder))
-    except Refusal as refusal:          # nobody can train the encoder to please the discriminator by mistake
-        print(f"asked how the encoder could help the discriminator, grad says:\n{refusal}")
+    except Refusal as refusal:          # so the encoder cannot be trained to help the discriminator by mistake
+        print(f"grad refuses to differentiate the discriminator's loss by the encoder's parameters:\n{refusal}")
     else:
         raise AssertionError("the discriminator's loss reached the encoder")
 

@@ -1,15 +1,15 @@
 """An autoencoder squeezes images through a few numbers and draws them again.
 
-784 pixels become 256, 128 and then 20 numbers, the code; a mirror image of that network turns the code into 784
-pixels. Nobody says what the 20 numbers mean: they are whatever makes the drawing come closest. Beside it stands what
-20 numbers can do without hidden layers: a linear autoencoder, shown the same batches, and principal component
-analysis, the best of all linear codes.
+784 pixels become 256, 128 and then 20 numbers, the code. A mirror image of that network turns the code back into 784
+pixels. The 20 numbers have no meaning given in advance; training chooses whatever makes the drawings most accurate. For
+comparison the demo shows what 20 numbers can do without hidden layers: a linear autoencoder trained on the same
+batches, and principal component analysis, the best linear code.
 
     python demos/autoencoder.py                                 drawn digits, needs no download, a minute or two
     python demos/autoencoder.py --data fashion-mnist --latent 10
     python demos/autoencoder.py --latent 2                      adds maps of both kinds of codes
-    python demos/autoencoder.py --data mnist --hidden 1000,500,250 --latent 30 --epochs 30       Hinton's, of 2006
-    python demos/autoencoder.py --hidden 512,256 --latent 128 --betas 0.5,0.999     a wide code, Adam of short memory
+    python demos/autoencoder.py --data mnist --hidden 1000,500,250 --latent 30 --epochs 30       the net of Hinton, 2006
+    python demos/autoencoder.py --hidden 512,256 --latent 128 --betas 0.5,0.999     a wide code, less momentum
 """
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run() -> None:
     shown = first(10)
     rows = [to_host(row) for row in (shown, *(f(shown) for f in ways.values()))]
     images.save_grid(out / "compared.png", np.concatenate(rows), shape, columns=len(shown), title="originals, then "
-                     f"their squared error from {flags.latent} numbers: " +
+                     f"reconstructions from {flags.latent} numbers, with their squared error: " +
                      " · ".join(f"{way} {error:.2f}" for way, error in errors.items()))
     if plots.available():
         plots.learning_curves([row for row in history if row["phase"] == "deep"], out / "curves.png")

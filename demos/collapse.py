@@ -1,13 +1,13 @@
-"""How a variational autoencoder stops saying anything, and what to do about it.
+"""How a variational autoencoder's code comes to carry no information, and how to prevent it.
 
-The KL term is paid for every word of the code; the decoder has to learn first what a word means. In deep nets of
-sigmoid units that takes long, and the encoder falls silent before: each latent is near N(0, 1) whatever the image, the
-decoder draws the mean image, and for many epochs neither gains by the first word. The posterior has collapsed. A second
-net, with the same weights at the start and the same batches, gets its words nearly for nothing at first, and the price
-rises to the full one in four epochs (KL warm-up: Bowman et al. 2016). It has learned what they are worth, and keeps
-them. In the end both pay the same price for a nat, and one of them draws digits.
+The KL term costs a nat for every nat of information in the code, but the code is useful only when the decoder has
+learned to read it. In deep nets of sigmoid units that takes long, and meanwhile the encoder reduces the KL to 0: each
+latent is near N(0, 1) whatever the image, the decoder draws the mean image, and for many epochs neither can improve
+alone. The posterior has collapsed. A second net starts from the same weights and sees the same batches, but its KL term
+is multiplied by 0.01 at first and by 1 only after four epochs (KL warm-up: Bowman et al. 2016). By then its decoder
+uses the code, and the information stays. Both end with the same loss function, and only the second net draws digits.
 
-    python demos/collapse.py                                drawn digits, needs no download, some minutes
+    python demos/collapse.py                                drawn digits, needs no download, a few minutes
 """
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
 from tinyae.train import diagnose, evaluate
 
-WARM_UP = (0.01, 0.03, 0.1, 0.3)    # nats paid for a nat of the code, in the first epochs; then 1
+WARM_UP = (0.01, 0.03, 0.1, 0.3)    # the weight of the KL term in the first epochs; after that it is 1
 
 
 def run() -> None:
@@ -38,7 +38,7 @@ def run() -> None:
     first = partial(evaluate.first, test.images, flags.device)
 
     def draw(epoch: int) -> str:
-        """The epoch's pictures; -> how many latents each net has in use, for the epoch's lines."""
+        """Draw the epoch's pictures; return how many latents each net uses, for the epoch's line."""
         for name, net in nets.items():
             images.save_reconstructions(out / f"reconstructions-{name.replace(' ', '-')}-{epoch:03d}.png",
                                         to_host(first(20)), to_host(net.reconstruct(first(20))), shape,
@@ -51,7 +51,7 @@ def run() -> None:
     optimizers = {name: Adam(own[name], lr=flags.lr) for name in nets}
 
     def stage(beta: float) -> tuple[train.Phase, ...]:
-        """Both nets on every batch, the second with this beta."""
+        """Both nets on every batch, the second with this weight of the KL."""
         losses = {"at once": nets["at once"].losses, "warm-up": partial(nets["warm-up"].losses, beta=beta)}
         return tuple(train.Phase(losses[name], own[name], optimizers[name], name) for name in nets)
 
@@ -65,8 +65,8 @@ def run() -> None:
         plots.learning_curves(history, out / "curves.png")
         latents = np.arange(1, flags.latent + 1)
         plots.lines({name: (latents, kl) for name, kl in carried.items()}, out / "latents.png",
-                    xlabel="latents, in the order of their KL", ylabel="KL, nats",
-                    title="what each latent says about an image")
+                    xlabel="latents, sorted by their KL", ylabel="KL, nats",
+                    title="information in each latent")
     figures = {"kl, at once / warm-up": carried["at once"].sum() / carried["warm-up"].sum()}
     for name, row in zip(nets, history[-2:], strict=True):
         figures |= {f"-ELBO, {name}": row["test_total"], f"kl, {name}": carried[name].sum(),

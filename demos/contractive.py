@@ -1,10 +1,10 @@
-"""A contractive autoencoder learns a code that stays nearly the same when the image changes a little.
+"""A contractive autoencoder learns a code that hardly changes when the image changes a little.
 
-Two nets see the same images in the same order. One only copies; the other pays, besides, for every direction in which
-its code moves when the image does. What it cannot give up are the directions in which images really differ. Printed
-and drawn: how far each code moves (the norm of its Jacobian), and what the units look for.
+Two nets see the same images in the same order. The first is only trained to reconstruct. The loss of the second also
+contains the size of the code's derivative, so its code may change only along the directions in which images really
+differ. The demo prints how far each code moves (the norm of its Jacobian) and draws what the units respond to.
 
-    python demos/contractive.py                             drawn digits, needs no download, some minutes
+    python demos/contractive.py                             drawn digits, needs no download, a few minutes
     python demos/contractive.py --data mnist --latent 1000
 """
 from __future__ import annotations
@@ -37,13 +37,13 @@ def run() -> None:
     first = partial(evaluate.first, test.images, flags.device)
 
     def norms(net: models.Contractive) -> np.ndarray:
-        """||dh/dx||_F of 1000 test images."""
+        """||dh/dx||_F of each of 1000 test images."""
         x = Tensor(first(1000))
         h = net.encode(x)
         return np.sqrt(to_host((jacobian_norm(h, x) if flags.hidden else closed_form(h, net.encoder[0].W)).data))
 
     def draw(epoch: int) -> str:
-        """The epoch's pictures; -> how far the codes move, for the epoch's lines."""
+        """Draw the epoch's pictures; return how far the codes move, for the epoch's line."""
         shown = first(40)
         for name, net in nets.items():
             images.save_reconstructions(out / f"reconstructions-{name}-{epoch:03d}.png", to_host(shown),
@@ -59,7 +59,7 @@ def run() -> None:
     for name, net in nets.items():
         W = net.encoder[0].W.numpy().T                                         # (units, pixels)
         images.save_grid(out / f"units-{name}.png", images.signed(W[:100]), shape,
-                         title=f"{name}: what 100 units look for (white) and avoid (black)")
+                         title=f"{name}: weights of 100 units, positive white and negative black")
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
     plain, contractive = history[-2:]                                          # one row for each phase

@@ -1,10 +1,11 @@
-"""An autoencoder of convolutions: the same small detectors at every place of the image.
+"""A convolutional autoencoder applies the same small detectors at every place of the image.
 
-Two convolutions with stride 2 make 14 x 14 and 7 x 7 places of the 28 x 28 pixels, a Dense layer the code; transposed
-convolutions draw the way back. Drawn: test images with their reconstructions, and what the first layer's units look
-for. Printed: the squared error next to that of a dense autoencoder with as wide a code, trained on the same batches.
+Two convolutions with stride 2 reduce 28 x 28 pixels to 14 x 14 and 7 x 7 places, and a Dense layer makes the code;
+transposed convolutions lead back to the image. The demo draws test images with their reconstructions and the weights of
+the first layer. It prints the squared error next to that of a dense autoencoder with a code of the same size, trained
+on the same batches.
 
-    python demos/conv_autoencoder.py                            drawn digits, needs no download, some minutes
+    python demos/conv_autoencoder.py                            drawn digits, needs no download, a few minutes
     python demos/conv_autoencoder.py --data fashion-mnist --hidden 32,64
     python demos/conv_autoencoder.py --latent 2                 adds a map of the codes
 """
@@ -22,7 +23,7 @@ from tinyae.layers import Conv2D
 from tinyae.optim import Adam
 from tinyae.train import evaluate
 
-DENSE = (256, 128)      # hidden widths of the dense autoencoder beside it
+DENSE = (256, 128)      # hidden widths of the dense autoencoder for comparison
 
 
 def run() -> None:
@@ -51,7 +52,7 @@ def run() -> None:
 
     units = next(layer for layer in model.encoder if isinstance(layer, Conv2D)).W.numpy()       # (3, 3, c, k)
     images.save_grid(out / "units.png", images.signed(np.moveaxis(units.mean(axis=2), -1, 0).reshape(-1, 9)), (3, 3),
-                     title="what each unit of the first layer looks for (white) and avoids (black)")
+                     title="weights of each unit of the first layer, positive white and negative black")
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
         if flags.latent == 2:

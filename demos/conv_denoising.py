@@ -1,11 +1,11 @@
-"""Noise is taken away by looking at the neighbours: convolutions against a net that looks at everything.
+"""Convolutions remove noise by looking at the neighbours of each pixel; a dense net looks at all pixels.
 
-Whether a bright pixel is noise or a piece of a stroke, its neighbourhood tells, and in the same way everywhere in the
-image. A dense net has to learn that for every pixel anew; one of convolutions learns it once, with a fiftieth of the
-weights. Both see the same batches, under noise of standard deviation 0.5. Drawn: clean, noisy, and what either makes
-of it.
+The neighbours of a bright pixel show whether it is noise or part of a stroke, by the same rule everywhere in the image.
+A dense net has to learn this rule separately for every pixel. A convolutional net learns it once, with a fiftieth of
+the weights. Both see the same batches, with noise of standard deviation 0.5. The demo draws clean images, noisy images
+and the reconstructions by both nets.
 
-    python demos/conv_denoising.py                          drawn digits, needs no download, some minutes
+    python demos/conv_denoising.py                          drawn digits, needs no download, a few minutes
     python demos/conv_denoising.py --data fashion-mnist
     python demos/conv_denoising.py --hidden 32,64 --latent 64
 """
@@ -36,7 +36,7 @@ def run() -> None:
     print(summary(nets["convolutions"], (math.prod(shape),)))
 
     def noisy(x: Array) -> Array:
-        """x with the same noise whenever it is asked for."""
+        """x with noise, the same noise in every call."""
         return nets["dense"].corrupt(x, generator(flags.seed, flags.device))
 
     def draw(epoch: int) -> None:
@@ -54,7 +54,7 @@ def run() -> None:
         plots.learning_curves(history, out / "curves.png", unit="squared error per image")
     copied = evaluate.squared_error(noisy, test.images, flags.device)
     figures = {"error of a copy": copied}
-    for name, row in zip(nets, history[-2:], strict=True):              # a row for each phase
+    for name, row in zip(nets, history[-2:], strict=True):              # one row for each phase
         figures[f"{name}: squared error"] = row["test_reconstruction"]
         figures[f"{name}: error / that of a copy"] = row["test_reconstruction"] / copied
         figures[f"{name}: parameters"] = sum(p.size for p in own[name].values())

@@ -1,13 +1,13 @@
 """A convolutional variational autoencoder lays all digits out on a plane.
 
-Two numbers have to say everything about an image. Convolutions read it, transposed convolutions draw it again, and the
-prior asks the codes to fill the plane around 0 without gaps. So the plane can be looked at, from end to end: each of
-its points is a picture. Drawn after every epoch: that plane, and test images with their reconstructions; at the end,
-where the test images lie in it.
+Two numbers have to describe an image. Convolutions encode it, transposed convolutions decode it, and the prior makes
+the codes fill the plane around 0 without gaps. Every point of the plane decodes to a picture, so the whole plane can be
+drawn. After every epoch the demo draws it, and test images with their reconstructions; at the end it draws where the
+test images lie in the plane.
 
-    python demos/conv_vae.py                                drawn digits, needs no download, some minutes
+    python demos/conv_vae.py                                drawn digits, needs no download, a few minutes
     python demos/conv_vae.py --data fashion-mnist --epochs 30
-    python demos/conv_vae.py --latent 10                    better pictures, but a space that nobody can see
+    python demos/conv_vae.py --latent 10                    better pictures, but a space that cannot be drawn
 """
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run() -> None:
         return ops.sigmoid(model.decode(to_device(z, flags.device))).numpy()
 
     def draw(epoch: int) -> str:
-        """The epoch's pictures; -> how many latents are in use, for the epoch's line."""
+        """Draw the epoch's pictures; return how many latents are in use, for the epoch's line."""
         shown = first(40)
         images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
                                     to_host(model.reconstruct(shown)), shape)

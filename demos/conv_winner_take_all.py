@@ -1,13 +1,13 @@
-"""A winner-take-all autoencoder of convolutions draws every digit with a few strokes, each wherever it is wanted.
+"""A convolutional winner-take-all autoencoder draws every digit with a few strokes, each where it is needed.
 
-Each map of the code may speak once for an image, at the place where it is most excited: there the decoder lays down
-the map's own picture of 11 x 11 pixels, always the same. And only the ten images in a hundred that excite a map most
-may use it in training. What is worth drawing so often are strokes. Drawn: these pictures, and digits made of them.
-Printed: how many test digits a linear classifier gets right from the maps, and from the pixels alone.
+Each map of the code keeps one number per image, its largest. At that place the decoder draws the map's picture of
+11 x 11 pixels, always the same one. In training, moreover, each map is used only by the 10 % of images that activate it
+most. Under these limits the pictures become strokes. The demo draws them, and digits composed of them. It prints the
+accuracy of a linear classifier from the maps, and from the pixels alone.
 
-    python demos/conv_winner_take_all.py                    drawn digits, needs no download, some minutes
+    python demos/conv_winner_take_all.py                    drawn digits, needs no download, a few minutes
     python demos/conv_winner_take_all.py --data mnist --latent 128
-    python demos/conv_winner_take_all.py --hidden 32 --latent 64        a second convolution, some times as slow
+    python demos/conv_winner_take_all.py --hidden 32 --latent 64        a second convolution, several times slower
 """
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tinyae.optim import Adam
 from tinyae.tensor import data_of
 from tinyae.train import evaluate
 
-LABELLED = 10_000       # training images that the classifier is shown with their labels
-CELL = 2                # places of a map, 2 x 2, of which the classifier is told the largest
+LABELLED = 10_000       # training images with labels for the classifier
+CELL = 2                # the classifier sees the largest number of each 2 x 2 places of a map
 
 
 def run() -> None:
@@ -42,10 +42,10 @@ def run() -> None:
     first = partial(evaluate.first, test.images, flags.device)
 
     def draw(epoch: int) -> None:
-        """The epoch's pictures: what each map can draw, and what they draw together."""
-        strokes = np.moveaxis(model.decoder[0].W.numpy(), -1, 0).mean(axis=-1)      # (latent, 11, 11), colours mixed
+        """Draw the epoch's pictures: the stroke of each map, and images composed of them."""
+        strokes = np.moveaxis(model.decoder[0].W.numpy(), -1, 0).mean(axis=-1)      # (latent, 11, 11), grey
         images.save_grid(out / f"strokes-{epoch:03d}.png", images.signed(strokes[:100].reshape(-1, STROKE * STROKE)),
-                         (STROKE, STROKE), columns=16, title=f"what each map can draw, after epoch {epoch}")
+                         (STROKE, STROKE), columns=16, title=f"the stroke of each map, after epoch {epoch}")
         shown = to_host(data_of(model.decode(model.sparse_code(first(1000)))))[:40]
         images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(first(len(shown))), shown, shape,
                                     title="upper rows: originals · lower rows: drawn by the winners among 1000 images")

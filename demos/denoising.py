@@ -1,8 +1,8 @@
-"""An autoencoder that takes noise away.
+"""An autoencoder that removes noise.
 
-It is shown images under noise and asked for the images. Nobody shows it where the noise is: new noise every time, and
-thousands of images that have nothing in common but to look like digits. Whoever just copies what is there keeps all
-of the noise, which is the number to beat: for noise of standard deviation s, s^2 per pixel.
+It gets noisy images and has to return the clean ones. It is never told where the noise is: every image comes with fresh
+noise, so it has to learn what digits look like. A model that copies its input keeps all of the noise, and that is the
+error to beat: s^2 per pixel for noise of standard deviation s.
 
     python demos/denoising.py                               drawn digits, needs no download, a few minutes
     python demos/denoising.py --data fashion-mnist
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinyae import data, models, params, summary, train
-from tinyae.backend import generator, to_host
+from tinyae.backend import Array, generator, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
 from tinyae.train import evaluate
@@ -33,8 +33,8 @@ def run() -> None:
                                      rng=np.random.default_rng(flags.seed)) for noise in LEVELS}
     print(summary(built["gaussian"], (math.prod(shape),)))
 
-    def noisy(model: models.Denoising, x: Any, level: float) -> Any:
-        """x with the same noise whenever it is asked for."""
+    def noisy(model: models.Denoising, x: Array, level: float) -> Array:
+        """x with noise, the same noise in every call."""
         return models.denoising.NOISES[model.noise](x, level, generator(flags.seed, flags.device))
 
     def draw(model: models.Denoising) -> None:

@@ -1,7 +1,8 @@
-"""Few images, a large net: it learns them by heart, unless a part of it is always missing.
+"""A large net memorises a few images, unless dropout removes a part of it in every batch.
 
-Two equal nets see the same 500 images, one whole, one with a fifth of its hidden units dropped, others every time.
-The gap between how well they redraw these images and how well they redraw others is what they have learnt by heart.
+Two equal nets see the same 500 images. One is trained as it is; in the other, a random fifth of the hidden units is
+dropped in every batch. Each net reconstructs these images better than new ones, and that gap shows how much it has
+memorised.
 
     python demos/dropout.py                                 drawn digits, needs no download, a few minutes
     python demos/dropout.py --data mnist
@@ -37,7 +38,7 @@ def run() -> None:
     print(summary(nets["with dropout"], (math.prod(shape),)))
 
     def nats(net: models.DropoutAutoencoder, part: data.Dataset) -> float:
-        """Per image, by the whole net: what an epoch reports is the loss of a net that lacks units."""
+        """Nats per image with no unit dropped (the training loss of an epoch is that of a net with units dropped)."""
         def loss(x: Array) -> Any:
             return bce_with_logits(net.decode(net.encode(x)), x)
         return float(evaluate.over(loss, part.images, flags.device).mean())
@@ -62,7 +63,7 @@ def run() -> None:
     shown = next(evaluate.batches(test.images[:10], flags.device))
     rows = [to_host(row) for row in (shown, *(net.reconstruct(shown) for net in nets.values()))]
     images.save_grid(out / "reconstructions.png", np.concatenate(rows), shape, columns=len(shown),
-                     title="images never seen, and their reconstructions " + " and ".join(nets))
+                     title="new images, and their reconstructions " + " and ".join(nets))
     if plots.available():
         plots.learning_curves(histories[0] + histories[1], out / "curves.png")
     experiments.write(out, flags, histories[0] + histories[1], figures)

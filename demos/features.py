@@ -1,9 +1,9 @@
-"""What does a unit look for? Three ways to ask.
+"""What does a unit respond to? Three ways to find out.
 
-The first layer can be looked at: its weights are pictures. Deeper units are asked in two ways: which training images
-excite them most, and which image would, if it could be anything. That one is found by gradient ascent on the input:
-grad with respect to the picture instead of the weights, and after each step the picture is scaled back to the norm of
-a typical image, or it would just grow.
+The weights of the first layer can be shown as pictures. For deeper units the demo finds the training images that
+activate them most, and the image that activates them most among all images of the same norm. It finds the latter by
+gradient ascent: grad with respect to the image instead of the weights. After each step the image is scaled back to the
+norm of a typical image, because otherwise it would only grow.
 
     python demos/features.py                                drawn digits, needs no download, a few minutes
     python demos/features.py --data fashion-mnist
@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from tinyae import Tensor, data, grad, models, ops, params, summary, train
-from tinyae.backend import Array, device_of, generator, normal, to_device, to_host
+from tinyae.backend import Array, Rng, device_of, generator, normal, to_device, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
 from tinyae.train import evaluate
@@ -39,18 +39,18 @@ def run() -> None:
     W = model.encoder[0].W.numpy()                                          # (pixels, first hidden layer)
     strongest = np.argsort(-np.square(W).sum(axis=0))[:100]
     images.save_grid(out / "weights.png", images.signed(W.T[strongest]), shape,
-                     title="weights of the first layer: white excites, black inhibits · the 100 strongest units")
+                     title="weights of the first layer, positive white and negative black · the 100 strongest units")
 
     some = training.images[:10_000]
     codes = evaluate.over(model.encode, some, flags.device)                 # (n, latent)
-    units = np.argsort(-codes.var(axis=0))[:UNITS]                          # those that tell images apart
+    units = np.argsort(-codes.var(axis=0))[:UNITS]                          # those that vary most
     exciting = np.argsort(-codes[:, units], axis=0)[:MOST]                  # (most, units)
     norm = float(np.linalg.norm(data.batch(some, np.arange(len(some))), axis=1).mean())
     best = to_host(ascend(model, units, norm, generator(flags.seed, flags.device)))
     found = data.batch(some, exciting.T.ravel()).reshape(len(units), -1, math.prod(shape))
     rows = np.concatenate([images.signed(best)[:, None], found], axis=1)    # (units, 1 + most, pixels)
     images.save_grid(out / "units.png", rows.reshape(-1, math.prod(shape)), shape, columns=rows.shape[1],
-                     title="a unit in each row: the picture that excites it most, then training images that do")
+                     title="one unit per row: the image that activates it most, then the training images that do")
     if plots.available():
         plots.learning_curves(history, out / "curves.png", unit="squared error per image")
     reached = to_host(model.encode(to_device(best, flags.device)).data)[np.arange(len(units)), units]
@@ -60,8 +60,8 @@ def run() -> None:
     cli.show(out)
 
 
-def ascend(model: models.Denoising, units: np.ndarray, norm: float, rng: object) -> Array:
-    """(units, pixels): for each unit of the code, an image of this norm that excites it most, from faint noise."""
+def ascend(model: models.Denoising, units: np.ndarray, norm: float, rng: Rng) -> Array:
+    """(units, pixels): for each unit of the code, the image of this norm that activates it most, found from noise."""
     W = model.encoder[0].W.data
     own = to_device(np.eye(model.encoder[-1].b.size, dtype=W.dtype)[units], device_of(W))   # 1 where image = unit
     x = normal(rng, like=np.zeros((len(units), len(W)), W.dtype, like=W))

@@ -1,10 +1,11 @@
-"""A generative stochastic network walks from digit to digit, and never sees the same one twice.
+"""A generative stochastic network walks at random from digit to digit, and every step draws a new one.
 
-It learns one step: spoil the image with salt and pepper, tell from what is left how each pixel of the clean image may
-have been, draw from that. Repeated, the step is a walk through the images that the training set might have held.
-Drawn: the walk from a test image, step by step. Printed: how many classes it comes by, in the eyes of a classifier.
+It learns one step: add salt-and-pepper noise to an image, compute from the rest the probability of each pixel of the
+clean image, and draw a new image from these. Repeating the step gives a random walk through images that look like
+training images. The demo draws the walk from a test image, step by step, and prints how often a classifier finds each
+class in it.
 
-    python demos/gsn.py                                     drawn digits, needs no download, some minutes
+    python demos/gsn.py                                     drawn digits, needs no download, a few minutes
     python demos/gsn.py --data mnist --hidden 1000 --epochs 30
 """
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tinyae.optim import Adam
 from tinyae.train import evaluate
 
 STEPS = 1000
-LABELLED = 10_000       # training images that the classifier is shown with their labels
+LABELLED = 10_000       # training images with labels for the classifier
 
 
 def run() -> None:
@@ -43,11 +44,11 @@ def run() -> None:
         return np.concatenate([to_host(p) for p in islice(model.walk(first(1), rng), steps)])
 
     def draw(epoch: int) -> None:
-        """The epoch's pictures: images restored from salt and pepper, and the walk."""
-        spoilt = model.corrupt(first(40), generator(flags.seed, flags.device))
-        images.save_reconstructions(out / f"restored-{epoch:03d}.png", to_host(spoilt),
-                                    to_host(model.reconstruct(spoilt)), shape,
-                                    title="upper rows: test images with salt and pepper · lower rows: restored")
+        """Draw the epoch's pictures: images restored from salt-and-pepper noise, and the walk."""
+        noisy = model.corrupt(first(40), generator(flags.seed, flags.device))
+        images.save_reconstructions(out / f"restored-{epoch:03d}.png", to_host(noisy),
+                                    to_host(model.reconstruct(noisy)), shape,
+                                    title="upper rows: test images with salt-and-pepper noise · lower rows: restored")
         images.save_grid(out / f"walk-{epoch:03d}.png", walk(200), shape, columns=20,
                          title=f"200 steps of the walk from a test image, row by row, after epoch {epoch}")
 

@@ -1,8 +1,8 @@
-"""From one picture to another, through all between.
+"""From one picture to another, through all the pictures between them.
 
-Mix a full moon and a half moon, pixel by pixel, and you get a full moon with a grey half: no such moon is ever seen.
-Mix their codes, and the decoder draws what lies between: gibbous moons, one after the other. What a mixture is worth is
-measured by how far it is from the nearest picture that there really is.
+Mix a full moon and a half moon pixel by pixel, and you get a full moon with a grey half: no real moon looks like that.
+Mix their codes, and the decoder draws the phases between: one gibbous moon after another. The demo measures a mixture
+by its distance from the nearest training image.
 
     python demos/interpolate.py                             moons, drawn on the spot, less than a minute
     python demos/interpolate.py --data digits --latent 20   a 9 that becomes a 5
@@ -19,7 +19,7 @@ from tinyae.data import moon
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
 
-PAIRS = np.array([[14, 7], [14, 21], [4, 10], [18, 24]]) / moon.DAYS      # from full to half, both ways, and others
+PAIRS = np.array([[14, 7], [14, 21], [4, 10], [18, 24]]) / moon.DAYS      # full to half, both ways, and two others
 STEPS = 10
 
 
@@ -41,7 +41,7 @@ def run() -> None:
     share = np.linspace(0, 1, STEPS, dtype=np.float32)[:, None]
 
     def between(ends: Array) -> Array:
-        """(pairs * 2, k) -> (pairs * STEPS, k), on the straight lines from the first to the second of each pair."""
+        """(pairs * 2, k) -> (pairs * STEPS, k): points on the line from the first to the second of each pair."""
         return np.concatenate([(1 - share) * a + share * b for a, b in zip(ends[::2], ends[1::2], strict=True)])
 
     codes = between(to_host(model.encode(to_device(x, flags.device)).data))
@@ -49,12 +49,12 @@ def run() -> None:
     mixed = between(x)
     rows = np.stack([a.reshape(-1, STEPS, x.shape[1]) for a in (drawn, mixed)], axis=1)         # pairs, 2, STEPS, k
     images.save_grid(out / "between.png", rows.reshape(-1, x.shape[1]), shape, columns=STEPS,
-                     title="from left to right, in pairs of rows: codes mixed and decoded · pixels mixed")
+                     title="pairs of rows, left to right: codes mixed and decoded · pixels mixed")
 
     known = data.batch(training.images, np.arange(min(6000, len(training.images))))
 
     def distance(y: Array) -> float:
-        """Mean squared distance from the inner pictures of each line to the nearest known one."""
+        """Mean squared distance from the inner pictures of each line to the nearest training image."""
         inner = y.reshape(-1, STEPS, y.shape[1])[:, 1:-1].reshape(-1, y.shape[1])
         return float((np.square(inner).sum(1)[:, None] - 2 * inner @ known.T + np.square(known).sum(1)).min(1).mean())
 

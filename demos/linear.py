@@ -1,8 +1,8 @@
 """An autoencoder without activations rediscovers principal component analysis.
 
-PCA is eighty years older than backpropagation, and exact: no other 30 numbers per image allow a better drawing by sums
-of fixed pictures. A net of two linear layers is shown the same images and nothing else. It comes to the same error,
-and what its decoder draws with are the principal components, mixed; sorting them out takes one more decomposition.
+PCA is eighty years older than backpropagation, and it is exact: no other 30 numbers per image give a better
+reconstruction by sums of fixed pictures. A net of two linear layers, trained on the same images, reaches the same
+error. Its decoder's weights are mixtures of the principal components; a singular value decomposition separates them.
 
     python demos/linear.py                                  drawn digits, needs no download, about two minutes
     python demos/linear.py --data mnist --latent 10
@@ -33,8 +33,8 @@ def run() -> None:
     best = evaluate.squared_error(lambda x: pca.decode(pca.encode(x)), test.images)
     print(f"PCA's squared error on the test images: {best:.3f}")
 
-    # Large steps along the last components, which hardly matter to the error; then smaller ones, for the noise of the
-    # batches to average out.
+    # Large steps first, because the last components hardly change the error and are learned slowly; then smaller ones,
+    # so that the noise of the batches averages out.
     own = params(model)
     epochs = train.split_epochs(flags.epochs, (0.25, 0.5, 0.125, 0.125))
     stages = [(rate * flags.lr, n) for rate, n in zip((1, 0.3, 0.1, 0.01), epochs, strict=True) if n]
@@ -48,7 +48,7 @@ def run() -> None:
     images.save_grid(out / "components.png", images.signed(np.concatenate(rows)), shape, columns=len(rows[0]),
                      title="principal components, largest variance first · above by PCA, below from the decoder")
     images.save_grid(out / "mixed.png", images.signed(model.decoder[-1].W.numpy()[:20]), shape,
-                     title="what the decoder draws with: the components, mixed")
+                     title="the weights of the decoder: mixtures of the components")
     if plots.available():
         epochs = [row["epoch"] for row in history]
         errors = {"linear autoencoder": [row["test_reconstruction"] for row in history], "PCA": [best] * len(epochs)}

@@ -1,11 +1,11 @@
-"""What are images without labels worth to a classifier?
+"""How much do images without labels help a classifier?
 
-A denoising autoencoder looks at all training images, never at a label. Its encoder then starts a classifier that is
-given labels for 100, 300, 1 000, 10 000 of them; an equal classifier starts from random weights. After one pretraining,
-five draws of who gets a label show how much of the difference is luck: the picture says where the look at the rest
-helps, and where not.
+A denoising autoencoder is trained on all training images, without their labels. A classifier then starts from its
+encoder and is trained with labels for 100, 300, 1 000 or 10 000 of the images; an equal classifier starts from random
+weights. Five random choices of the labelled images show how much of the difference is chance. The picture shows for
+which numbers of labels the pretraining helps.
 
-    python demos/pretraining.py                             drawn digits, needs no download, some minutes
+    python demos/pretraining.py                             drawn digits, needs no download, a few minutes
     python demos/pretraining.py --data mnist
 """
 from __future__ import annotations
@@ -25,14 +25,14 @@ from tinyae.optim import Adam
 from tinyae.train import evaluate
 
 LABELS, DRAWS = (100, 300, 1000, 10_000), 5
-STEPS, BATCH = 100, 50              # of fine-tuning, per epoch of pretraining; the same for every number of labels
+STEPS, BATCH = 100, 50              # fine-tuning steps per epoch of pretraining, for every number of labels
 
 
 def run() -> None:
     flags = cli.flags("pretraining", __doc__, hidden=[300], latent=150)
     training, test = data.load(flags.data, flags.data_dir)
     if training.labels is None or test.labels is None:
-        raise BadValue("these images have no labels", expected="images in classes", got=flags.data,
+        raise BadValue("these images have no labels", expected="images with labels", got=flags.data,
                        fix="--data digits, mnist or fashion-mnist")
     out = cli.folder(flags)
 
@@ -50,7 +50,7 @@ def run() -> None:
                         out=out, resume=flags.resume, config=vars(flags))
 
     def accuracy(encoder: Sequential, count: int, draw: int) -> float:
-        """On the test images, after fine-tuning a copy of the encoder on `count` labels; in percent."""
+        """Test accuracy in percent after fine-tuning a copy of the encoder on `count` labels."""
         rng = np.random.default_rng([flags.seed, draw])
         chosen = rng.choice(len(training.images), count, replace=False)
         net = models.Classifier(copy.deepcopy(encoder), flags.latent, classes, rng=rng, device=flags.device)

@@ -1,11 +1,11 @@
 """A sparse autoencoder has more code units than it needs and may use only a few of them for each image.
 
-Its code has 1000 numbers, more than an image has pixels, so copying would be easy. A penalty forbids it: over a batch,
-each unit may be on for one image in ten. To describe an image with the few units that are left, each has to stand for
-something. The run's folder gets what they stand for, and how often they are on.
+Its code has 1000 numbers, more than an image has pixels, so it could copy the image. A penalty prevents this: each unit
+may be on for only one image in ten. To describe an image with the few units that are left, each unit has to stand for a
+feature. The demo draws these features, and how often each unit is on.
 
-    python demos/sparse.py                                  drawn digits, needs no download, some minutes
-    python demos/sparse.py --latent 300 --epochs 5          quicker
+    python demos/sparse.py                                  drawn digits, needs no download, a few minutes
+    python demos/sparse.py --latent 300 --epochs 5          faster
 """
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
 from tinyae.train import evaluate
 
-# Of the penalty; 3 is Ng's. The textbook's 0.2 per pixel, the model's own, is so dear that no unit dares to be on, as
-# the mean over a batch of a unit that is on or off is a matter of chance. They stay near 0.1, whatever the image.
+# The weights of the penalty; 3 is Ng's. The textbook's 0.2 per pixel, the model's default, is too large: the mean of a
+# unit that is on or off varies by chance from batch to batch, and the penalty for that keeps all units near 0.1,
+# whatever the image.
 WEIGHTS = {"kl": 3.0, "l1": None}
 
 
@@ -38,7 +39,7 @@ def run() -> None:
     first = partial(evaluate.first, test.images, flags.device)
 
     def draw(epoch: int) -> str:
-        """The epoch's pictures; -> how active the code is, for the epoch's line."""
+        """Draw the epoch's pictures; return how active the code is, for the epoch's line."""
         shown = first(40)
         images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
                                     to_host(model.reconstruct(shown)), shape)
@@ -50,11 +51,11 @@ def run() -> None:
                         out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
 
     activations = to_host(model.encode(first(10_000)).data)                # (n, latent)
-    chosen = np.argsort(-activations.var(axis=0))[:100]                    # those that tell images apart
+    chosen = np.argsort(-activations.var(axis=0))[:100]                    # those that vary most
     drawn = to_host(model.decode(to_device(np.eye(flags.latent, dtype=np.float32)[chosen], flags.device)).data)
     nothing = to_host(model.decode(to_device(np.zeros((1, flags.latent), np.float32), flags.device)).data)
     images.save_grid(out / "units.png", images.signed(drawn - nothing), shape,
-                     title="what a unit adds to the image (white) or takes away (black): the 100 that vary most")
+                     title="how each unit changes the image, brighter white and darker black · the 100 that vary most")
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
         plots.histogram(activations.mean(axis=0), out / "activations.png", title="mean activation of each unit",

@@ -1,19 +1,20 @@
 """A convolutional variational autoencoder learns to draw creatures of 128 x 128 pixels.
 
-Six convolutions halve the picture until 2 x 2 places of 64 channels are left; these give the code, and the mirror
-image of it all draws. Every creature is made of 14 numbers that the model is never told; at the end the demo looks how
-well each of them can be read from the code, draws the way from one creature to another, and walks along latents.
+Six convolutions halve the picture until 2 x 2 places of 64 channels are left; these give the code, and a mirror image
+of the network draws from it. Every creature is drawn from 14 numbers that the model never sees. At the end the demo
+measures how well each of them can be read from the code, interpolates between creatures, and varies single latents.
 
     python demos/sprites.py                                 drawn creatures, needs no download, ten minutes
-    python demos/sprites.py --data FOLDER --epochs 100      your own pictures, all brought to the size of the first
+    python demos/sprites.py --data FOLDER --epochs 100      your own pictures, all scaled to the size of the first
     python demos/sprites.py --latent 32 --device cuda
 
-What it is unsure of, it blurs. Some hundred pictures it learns by heart: their loss falls on when that of the test
-pictures does not (curves.png). Behind six convolutions the colours of real pictures fade: unless --hidden says
-otherwise, your own pictures get as many as leave four to eight places to a side.
+The model blurs whatever it is uncertain of. It memorises sets of a few hundred pictures: their loss keeps falling when
+that of the test pictures does not (curves.png). Six convolutions lose the colours of real pictures, so your own
+pictures get fewer unless --hidden says otherwise: as many as leave four to eight places per side.
 
-samples-*.png shows what random codes give, from the prior N(0, 1): many are unlike those of any picture, and come out
-in fragments. fitted.png shows codes from a Gaussian with the mean and the covariance of the pictures' codes.
+samples-*.png shows pictures decoded from random codes of the prior N(0, 1). Many of these codes are unlike the code of
+any picture and decode to fragments. fitted.png shows pictures decoded from a Gaussian that has the mean and the
+covariance of the codes of all pictures.
 """
 from __future__ import annotations
 
@@ -34,13 +35,14 @@ from tinyae.train import diagnose, evaluate
 
 CHANNELS = [32, 64, 64, 64, 64, 64]
 
-# Deep nets learn first what is large and common, and then hardly anything else: here, shapes without colours, or one
-# colour and its opposite. layer_norm and these keep what is small alive. After 50 steps of 16, in which the KL costs
-# nothing, the colours of creatures (less their grey) correlate with the truth by 0.70; without one, by its number:
-COLOUR = 4.0        # 0.02: how many times larger than grey the net sees and draws colours
-START = 0.1         # 0.00: what the last layer keeps of its first weights, so that the mean picture is drawn first
-SIGMA = 0.05        # 0.02: of a latent at first
-# The weight of the KL rises to 1 in the first half of the epochs (at once: 0.02). In the other half --lr falls.
+# A deep net first learns large, common features and then hardly anything else: here, shapes without colours, or one
+# colour and its opposite. layer_norm and the settings below let it learn colours too. After 50 steps of 16 images with
+# the KL at weight 0, the colours of creatures (minus their grey) correlate with the truth by 0.70. The number at each
+# setting is the correlation without it.
+COLOUR = 4.0        # 0.02: the factor by which colour differences are enlarged, in input and output
+START = 0.1         # 0.00: the factor on the last layer's first weights, so that training starts at the mean picture
+SIGMA = 0.05        # 0.02: the first standard deviation of a latent
+# The weight of the KL rises to 1 over the first half of the epochs (with 1 from the start: 0.02). Then --lr falls.
 RATES = (1, 0.3, 0.1)
 
 
@@ -92,7 +94,7 @@ def run() -> None:
         one, other = new[:half][:12, None], new[half:2 * half][:12, None]
         way = one + np.linspace(0, 1, 9)[:, None] * (other - one)
         images.save_grid(out / "interpolation.png", decoded(way), shape, columns=9,
-                         title="each row: from one test image to another, through the code")
+                         title="each row: from one test image to another, on a line between their codes")
     axes = np.argsort(-seen.var(axis=0))[:10, None] == np.arange(flags.latent)                  # (10, latent)
     images.save_grid(out / "walks.png", decoded(np.linspace(-3, 3, 9)[:, None] * axes[:, None]), shape, columns=9,
                      title="each row: one latent from -3 to 3, the others 0; the most active latents first")
@@ -110,9 +112,9 @@ def run() -> None:
 
 
 def prepare(model: models.ConvVAE, mean: np.ndarray, spread: float, device: str) -> None:
-    """See (x - mean) / spread, draw around the mean, both with COLOUR; start with small drawings and little noise."""
-    mean = mean.reshape(model.body[0].shape)                                        # (h, w, c), also of grey ones
-    colour = COLOUR * np.eye(mean.shape[-1]) + (1 - COLOUR) / mean.shape[-1]        # of grey, 1
+    """Put fixed layers around the model: it sees (x - mean) / spread and draws around the mean, both with COLOUR."""
+    mean = mean.reshape(model.body[0].shape)                                        # (h, w, c), for grey images too
+    colour = COLOUR * np.eye(mean.shape[-1]) + (1 - COLOUR) / mean.shape[-1]        # 1 for grey images
     logits = np.log((0.003 + mean) / (1.003 - mean))
     colour, mean, logits = (to_device(a.astype(np.float32), device) for a in (colour, mean, logits))
     model.body.insert(1, lambda x: (x - mean) / spread @ colour)                    # x (n, h, w, c), behind Reshape

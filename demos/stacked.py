@@ -1,14 +1,15 @@
-"""One net, trained in three ways: whole, one layer at a time, and in phases on one graph.
+"""One net, trained in three ways: as a whole, one layer at a time, and in phases on one graph.
 
-784 pixels, 300 numbers, 150 numbers, and back through the same weights, transposed. In 2006 nobody could train deep
-nets whole, and everybody trained them from below: first a layer on the images, then a layer on its codes. Today the
-whole net is trained at once, and the picture of the three losses shows what that is worth.
+784 pixels become 300 and then 150 numbers, and the same weights, transposed, lead back. In 2006 deep nets could not be
+trained as a whole, so they were trained from below: first a layer on the images, then a layer on its codes. Today the
+whole net is trained at once, and the picture of the three losses shows what difference this makes.
 
-One layer at a time and in phases are the same thing, told twice. The first hands the upper layer codes, as arrays. The
-second keeps everything on one graph, and freezes the lower layer by leaving it out of the list of what is changed.
+Training one layer at a time and training in phases compute the same thing in two ways. The first passes codes to the
+upper layer as arrays. The second keeps everything on one graph and freezes the lower layer by leaving it out of the
+list of parameters.
 
-The textbook's weight decay, 1e-3 against the mean over the pixels, is a heavy one: it costs the error that is drawn
-more than the depth gains, so that PCA with 20 numbers draws MNIST as well as this net with 150.
+The textbook's weight decay, 1e-3 against the mean over pixels, is strong: it raises the error by more than the depth
+lowers it, so that PCA with 20 numbers reconstructs MNIST as well as this net with 150.
 
     python demos/stacked.py                                 drawn digits, needs no download, a few minutes
     python demos/stacked.py --data mnist
@@ -21,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from tinyae import Tensor, data, models, params, summary, train
-from tinyae.backend import to_host
+from tinyae.backend import Array, Rng, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
 from tinyae.train import evaluate
 
-TEXTBOOK = 1e-3         # of |W|^2/2, against the mean over pixels; our errors are sums
+TEXTBOOK = 1e-3         # weight of |W|^2/2 against the mean over pixels; our errors are sums
 
 
 def run() -> None:
@@ -45,9 +46,9 @@ def run() -> None:
         return train.Phase(losses, own, Adam(own, lr=flags.lr), name)
 
     def by_layers(net: models.Stacked, on_one_graph: bool) -> list[train.Phase]:
-        """A stage for each pair, on the codes of the pairs below."""
+        """One stage for each pair, trained on the codes of the pairs below."""
         def losses(i: int) -> Any:
-            def of_pair(x: Any, rng: Any) -> dict[str, Tensor]:
+            def of_pair(x: Array, rng: Rng) -> dict[str, Tensor]:
                 codes = net.below(i, x)
                 return net.pairs[i].losses(codes if on_one_graph or i == 0 else codes.data)
             return of_pair
@@ -71,7 +72,7 @@ def run() -> None:
 
     history = fit("whole", out=out, resume=flags.resume, config=vars(flags))
     errors = {"whole": [row["test_reconstruction"] for row in history]}
-    lowest: dict[str, Any] = {}             # the first layer's weights when its own stage has ended
+    lowest: dict[str, Any] = {}             # the first layer's weights at the end of its own stage
     for way in ways[1:]:
         def note(epoch: int, way: str = way) -> str:
             net = nets[way]
@@ -88,7 +89,7 @@ def run() -> None:
                      title="originals, then reconstructions by the nets trained " + ", ".join(ways))
     if plots.available():
         plots.lines({way: (range(1, len(y) + 1), y) for way, y in errors.items()}, out / "losses.png", xlabel="epoch",
-                    title="the whole net on the test images", ylabel="squared error per image")
+                    title="reconstruction of test images by the whole net", ylabel="squared error per image")
     apart_from_graph = max(float(abs(p.data - q.data).max())
                            for p, q in zip(params(apart).values(), params(graph).values(), strict=True))
     moved = float(abs(graph.pairs[0].encode.W.data - lowest["phases on one graph"]).max())

@@ -1,13 +1,14 @@
 """A variational autoencoder learns to draw digits.
 
-It is shown 60 000 images and told only to describe each in a few numbers, so that it can draw it again. After every
-epoch the run's folder gets two pictures: test images with their reconstructions, and digits that nobody ever wrote.
+It sees 60 000 images and learns to describe each in a few numbers, from which it can draw it again. After every epoch
+the demo writes two pictures to the run's folder: test images with their reconstructions, and new digits, decoded from
+random numbers.
 
     python demos/vae.py                                     drawn digits, needs no download, a minute or two
     python demos/vae.py --data fashion-mnist --epochs 20
     python demos/vae.py --latent 2                          adds a map of the codes and a picture of the code's plane
     python demos/vae.py --hidden 500,500 --activation elu --likelihood gaussian
-    python demos/vae.py --samples 5000                      a closer look at the likelihood: some minutes more
+    python demos/vae.py --samples 5000                      a more precise likelihood, a few minutes more
 """
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def run() -> None:
     first = partial(evaluate.first, test.images, flags.device)
 
     def draw(epoch: int) -> str:
-        """The epoch's pictures; -> how many latents are in use, for the epoch's line."""
+        """Draw the epoch's pictures; return how many latents are in use, for the epoch's line."""
         shown = first(40)
         images.save_reconstructions(out / f"reconstructions-{epoch:03d}.png", to_host(shown),
                                     to_host(model.reconstruct(shown)), shape)
@@ -57,11 +58,11 @@ def run() -> None:
     bounds = [float(model.nll(first(100), generator(flags.seed, flags.device), k).mean()) for k in counts]
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
-        plots.bars(np.sort(carried)[::-1], out / "latents-kl.png", title="what each latent says about an image",
-                   xlabel="latents, in the order of their KL", ylabel="KL, nats")
+        plots.bars(np.sort(carried)[::-1], out / "latents-kl.png", title="information in each latent",
+                   xlabel="latents, sorted by their KL", ylabel="KL, nats")
         plots.lines({f"{seen} test images": (counts, bounds)}, out / "likelihood.png", log=True,
-                    xlabel="codes drawn for an image", ylabel="nats per image",
-                    title="a bound on -log p(x), the closer, the more codes")
+                    xlabel="codes drawn per image", ylabel="nats per image",
+                    title="an upper bound on -log p(x), tighter with more codes")
         if flags.latent == 2:
             codes = model.encode(first(10_000)).numpy()
             plots.latent_map(codes, None if test.labels is None else test.labels[:len(codes)], out / "latents.png")
@@ -72,7 +73,7 @@ def run() -> None:
     one, other = codes[:len(codes) // 2], codes[-(len(codes) // 2):]
     between = np.concatenate([one + t * (other - one) for t in np.linspace(0, 1, 10, dtype=np.float32)])
     images.save_grid(out / "interpolation.png", ops.sigmoid(model.decode(between)).numpy(), shape,
-                     title="from one test image (top) to another (bottom), by the straight line between their codes")
+                     title="from one test image (top) to another (bottom), on the straight line between their codes")
     last = history[-1]
     experiments.write(out, flags, history, {
         "nats per image" if flags.beta == 1 else "nats per image, the KL times beta": last["test_total"],

@@ -1,10 +1,10 @@
 """A winner-take-all autoencoder learns strokes, and a linear classifier reads digits from them.
 
-In every batch each unit of the code may speak only for the five images in a hundred that excite it most; what it says
-must then be worth saying. Units come to stand for strokes, of which digits are made. Drawn: what each unit adds to an
-image. Printed: how many test digits a linear classifier gets right from the codes, and from the pixels alone.
+In every batch each unit of the code is kept only for the 5 % of images that activate it most, and is 0 for the others.
+The units therefore come to stand for strokes, of which digits consist. The demo draws what each unit adds to an image.
+It prints the accuracy of a linear classifier from the codes, and from the pixels alone.
 
-    python demos/winner_take_all.py                         drawn digits, needs no download, some minutes
+    python demos/winner_take_all.py                         drawn digits, needs no download, a few minutes
     python demos/winner_take_all.py --data mnist --latent 2000 --epochs 5
 """
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tinyae.demo import cli, experiments, images, plots, probe
 from tinyae.optim import Adam
 from tinyae.train import evaluate
 
-LABELLED = 60_000       # training images, at most, that the classifier is shown with their labels
+LABELLED = 60_000       # training images with labels for the classifier, at most
 
 
 def run() -> None:
@@ -36,7 +36,7 @@ def run() -> None:
     first = partial(evaluate.first, test.images, flags.device)
 
     def draw(epoch: int) -> None:
-        """The epoch's picture: what a unit adds to the image that the decoder draws of nothing."""
+        """Draw the epoch's picture: what each unit adds to the image decoded from a code of zeros."""
         codes = np.concatenate([np.eye(flags.latent, dtype=np.float32)[:100], np.zeros((1, flags.latent), np.float32)])
         drawn = to_host(model.decode(to_device(codes, flags.device)).data)
         images.save_grid(out / f"units-{epoch:03d}.png", images.signed(drawn[:-1] - drawn[-1]), shape,

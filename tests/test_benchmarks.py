@@ -1,4 +1,4 @@
-"""The benchmarks: every library trains the same model, figures are what they are called, commands run to their end."""
+"""Benchmarks: every library trains the same model, figures mean what their names say, and commands run to the end."""
 from __future__ import annotations
 
 import json
@@ -35,13 +35,13 @@ from workloads import WORKLOADS  # noqa: E402
 
 
 def small(name: str) -> workloads.Workload:
-    """A few images only, and a small sprite."""
+    """The workload with few images, and a small image for the convolutional one."""
     w = WORKLOADS[name].sized(8)
     return workloads.Workload(**{**vars(w), "encoder": (16, 3, 4, 6), "latent": 5}) if w.kind == "conv_vae" else w
 
 
 class Rows(losses.Ops):
-    """The losses on tinyae's own rows; forms without a row are losses.Ops'."""
+    """The losses on tinyae's own rows; those without a row come from losses.Ops."""
 
     exp, log, log1p, abs, tanh, sum, matmul = map(staticmethod, (
         ops.exp, ops.log, ops.log1p, ops.abs, ops.tanh, ops.sum, ops.matmul))
@@ -198,7 +198,7 @@ def test_a_slope_is_that_of_the_large_sizes():
 
 @pytest.mark.slow
 def test_every_twin_trains_the_same_model(tmp_path, capsys):
-    """Or main ends with the twin that does not."""
+    """main ends with an error if one of them does not."""
     assert techniques.main(["--only", "W2", "--rounds", "1", "--seconds", "0.001", "--out", str(tmp_path)]) == 0
     result = json.loads((tmp_path / "techniques.json").read_text())["workloads"]["W2"]
     assert set(result) == set(techniques.TWINS)

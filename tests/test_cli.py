@@ -1,4 +1,4 @@
-"""The command lines: whatever a person types ends in a run, or in three lines, status 2 and nothing written."""
+"""Command lines: any input leads to a run, or to three lines, status 2 and no files."""
 from __future__ import annotations
 
 import json
@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def demo(name: str, line: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    """python demos/NAME.py LINE in this process; -> its status."""
+    """Run python demos/NAME.py LINE in this process; return its status."""
     monkeypatch.setattr(sys, "argv", [f"demos/{name}.py", *line.split(" ")] if line else [f"demos/{name}.py"])
     monkeypatch.setattr("warnings.showwarning", None)       # main sets it; put back after the test
     with pytest.raises(SystemExit) as status:
@@ -155,7 +155,7 @@ def test_a_signal_saves_and_says_how_to_go_on(signum, status, folder):
         process.send_signal(signum)
         _, said = process.communicate(timeout=60)
         assert process.returncode == status, said
-        told = re.search(r"stopped in epoch .*saved in runs/vae-1\ngo on with: python (.*)\n$", said)
+        told = re.search(r"stopped in epoch .*saved in runs/vae-1\ncontinue with: python (.*)\n$", said)
         assert told, said
         line = [sys.executable, *shlex.split(told[1])]
 
@@ -205,7 +205,7 @@ def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatc
 
 
 @pytest.mark.parametrize("spoil, word", [
-    (lambda config: "{", "no JSON"), (lambda config: "[]", "something else"),
+    (lambda config: "{", "not valid JSON"), (lambda config: "[]", "something else"),
     (lambda config: json.dumps(config | {"demo": "autoencoder"}), "a run of autoencoder"),
     (lambda config: json.dumps({"demo": "vae"}), "without data"),
     (lambda config: json.dumps(config | {"latent": 0}), "--latent"),

@@ -1,4 +1,4 @@
-"""Downloads, from a server on this machine that does everything servers do."""
+"""Downloads from a local server that imitates every fault of real servers."""
 import gzip
 import hashlib
 import http.client

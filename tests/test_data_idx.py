@@ -72,7 +72,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("images, labels, error, words", [
-    (IMAGES, LABELS[:-1], BadFile, "out of step"),
+    (IMAGES, LABELS[:-1], BadFile, "does not match train-images-idx3-ubyte"),
     (IMAGES[:-1], LABELS, BadFile, "4 images"),
     (IMAGES[:0], LABELS[:0], BadValue, "does not hold images"),
     (IMAGES[:1], LABELS[:1], BadValue, "single image"),

@@ -77,8 +77,8 @@ def with_nan(images):
 IMAGES_REFUSED = [
     ("NaN", with_nan(FLOATS), BadValue, "image 7 .*\n.*\n.*nan at pixel 7"),
     ("infinity", FLOATS + np.float32(np.inf), BadValue, "image 0"),
-    ("beyond 1", FLOATS * 1.2, BadValue, "no grey value"),
-    ("below 0", FLOATS - 0.5, BadValue, "no grey value"),
+    ("beyond 1", FLOATS * 1.2, BadValue, r"a pixel outside \[0, 1\]"),
+    ("below 0", FLOATS - 0.5, BadValue, r"a pixel outside \[0, 1\]"),
     ("0 to 255 as floats", FLOATS * 255, BadValue, r"scale the images to \[0, 1\]"),
     ("int64", GREY.astype(int), BadType, r"astype\(np.uint8\)"),
     ("bool", GREY > 9, BadType, "got: +bool"),

@@ -1,4 +1,4 @@
-"""Number cards: figures go into result.json, and come out in one table with their targets."""
+"""Experiments: figures are written to result.json and shown in one table with their targets."""
 import argparse
 import importlib.util
 import json
@@ -26,7 +26,7 @@ def quality():
 
 
 class Asked(Exception):
-    """A demo has read its flags, and wants its data."""
+    """Raised when a demo has read its flags and loads its data."""
 
 
 @pytest.mark.parametrize("card", experiments.EXPERIMENTS, ids=lambda card: card.name)

@@ -1,4 +1,4 @@
-"""Losses and their kin: what they mean, checked by a second route; what they refuse; what they survive."""
+"""Losses and related functions: their values by a second route, their refusals, and extreme inputs."""
 import numpy as np
 import pytest
 

@@ -1,4 +1,4 @@
-"""Grids, pixel by pixel; plots, by what stands in them."""
+"""Grids, checked pixel by pixel; plots, checked by their content."""
 from __future__ import annotations
 
 import numpy as np
@@ -75,7 +75,7 @@ def test_what_is_outside_the_range_is_clipped(tmp_path):
 
 @pytest.mark.parametrize("x", [np.zeros((2, 783)), np.zeros((0, 784)), np.zeros(784)])
 def test_pictures_of_another_shape_are_refused(tmp_path, x):
-    with refused(BadValue, "no pictures of this shape", "(n, 784)"):
+    with refused(BadValue, "images must fit their shape", "(n, 784)"):
         images.save_grid(tmp_path / "a.png", x, (28, 28))
     assert not list(tmp_path.iterdir())
 

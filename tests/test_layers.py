@@ -1,16 +1,21 @@
-"""Layers, params and summary: what an object owns, in which order, and what it makes of a shape."""
+"""Layers, params, save, load and summary: which Tensors an object owns, in which order, and what shapes it gives."""
 import copy
+import io
 import os
+import pickle
 import subprocess
 import sys
+import zipfile
 from functools import partial
 
 import numpy as np
 import pytest
 
-from tinyae import Tensor, grad, load_params, ops, params, summary
-from tinyae.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, Sequential
-from tinyae.models import VAE, Autoencoder
+from tinyae import Tensor, grad, load_params, ops, params, summary, train
+from tinyae.errors import BadFile, BadValue
+from tinyae.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, Sequential, load, save
+from tinyae.models import VAE, Autoencoder, ConvStacked
+from tinyae.optim import Adam
 
 f4 = np.float32
 
@@ -76,10 +81,137 @@ def test_parameters_go_out_as_arrays_and_come_back():
         assert word in str(refusal.value) and np.array_equal(a.W.data, b.W.data)
 
 
+# ---- save and load
+
+OWNERS = {
+    "VAE": lambda seed, device: VAE(12, (10,), 3, rng=np.random.default_rng(seed), device=device.name),
+    "tied convolutions": lambda seed, device: ConvStacked(
+        (6, 6), (2,), 3, rng=np.random.default_rng(seed), device=device.name),
+    "list of Tensors": lambda seed, device: [device.tensor(np.random.default_rng(seed).random(shape))
+                                             for shape in ((), (0, 2), (3, 2))],
+    "float64 and a Fortran array": lambda seed, device: {
+        "file": device.tensor(np.random.default_rng(seed).random((3, 2)).T, np.float64),
+        "a/b.npy": device.tensor(seed)},
+}
+
+
+@pytest.mark.parametrize("make", OWNERS.values(), ids=OWNERS)
+def test_load_restores_what_save_wrote(make, device, tmp_path):
+    one, other = make(1, device), make(2, device)
+    before = {name: p.numpy().copy() for name, p in params(one).items()}
+    save(one, tmp_path / "weights")
+    load(other, str(tmp_path / "weights"))
+    for name, p in params(other).items():
+        assert np.array_equal(p.numpy(), before[name]) and p.dtype == before[name].dtype and p.data is not \
+            params(one)[name].data and type(p.data) is type(params(one)[name].data)
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.npz"]
+    with np.load(tmp_path / "weights.npz", allow_pickle=False) as archive:
+        assert archive.files == list(before)
+
+
+def test_load_gives_parameters_a_new_birth():
+    """A loss computed before a load is stale afterwards, as after any change of a parameter."""
+    layer = dense()
+    loss = ops.sum(layer(np.ones((1, 4), f4)))
+    load_params(layer, {name: p.numpy() for name, p in params(layer).items()})
+    with pytest.raises(BadValue, match="changed after it was used"):
+        grad(loss, params(layer))
+
+
+def test_save_keeps_a_suffix_and_replaces_the_file_as_a_whole(tmp_path):
+    path = tmp_path / "weights.bin"
+    for seed in (0, 1):
+        layer = Dense(4, 3, rng=np.random.default_rng(seed))
+        save(layer, path)
+        loaded = dense(init="he_normal")
+        load(loaded, path)
+        assert np.array_equal(loaded.W.data, layer.W.data)
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.bin"]
+    before = path.read_bytes()
+    (tmp_path / "weights.bin.tmp").mkdir()                              # the temporary file cannot be opened
+    with pytest.raises(BadFile, match="cannot write"):
+        save(dense(), path)
+    assert path.read_bytes() == before
+
+
+def test_load_reads_the_weights_of_a_run(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (20, 2, 2), np.uint8)
+    trained, fresh = (Autoencoder(4, (3,), 2, rng=np.random.default_rng(seed)) for seed in (0, 1))
+    phase = train.Phase(trained.losses, params(trained), Adam(params(trained)))
+    train.fit([phase], (images, images), epochs=1, batch_size=10, out=tmp_path, report=None)
+    load(fresh, tmp_path / "weights.npz")
+    for one, other in zip(params(trained).values(), params(fresh).values(), strict=True):
+        assert np.array_equal(one.data, other.data)
+
+
+def npz(**arrays):
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def npz_of_a_lying_header():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive, archive.open("W.npy", "w") as entry:
+        np.lib.format.write_array_header_1_0(entry, {"descr": "<f4", "fortran_order": False, "shape": (1 << 45,)})
+    return content.getvalue()
+
+
+W, B = np.ones((4, 3), f4), np.ones(3, f4)
+WHOLE = npz(W=W, b=B)
+
+
+@pytest.mark.parametrize(("content", "error", "words"), [
+    (None, BadFile, ["cannot load", "No such file"]),
+    (b"", BadFile, ["BadZipFile"]),
+    (b"hello", BadFile, ["BadZipFile"]),
+    (WHOLE[:-30], BadFile, ["cannot load"]),
+    (WHOLE.replace(W.tobytes(), np.zeros_like(W).tobytes()), BadFile, ["Bad CRC"]),
+    (pickle.dumps({"W": W, "b": B}), BadFile, ["BadZipFile"]),
+    (npz(W=W, b=np.array([{}] * 3)), BadFile, ["allow_pickle=False"]),
+    (npz_of_a_lying_header(), BadFile, ["cannot load"]),
+    (npz(W=W), BadValue, ["array names must be parameter names", "W, b", "no array called b"]),
+    (npz(W=W, b=B, c=B), BadValue, ["array names must be parameter names", "also an array called c"]),
+    (npz(W=W.T, b=B), BadValue, ["array W must have", "(4, 3) float32", "(3, 4) float32"]),
+    (npz(W=W, b=B.astype(float)), BadValue, ["array b must have", "(3,) float64", "astype(np.float32)"]),
+    (npz(W=W, b=B.astype(">f4")), BadValue, ["array b must have", ">f4"]),
+])
+def test_load_refuses_a_file_that_does_not_fit_and_changes_nothing(content, error, words, tmp_path):
+    layer, path = dense(), tmp_path / "weights.npz"
+    if content is not None:
+        path.write_bytes(content)
+    before = layer.W.data, layer.b.data
+    with pytest.raises(error) as refusal:
+        load(layer, path)
+    assert layer.W.data is before[0] and layer.b.data is before[1]
+    for word in ["expected:", "got:", "fix:", "weights.npz", *words]:
+        assert word in str(refusal.value)
+
+
+def test_a_pickle_inside_the_file_is_never_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "run"),)
+
+    (tmp_path / "weights.npz").write_bytes(npz(W=np.array([Trap()], object), b=B))
+    with pytest.raises(BadFile, match="allow_pickle=False"):
+        load(dense(), tmp_path / "weights.npz")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("call", [lambda: save([], "empty"), lambda: save(dense().W.data, "array"),
+                                  lambda: save(dense(), ""), lambda: load(dense(), "")])
+def test_save_and_load_refuse_what_they_cannot_use(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((BadFile, BadValue), match=r"expected:[\s\S]*got:[\s\S]*fix:"):
+        call()
+    assert not list(tmp_path.iterdir())
+
+
 def test_params_takes_leaves_only_and_survives_cycles():
     layer = dense()
     layer.owner = layer
-    layer.remembered = layer(np.ones((1, 4), f4))                       # made by an op: nobody's parameter
+    layer.remembered = layer(np.ones((1, 4), f4))                       # made by an op, so it is no parameter
     assert list(params(layer)) == ["W", "b"]
 
 
@@ -138,8 +270,8 @@ def test_summary_puts_the_layers_back_when_the_shapes_do_not_fit():
     (lambda: dense()(np.zeros((2, 2, 2), f4)), ["x.reshape(len(x), -1)"]),
     (lambda: dense()(np.zeros((2, 4))), ["float32", "float64", "astype(np.float32)"]),
     (lambda: dense()(np.zeros((2, 4), int)), ["int64", "astype(np.float32)"]),
-    (lambda: dense(0, 3), ["n_in", ">= 1", "0"]),
-    (lambda: dense(4, 2.5), ["n_out", "2.5"]),
+    (lambda: dense(0, 3), ["n_in must be a positive integer", ">= 1", "0"]),
+    (lambda: dense(4, 2.5), ["n_out must be a positive integer", "2.5"]),
     (lambda: dense(activation="rely"), ["activation", "relu", "'rely'"]),
     (lambda: dense(init="he"), ["init", "he_normal", "'he'"]),
     (lambda: dense(device="gpu"), ["device", "'gpu'", "cuda"]),

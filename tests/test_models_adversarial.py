@@ -45,7 +45,7 @@ def test_the_discriminator_tells_codes_from_the_prior(model, batch):
 
 
 def test_the_deception_does_not_saturate(model, batch):
-    """A discriminator that is sure: log(1 - D) has lost its gradient there, -log D has all of it."""
+    """If the discriminator is certain, log(1 - D) has no gradient left, and -log D has its largest."""
     last = model.discriminator[-1]
     last.b.data = np.full(1, -50, f4)
     g, = grad(model.deception_loss(batch)["deception"], [last.b])

@@ -1,4 +1,4 @@
-"""Convolutional models: the sizes of the way back, refusals when built, the sprite VAE as it is described."""
+"""Convolutional models: the sizes in the decoder, refusals at construction, and the sprite VAE as described."""
 import numpy as np
 import pytest
 from support import refused

@@ -57,7 +57,7 @@ def trained(images, rng, **sizes):
 
 
 def test_the_walk_of_one_pixel_is_white_as_often_as_the_data():
-    """Of one pixel, p(x' | corrupted x) has no pixels to take for independent: it can be exact, and so is the walk."""
+    """With one pixel, p(x' | corrupted x) assumes nothing to be independent: it can be exact, and so can the walk."""
     rng = np.random.default_rng(0)
     model = trained(lambda n: (rng.random((n, 1)) < 0.25).astype(f4), rng)
     start = bernoulli(np.zeros((2000, 1), f4), rng)
@@ -75,7 +75,7 @@ def test_the_walk_from_noise_finds_both_patterns_and_nothing_else():
 
 def test_walks_that_cannot_be_are_refused(rng):
     for bad in ({"corruption": 0.0}, {"corruption": 1.0}, {"walkback": 0}):
-        with pytest.raises(BadValue, match="no such walk"):
+        with pytest.raises(BadValue, match="corruption or walkback out of range"):
             GSN(12, rng=np.random.default_rng(0), **bad)
-    with pytest.raises(BadType, match="a walk is random"):
+    with pytest.raises(BadType, match="the walk is random"):
         GSN(12, rng=np.random.default_rng(0)).losses(rng.random((2, 12)).astype(f4), None)

@@ -36,7 +36,7 @@ def test_losers_say_nothing_and_learn_nothing(model, rng):
 
 
 def test_no_sparsity_in_use(model, rng):
-    """An image alone gets the code that it gets in company."""
+    """An image gets the same code alone as in a batch."""
     x = rng.random((8, 12))
     np.testing.assert_allclose(model.encode(x[:1]).data, model.encode(x).data[:1])
     assert (model.encode(x).data > 0).mean() > model.share

@@ -1,4 +1,4 @@
-"""The probe reads what is there to be read, and no more."""
+"""The probe finds the information that its input contains, and no more."""
 import numpy as np
 
 from tinyae.demo import probe

@@ -212,7 +212,7 @@ def test_a_folder_with_files_is_never_written_into(tmp_path):
 
 
 @pytest.mark.parametrize("name, spoil, word", [
-    ("nan", lambda x: x * np.nan, "nan"), ("outside [0, 1]", lambda x: x * 3, "grey value"),
+    ("nan", lambda x: x * np.nan, "nan"), ("outside [0, 1]", lambda x: x * 3, "a pixel outside [0, 1]"),
     ("objects", lambda x: x.astype(object), "object"), ("integers", lambda x: x.astype(np.int32), "int32"),
     ("none", lambda x: x[:0], "")])
 def test_images_that_are_none(name, spoil, word):

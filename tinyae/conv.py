@@ -24,9 +24,8 @@ from typing import Any
 import numpy as np
 
 from . import conv_blocks, ops
-from .backend import Array
+from .backend import Array, describe
 from .errors import BadType, BadValue
-from .refusals import describe
 from .tensor import data_of, op
 
 

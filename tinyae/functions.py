@@ -1,25 +1,22 @@
-"""5 of 9 · functions: what is composed of rows.
+"""functions: losses, KL terms, softmax and noise, composed of rows.
 
-Losses give one number per image, shape (n,), summed over pixels or latents; a model takes the mean over its batch.
-Their two arguments must have one shape: a loss that broadcasts is a loss of something else.
+A loss returns one number per image, shape (n,), summed over pixels or latents; a model takes the mean over its batch.
+Its two arguments must have the same shape, because a loss that broadcasts would compare each image with all others.
+Every function takes Tensors or arrays, and returns a Tensor if an argument is one.
 """
 from __future__ import annotations
 
 from math import log as number_log
 from math import pi
-from typing import Any
 
 import numpy as np
 
-from .backend import Array, device_of, is_array, normal, uniform
+from .backend import Array, Axis, Rng, Value, describe, device_of, is_array, normal, uniform
 from .errors import BadValue
 from .fused import bce, kl, log_mean_sigmoids, same_shape, sse
 from .kernels import fuse
 from .ops import exp, index, log, mean, square, sum
-from .refusals import describe
 from .tensor import data_of
-
-Value = Any     # a Tensor or a plain array; a result is a Tensor if an argument was one
 
 
 def softmax(x: Value, axis: int = -1) -> Value:
@@ -33,35 +30,36 @@ def log_softmax(x: Value, axis: int = -1) -> Value:
     return x - logsumexp(x, axis=axis, keepdims=True)
 
 
-def logsumexp(x: Value, axis: Any = -1, keepdims: bool = False) -> Value:
+def logsumexp(x: Value, axis: Axis = -1, keepdims: bool = False) -> Value:
     """log sum_j exp(x_j) along axis, without overflow."""
     peak = _peak(x, axis)
     z = log(sum(exp(x - peak), axis=axis, keepdims=True)) + peak
-    return z if keepdims else sum(z, axis=axis)            # of one entry: the axis goes, the value stays
+    return z if keepdims else sum(z, axis=axis)            # axis has length 1: sum only removes it
 
 
-def _peak(x: Value, axis: Any) -> Array:
-    # exp(x - c) * exp(c) is the same for every c, so c is a constant of the derivative as well.
+def _peak(x: Value, axis: Axis) -> Array:
+    # A plain array: exp(x - c) * exp(c) is the same for every c, so c has no gradient.
     peak = data_of(x).max(axis=axis, keepdims=True)
-    return np.where(np.isfinite(peak), peak, np.zeros_like(peak))      # a row of -inf has no finite peak
+    return np.where(np.isfinite(peak), peak, np.zeros_like(peak))      # a row of -inf has peak -inf
 
 
-def var(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
-    """The mean squared distance from the mean (division by n, as NumPy's ddof=0)."""
+def var(x: Value, axis: Axis = None, keepdims: bool = False) -> Value:
+    """mean((x - mean(x))^2) along axis: division by n, as in NumPy with ddof=0."""
     return mean(square(x - mean(x, axis=axis, keepdims=True)), axis=axis, keepdims=keepdims)
 
 
 def layer_norm(x: Value, eps: float = 1e-4) -> Value:
     """(x - m) / sqrt(v + eps), m and v the mean and the variance along the last axis (Ba, Kiros & Hinton 2016).
 
-    Of images (n, h, w, c) each place by itself. No gain, no bias, and nothing of other images: no mode to forget.
+    Images (n, h, w, c) are normalised at each place separately. There is no gain and no bias, and no statistic of
+    other images, so training and use need no separate modes.
     """
     x = x - mean(x, axis=-1, keepdims=True)
     return x * (mean(square(x), axis=-1, keepdims=True) + eps) ** -0.5
 
 
 def squared_error(y: Value, x: Value) -> Value:
-    """sum_i (y_i - x_i)^2 per image: (n, ...), (n, ...) -> (n,). Divided by the pixels it is the textbooks' MSE."""
+    """sum_i (y_i - x_i)^2 per image: (n, ...), (n, ...) -> (n,). Divided by the number of pixels, it is the MSE."""
     same_shape("squared_error", y, x)
     return sse(y, x)
 
@@ -69,16 +67,16 @@ def squared_error(y: Value, x: Value) -> Value:
 def bce_with_logits(logits: Value, x: Value) -> Value:
     """-sum_i [x_i log p_i + (1 - x_i) log(1 - p_i)], p = sigmoid(logits): (n, ...), (n, ...) -> (n,), in nats.
 
-    x may be grey, anywhere in [0, 1]. Computed as sum_i softplus(l_i) - l_i x_i, which has no log of a probability to
-    overflow or to clip: finite, with finite gradients, at logits of +-1e4 in float32. Values of x outside [0, 1] are
-    refused on the CPU; on a GPU the look would cost a synchronisation per step, so there it is left to the data loader.
+    x may take any value in [0, 1]. Computed as sum_i softplus(l_i) - l_i x_i, without the log of a probability, which
+    could overflow: loss and gradient are finite at logits of +-1e4 in float32. BadValue: x has values outside [0, 1].
+    This is checked on the CPU only. On a GPU the check would force a sync every step, so the data loader does it.
     """
     same_shape("bce_with_logits", logits, x)
     target = data_of(x)
     if device_of(target) == "cpu" and target.size and not (target.min() >= 0 and target.max() <= 1):
         raise BadValue("bce_with_logits needs probabilities as targets", expected="x in [0, 1], without NaN",
                        got=f"values from {target.min():.4g} to {target.max():.4g}", fix="x / 255 for uint8 pixels; "
-                       "squared_error for data without bounds")
+                       "squared_error for unbounded data")
     return bce(logits, x)
 
 
@@ -86,12 +84,13 @@ def cross_entropy(logits: Value, labels: Array) -> Value:
     """-log softmax(logits)[label] per row: (n, k), integers (n,) in 0 .. k-1 -> (n,), in nats."""
     labels = np.asarray(labels) if isinstance(labels, list) else labels
     if logits.ndim != 2 or not is_array(labels) or labels.dtype.kind not in "iu" or labels.shape != logits.shape[:1]:
-        raise BadValue("cross_entropy cannot compare these", expected="logits (n, k) and n integer labels",
+        raise BadValue("logits and labels must match", expected="logits (n, k) and n integer labels",
                        got=f"{describe(logits)} and {describe(labels)}", fix="labels.astype(int).reshape(-1)")
     n, k = logits.shape
     if device_of(labels) == "cpu" and n and not (labels.min() >= 0 and labels.max() < k):
-        raise BadValue("a label outside the classes", expected=f"labels in 0 .. {k - 1}",
-                       got=f"labels from {labels.min()} to {labels.max()}", fix="a logit for each class, labels from 0")
+        raise BadValue("every label must be a class", expected=f"labels in 0 .. {k - 1}",
+                       got=f"labels from {labels.min()} to {labels.max()}",
+                       fix="number the classes from 0, and give the net one logit for each")
     return logsumexp(logits) - index(logits, key=(np.arange(n, like=labels), labels))
 
 
@@ -105,13 +104,13 @@ def gaussian_kl(mu: Value, log_var: Value, mu2: Value = None, log_var2: Value = 
         return kl(mu, log_var)
     same_shape("gaussian_kl", mu, mu2)
     same_shape("gaussian_kl", mu, log_var2)
-    return kl((mu - mu2) * exp(-0.5 * log_var2), log_var - log_var2)       # both in units of the second's deviation
+    return kl((mu - mu2) * exp(-0.5 * log_var2), log_var - log_var2)       # in the second's standard deviations
 
 
 def gaussian_nll(mu: Value, x: Value, log_var: Value) -> Value:
     """-log N(x; mu, e^log_var), summed over pixels: (n, ...), (n, ...), log_var of their shape or one number -> (n,).
 
-    1/2 sum [log 2 pi + log_var + (x - mu)^2 / e^log_var], in nats. A density: for a small variance it is below 0.
+    1/2 sum [log 2 pi + log_var + (x - mu)^2 / e^log_var], in nats. N is a density, so the result can be negative.
     """
     same_shape("gaussian_nll", mu, x)
     z = number_log(2 * pi) + log_var + square(x - mu) * exp(-log_var)
@@ -121,12 +120,13 @@ def gaussian_nll(mu: Value, x: Value, log_var: Value) -> Value:
 def sparsity_kl(logits: Value, target: float) -> Value:
     """sum_j KL(Bernoulli(target) || Bernoulli(p_j)), p_j = mean_i sigmoid(logits_ij): (n, k) -> (), in nats.
 
-    p_j is how often unit j is on in this batch. target log(target / p_j) + (1 - target) log((1 - target) / (1 - p_j))
-    is 0 at p_j = target and above 0 elsewhere; its first term alone is not. Computed from log p_j and log(1 - p_j),
-    which are finite, with finite gradients, where p_j itself is 0 or 1. Lee, Ekanadham & Ng 2008; Ng 2011.
+    p_j is the mean activation of unit j over the batch. Each term is target log(target / p_j) + (1 - target)
+    log((1 - target) / (1 - p_j)): 0 at p_j = target, positive elsewhere. (The first half alone can be negative.) It is
+    computed from log p_j and log(1 - p_j), which stay finite, with finite gradients, where p_j rounds to 0 or 1.
+    Lee, Ekanadham & Ng 2008; Ng 2011.
     """
     if not 0 < target < 1:
-        raise BadValue("target out of range", expected="0 < target < 1, the share of images that turn a unit on",
+        raise BadValue("target out of range", expected="0 < target < 1, the mean activation of a unit",
                        got=target, fix="target=0.1")
     if logits.ndim != 2 or not len(logits):
         raise BadValue("sparsity_kl needs a batch of units", expected="logits (n, k), n >= 1", got=describe(logits),
@@ -136,25 +136,26 @@ def sparsity_kl(logits: Value, target: float) -> Value:
     return sum(entropy - target * index(logs, key=0) - (1 - target) * index(logs, key=1))
 
 
-def dropout(x: Value, rate: float, rng: Any = None) -> Value:
-    """x with a fraction `rate` of its entries set to 0 and the rest divided by 1 - rate, so that the mean stays.
+def dropout(x: Value, rate: float, rng: Rng = None) -> Value:
+    """x with a random fraction `rate` of its entries set to 0 and the rest divided by 1 - rate, which keeps the mean.
 
-    Without an rng there is no corruption: no train/eval mode to forget. Srivastava et al. 2014, in the inverted form.
+    Without an rng, x itself; there is no train/eval mode. Srivastava et al. 2014, in the inverted form.
     """
     if not 0 <= rate < 1:
         raise BadValue("dropout rate out of range", expected="0 <= rate < 1", got=rate, fix="rate=0.5 drops half")
     if rng is None or rate == 0:
         return x
-    return x * _kept(uniform(rng, like=x), rate=rate)
+    return x * _scaled_mask(uniform(rng, like=x), rate=rate)
 
 
 @fuse
-def _kept(u: Array, rate: float) -> Array:
+def _scaled_mask(u: Array, rate: float) -> Array:
+    """u uniform in [0, 1) -> 1 / (1 - rate) where an entry is kept, 0 where it is dropped."""
     return (u >= rate).astype(u.dtype) * (1 / (1 - rate))
 
 
-def gaussian_noise(x: Value, sigma: float, rng: Any = None) -> Value:
-    """x + sigma * N(0, 1), fresh for each entry; x itself without an rng."""
+def gaussian_noise(x: Value, sigma: float, rng: Rng = None) -> Value:
+    """x + sigma e, e ~ N(0, 1) for each entry; without an rng, x itself."""
     if not sigma >= 0:
         raise BadValue("noise scale out of range", expected="sigma >= 0, in units of x", got=sigma, fix="sigma=0.3")
     return x if rng is None else x + sigma * normal(rng, like=x)

@@ -1,8 +1,8 @@
-"""One file for each library that is timed.
+"""libraries: one file for each library that is timed.
 
-build(workload) -> step: step() makes one whole training step and returns what float() turns into its loss; where the
-library cannot do the workload, NotImplementedError says why. chain(n) -> run: run() adds a constant to a number n
-times, and differentiates. To add a library, add a file and its line here.
+build(workload) -> step: step() makes one training step and returns its loss, as anything that float() takes. If the
+library cannot compute the workload, NotImplementedError says why. chain(n) -> run: run() adds a constant to a number n
+times and differentiates the result. To add a library, add a file and its entry here.
 """
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 import workloads
 
 MODULES = {"tinyae": "tinyae", "hand": "numpy", "products": "numpy", "torch": "torch", "torch_compile": "torch",
-           "jax": "jax", "tensorflow": "tensorflow", "autograd": "autograd", "mygrad": "mygrad"}    # what they import
-WITHOUT_TAPE = {"hand", "products", "torch_compile"}        # no chain: they have nothing that grows by the operation
+           "jax": "jax", "tensorflow": "tensorflow", "autograd": "autograd", "mygrad": "mygrad"}    # their modules
+WITHOUT_TAPE = {"hand", "products", "torch_compile"}        # no chain, because they record no operations
 
 
 def missing(name: str) -> bool:
@@ -24,7 +24,7 @@ def missing(name: str) -> bool:
 
 
 def version(name: str) -> str:
-    """As it was installed; a module may have another name than its distribution."""
+    """The installed version; the distribution may have another name than the module."""
     distributions = metadata.packages_distributions().get(MODULES[name])
     return metadata.version(distributions[0]) if distributions else ""
 
@@ -34,7 +34,7 @@ def step(name: str, workload: str) -> Callable[[], Any]:
 
 
 def chain(name: str, n: int) -> Callable[[], float]:
-    """n additions of one number, both passes."""
+    """n additions to one number, forward and backward."""
     run = importlib.import_module(f"{__name__}.{name}").chain(n)
 
     def step() -> float:

@@ -1,4 +1,4 @@
-"""HIPS autograd: value_and_grad, and Adam on one flat vector, as its own autograd.misc.optimizers has it."""
+"""HIPS autograd: value_and_grad, and Adam on one flat vector, as in its own autograd.misc.optimizers."""
 from __future__ import annotations
 
 from collections.abc import Callable

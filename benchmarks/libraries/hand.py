@@ -1,7 +1,7 @@
-"""The same steps written by hand in NumPy, without autograd: what an engine could reach if it cost nothing itself.
+"""The same steps written by hand in NumPy, without autograd: the limit for an engine without any overhead.
 
-Every array is made once, every product has an out=, a loss and its gradient are one pass, activations and their
-derivatives are in place, and Adam works on one flat array, in pieces that stay in the cache.
+Every array is allocated once and every product has an out=. A loss and its gradient take one pass, activations and
+their derivatives are computed in place, and Adam updates one flat array, in pieces that stay in the cache.
 """
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 import workloads
 
 f32 = np.float32
-PIECE, FITS = 1 << 16, 1 << 20      # of more than FITS parameters, Adam takes PIECE at a time
+PIECE, FITS = 1 << 16, 1 << 20      # with more than FITS parameters, Adam takes PIECE at a time
 GROUP = 64                          # factors in [1, 2], multiplied before one logarithm is taken
 
 
 class Adam:
-    """The parameters and their gradients, each a view of one flat array. m / (1 - b1) and v / (1 - b2) are kept, whose
-    updates need a product less, and the corrections are folded into the rate and into eps."""
+    """Adam on one flat array, of which all parameters are views; the same for the gradients. It stores m / (1 - b1) and
+    v / (1 - b2), which saves a product in each update, and folds the bias corrections into the rate and eps."""
 
     def __init__(self, w: workloads.Workload):
         first = workloads.weights(w)
@@ -51,12 +51,12 @@ class Adam:
 
 
 class Layer:
-    """h = f(x @ W + b) (n, k); from g = dL/dh the gradients of W, b and, if asked for, of x."""
+    """h = f(x @ W + b) (n, k); backward computes the gradients of W, b and, if wanted, x from g = dL/dh."""
 
     def __init__(self, n: int, W: Any, b: Any, dW: Any, db: Any, activation: str):
         self.W, self.b, self.dW, self.db, self.activation = W, b, dW, db, activation
         self.h, self.g, self.s = (np.empty((n, W.shape[1]), f32) for _ in range(3))
-        self.ones, self.zero = np.ones(n, f32), np.zeros(W.shape[1], f32)     # maximum is faster against a row of 0
+        self.ones, self.zero = np.ones(n, f32), np.zeros(W.shape[1], f32)     # maximum is faster with a row of 0
 
     def forward(self, x: Any) -> Any:
         self.x, h, s = x, self.h, self.s
@@ -94,8 +94,8 @@ class Layer:
 
 
 def bce(layer: Layer, x: Any) -> float:
-    """The cross-entropy of logits layer.h, per image; its gradient goes to layer.g. With t = tanh(z / 2),
-    sigmoid(z) = (1 + t) / 2 and log(1 + e^-|z|) = log 2 - log(1 + |t|): one tanh serves both."""
+    """The cross-entropy of the logits layer.h per image; writes its gradient to layer.g. With t = tanh(z / 2),
+    sigmoid(z) = (1 + t) / 2 and log(1 + e^-|z|) = log 2 - log(1 + |t|), so one tanh gives both."""
     z, t, u = layer.h, layer.g, layer.s
     np.multiply(z, f32(0.5), out=t)
     np.tanh(t, out=t)
@@ -170,7 +170,7 @@ def _autoencoder(w: workloads.Workload, adam: Adam, x: Any, target: Any) -> Call
 
 def _tied(w: workloads.Workload, adam: Adam, x: Any, target: Any) -> Callable[[], float]:
     p, g, pairs = adam.params, adam.grads, range(len(w.encoder) - 1)
-    again = [np.empty_like(p[f"{i}.W"]) for i in pairs]         # the gradient of W's second use
+    again = [np.empty_like(p[f"{i}.W"]) for i in pairs]         # the gradient of the second use of W
     down = [Layer(w.batch, p[f"{i}.W"], p[f"{i}.b"], g[f"{i}.W"], g[f"{i}.b"], w.activation) for i in pairs]
     up = [Layer(w.batch, p[f"{i}.W"].T, p[f"{i}.c"], again[i].T, g[f"{i}.c"], w.activation if i else "linear")
           for i in reversed(pairs)]

@@ -1,4 +1,4 @@
-"""JAX: the whole step, Adam included, under one jit whose state is donated."""
+"""JAX: the whole step, Adam included, in one jit with donated state."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Ops(losses.Ops):
     def conv(self, x: Any, W: Any, b: Any) -> Any:
         return b + lax.conv_general_dilated(x, W, (2, 2), [(1, 1)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
-    def conv_transpose(self, x: Any, W: Any, b: Any) -> Any:    # zeros between the pixels, and the kernel turned round
+    def conv_transpose(self, x: Any, W: Any, b: Any) -> Any:    # zeros between the pixels, the kernel flipped
         return b + lax.conv_general_dilated(x, W[::-1, ::-1], (1, 1), [(1, 2)] * 2, lhs_dilation=(2, 2),
                                             dimension_numbers=("NHWC", "HWOI", "NHWC"))
 
@@ -57,7 +57,7 @@ def build(w: workloads.Workload) -> Callable[[], Any]:
 
 
 def chain(n: int) -> Callable[[], Any]:
-    """Not under jit, which would add the constants up beforehand."""
+    """Without jit, which would add up the constants at compile time."""
     x, one = jnp.ones(1), jnp.ones(1)
 
     def add(x: Any) -> Any:

@@ -1,5 +1,5 @@
-"""MyGrad with its memory guard off, the setting that its documentation gives for speed. It has no optimizers: Adam is
-the textbook's loop over the parameters, in place."""
+"""MyGrad with its memory guard off, as its documentation recommends for speed. It has no optimizers, so Adam is the
+textbook's loop over the parameters, in place."""
 from __future__ import annotations
 
 from collections.abc import Callable

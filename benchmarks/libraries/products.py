@@ -1,4 +1,4 @@
-"""Only the matrix products of a step, each into an array that is there already: no code on this BLAS can be faster."""
+"""Only the matrix products of a step, each into an existing array: the limit for any code on this BLAS."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import workloads
 
 
 def build(w: workloads.Workload, put: Callable[[np.ndarray], Any] = lambda x: x) -> Callable[[], float]:
-    """put: what brings an array to its device."""
+    """put: a function that moves an array to its device."""
     rng = np.random.default_rng(0)
     todo = [tuple(put(a) for a in (rng.random((m, k), np.float32), rng.random((k, n), np.float32),
                                    np.empty((m, n), np.float32))) for m, k, n in workloads.products(w)]

@@ -64,7 +64,7 @@ def build(w: workloads.Workload) -> Callable[[], Any]:
 
 
 def chain(n: int) -> Callable[[], Any]:
-    """Not under tf.function, which would add the constants up beforehand."""
+    """Without tf.function, which would add up the constants at compile time."""
     x, one = tf.Variable([1.0]), tf.constant([1.0])
 
     def run() -> Any:

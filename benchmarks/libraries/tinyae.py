@@ -1,4 +1,4 @@
-"""tinyae as its users have it: a model, its losses, grad, Adam."""
+"""tinyae as its users write it: a model, its losses, grad, Adam."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from tinyae.optim import Adam
 
 
 class Net:
-    """W8: x (n, 2) -> y (n, 1) by layers of one's own, and a loss."""
+    """W8: x (n, 2) -> y (n, 1), a net of dense layers with a loss."""
 
     def __init__(self, widths: tuple[int, ...], target: Any, **settings: Any):
-        self.layers, self.target = dense_stack(widths, "relu", **settings), (target,)      # a tuple: no parameter
+        self.layers, self.target = dense_stack(widths, "relu", **settings), target
 
     def losses(self, x: Any, rng: Any = None) -> dict[str, Tensor]:
-        return {"error": mean(squared_error(self.layers(x), self.target[0]))}
+        return {"error": mean(squared_error(self.layers(x), self.target))}
 
 
 def model(w: workloads.Workload, target: Any, **settings: Any) -> Any:
@@ -39,7 +39,7 @@ def model(w: workloads.Workload, target: Any, **settings: Any) -> Any:
         return models.Sparse(n_in, hidden, w.encoder[-1], target=w.sparsity, **settings)
     if not w.decoder:
         return Net(w.encoder, target, **settings)
-    kind = models.Denoising if w.loss == "squared" else models.Autoencoder      # without an rng: no noise
+    kind = models.Denoising if w.loss == "squared" else models.Autoencoder      # no noise without an rng
     return kind(n_in, hidden, w.encoder[-1], w.activation, **settings)
 
 

@@ -1,4 +1,4 @@
-"""PyTorch, eager: its functional losses, autograd and Adam. Dense weights are kept (out, in), as nn.Linear does."""
+"""PyTorch, eager: its functional losses, autograd and Adam. Dense weights are stored (out, in), as in nn.Linear."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -34,13 +34,13 @@ class Ops(losses.Ops):
         return F.conv_transpose2d(x, W, b, stride=2, padding=1, output_padding=1)
 
     def reshape(self, x: Any, shape: tuple[int, ...]) -> Any:
-        if len(shape) == 4:                 # rows of (h, w, c) to images (n, c, h, w), in that order in memory too:
-            return x.reshape(shape).permute(0, 3, 1, 2).contiguous()        # on a CPU it convolves those faster
+        if len(shape) == 4:                 # rows of (h, w, c) to images (n, c, h, w), contiguous,
+            return x.reshape(shape).permute(0, 3, 1, 2).contiguous()        # which a CPU convolves faster
         return x.permute(0, 2, 3, 1).reshape(shape)
 
 
 def ours(a: np.ndarray) -> Any:
-    """Weights as PyTorch has them: (in, out) -> (out, in), (3, 3, in, out) -> (out, in, 3, 3)."""
+    """Weights in PyTorch's layout: (in, out) -> (out, in), (3, 3, in, out) -> (out, in, 3, 3)."""
     return torch.from_numpy(np.ascontiguousarray(a.transpose(3, 2, 0, 1) if a.ndim == 4 else a.T))
 
 

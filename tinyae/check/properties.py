@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import ops
-from ..backend import Array, device_of, to_device, to_host
+from ..backend import Array, describe, device_of, to_device, to_host
 from ..errors import BadValue
-from ..refusals import describe
 from ..tensor import Tensor, data_of, grad
 from .cases import Case, fraction, here
 from .gradcheck import WrongGradient, gradcheck, weighted

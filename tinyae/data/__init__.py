@@ -1,4 +1,4 @@
-"""data: `load` brings images in by name or path, `batch` gives a model what it takes."""
+"""data: `load` reads images by name or path, and `batch` turns some of them into a model's input."""
 from .dataset import Dataset, batch, to_device_if_it_fits
 from .sources import SOURCES, load
 

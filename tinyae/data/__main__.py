@@ -1,4 +1,4 @@
-"""data · command line: what data there is, and fetching it ahead of time."""
+"""data · command line: list the data sets, or fetch one ahead of time."""
 from __future__ import annotations
 
 import argparse
@@ -9,14 +9,15 @@ from .sources import SOURCES, load
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit status, 2 if what it asks cannot be done."""
-    parser = argparse.ArgumentParser(prog="python -m tinyae.data", description="The data that has a name.")
+    """Run one command and return the exit status: 0, or 2 after a Refusal."""
+    parser = argparse.ArgumentParser(prog="python -m tinyae.data",
+                                     description="List the named data sets, or make one ready before a run.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("list", help="name and describe each data set")
-    fetch = commands.add_parser("fetch", help="make a data set ready, so that no run has to wait for it")
+    commands.add_parser("list", help="print the name and a description of each data set")
+    fetch = commands.add_parser("fetch", help="download or draw a data set now, so that a run does not have to")
     fetch.add_argument("name", metavar="NAME", help=", ".join(SOURCES))
     fetch.add_argument("--data-dir", metavar="DIR",
-                       help="where to keep it (default: $TINYAE_DATA, or the platform's cache folder)")
+                       help="folder to keep it in (default: $TINYAE_DATA, or the platform's cache folder)")
     options = parser.parse_args(arguments)
     if options.command == "list":
         for name, description in SOURCES.items():

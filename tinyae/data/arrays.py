@@ -1,4 +1,4 @@
-"""data · arrays: images from NumPy's own files. A .npy is mapped, and may be larger than memory; a .npz is read."""
+"""data · arrays: images from NumPy files. A .npy is mapped and may be larger than memory; a .npz is read whole."""
 from __future__ import annotations
 
 import math
@@ -17,25 +17,25 @@ READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.forma
 
 
 def load_npy(path: Path) -> tuple[Dataset, Dataset]:
-    """(train, test) from a .npy of images, mapped, never read whole; no labels. The test set: see `split`.
+    """(train, test) from a .npy of images, which is mapped and never read whole; no labels. `split` makes the test set.
 
-    What has been read stays in the system's cache of files, which gives way to any program that needs memory.
+    Pages that have been read stay in the system's file cache, which any program that needs memory may reclaim.
     """
     try:
         with open(path, "rb") as file:
             shape, order, dtype = _header(file, path.stat().st_size)
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             if len(mapped) > MAX_BYTES and hasattr(mmap, "MADV_RANDOM"):
-                mapped.madvise(mmap.MADV_RANDOM)    # or each image asked for brings its neighbours, 128 kB, along
+                mapped.madvise(mmap.MADV_RANDOM)    # else each image also reads its neighbours, 128 kB
             images: np.ndarray = np.ndarray(shape, dtype, mapped, file.tell(), order=order)
-    except Exception as error:    # whatever damaged bytes do to NumPy's reader
+    except Exception as error:    # NumPy's reader answers damaged bytes with many kinds of exceptions
         raise _damaged(path, error) from error
     return split(Dataset(check_images(images, str(path)), None))
 
 
 def load_npz(path: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
-    """(train, test) from a .npz with `images` (or one array alone) and, if it has them, `labels`,
-    `test_images` and `test_labels`; without `test_images`, see `split`. At most `limit` bytes are read.
+    """(train, test) from a .npz with `images` (or a single array of any name) and, optionally, `labels`, `test_images`
+    and `test_labels`. Without `test_images`, `split` makes the test set. At most `limit` bytes are read.
     """
     try:
         held = _read(path, limit)
@@ -44,7 +44,7 @@ def load_npz(path: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
     except Exception as error:
         raise _damaged(path, error) from error
     if "images" not in held:
-        raise BadFile(f"{path} has no images", expected="an array called images, or one array alone",
+        raise BadFile(f"{path} has no images", expected="an array called images, or a single array",
                       got=", ".join(sorted(held)) or "neither", fix="np.savez(path, images=images, labels=labels)")
     train = _dataset(held, "", path)
     if "test_images" not in held:
@@ -52,12 +52,12 @@ def load_npz(path: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
     test = _dataset(held, "test_", path)
     if train.images.shape[1:] != test.images.shape[1:]:
         raise BadFile(f"{path} holds images of two kinds", expected=f"test_images {train.images.shape[1:]}",
-                      got=test.images.shape[1:], fix="bring them to one size")
+                      got=test.images.shape[1:], fix="scale all images to the same size")
     return train, test
 
 
 def split(data: Dataset) -> tuple[Dataset, Dataset]:
-    """The last tenth, by index, is the test set: at least 1 image, at most 10 000."""
+    """(train, test): the test set is the last tenth by index, at least 1 image and at most 10 000."""
     images, labels = data.images, data.labels
     k = len(images) - min(max(len(images) // 10, 1), 10_000)
     if labels is None:
@@ -73,7 +73,7 @@ def _dataset(held: dict[str, np.ndarray], prefix: str, path: Path) -> Dataset:
 
 
 def _read(path: Path, limit: int) -> dict[str, np.ndarray]:
-    """The arrays of NAMES in the archive; an array that is alone in it counts as `images`."""
+    """The arrays called NAMES in the archive; a single array of any name counts as `images`."""
     held = {}
     with zipfile.ZipFile(path) as archive:
         entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
@@ -85,23 +85,23 @@ def _read(path: Path, limit: int) -> dict[str, np.ndarray]:
                           got=f"{size:,} bytes", fix="save the images as .npy, which is mapped")
         for name, entry in wanted.items():
             with archive.open(entry) as stream:
-                _header(stream, entry.file_size)    # refuses what would make read_array allocate more than that
+                _header(stream, entry.file_size)    # refuse a header that would make read_array allocate more
                 stream.seek(0)
                 held[name] = np.lib.format.read_array(stream, allow_pickle=False)
     return held
 
 
 def _header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype]:
-    """Shape, order and dtype of the array in a .npy of `size` bytes; the stream then stands at its data."""
+    """Shape, order and dtype of the array in a .npy of `size` bytes; leaves the stream at the data."""
     shape, fortran, dtype = READ_HEADER[np.lib.format.read_magic(stream)](stream)
     if dtype.hasobject:
-        raise ValueError("it holds Python objects; those are never loaded, as loading them can run any code")
+        raise ValueError("it holds Python objects; those are never loaded, because loading them can run any code")
     if math.prod(shape) * dtype.itemsize != size - stream.tell():
         raise ValueError(f"its header says {dtype} {shape}, but {size - stream.tell():,} bytes follow")
     return shape, "F" if fortran else "C", dtype
 
 
 def _damaged(path: Path, error: Exception) -> BadFile:
-    return BadFile(f"cannot read {path}", expected="numbers, as np.save and np.savez write them",
+    return BadFile(f"cannot read {path}", expected="an array of numbers that np.save or np.savez wrote",
                    got=f"{type(error).__name__}: {error}",
                    fix="write it again: np.save(path, images) or np.savez(path, images=images)")

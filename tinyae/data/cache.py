@@ -1,4 +1,4 @@
-"""data · cache: the folders where data is looked for and kept, and how two processes share one."""
+"""data · cache: the folders in which data is kept, and a lock so that two processes can share one."""
 from __future__ import annotations
 
 import os
@@ -9,13 +9,13 @@ from pathlib import Path
 
 
 def folders(data_dir: str | os.PathLike | None = None) -> list[Path]:
-    """Where data is looked for, in this order: `data_dir`, $TINYAE_DATA, the platform's cache folder."""
+    """The folders to search, in order: `data_dir`, $TINYAE_DATA, the platform's cache folder."""
     given = [data_dir, os.environ.get("TINYAE_DATA")]
     return [Path(folder).expanduser() for folder in given if folder] + [platform_cache()]
 
 
 def platform_cache() -> Path:
-    """The folder `tinyae` below the place where this platform keeps what can be made or fetched again."""
+    """The folder `tinyae` in this platform's place for files that can be made or fetched again."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
@@ -27,10 +27,10 @@ def platform_cache() -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """`folder`, made if need be, for this process alone; others wait. A process that dies lets go of it."""
+    """Create `folder` if needed and lock it; other processes wait. The lock of a process that dies is released."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "ab") as file:
-        with suppress(OSError):    # a disk without locks: a collision costs a second try, checksums see to that
+        with suppress(OSError):    # a disk without locks: checksums catch a collision, and the file is fetched again
             _wait_for(file.fileno())
         yield
 

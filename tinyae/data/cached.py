@@ -1,4 +1,4 @@
-"""data · cached: images that are drawn here are drawn once and kept."""
+"""data · cached: draw a set of images once, then read it from a file."""
 from __future__ import annotations
 
 import io
@@ -17,18 +17,19 @@ from .dataset import Dataset
 
 def load(name: str, sizes: tuple[int, int], draw: Callable[[], tuple[Dataset, Dataset]],
          data_dir: str | os.PathLike | None = None) -> tuple[Dataset, Dataset]:
-    """(train, test) of these sizes from name.npz, or else from draw(), and then kept there, in the first of
-    `cache.folders` that can be written to. What is damaged there is drawn again.
+    """(train, test) of these sizes from name.npz; if there is none, from draw().
+
+    What draw() returns is written to the first writable folder of `cache.folders`. A damaged file is drawn again.
     """
     paths = [folder / f"{name}.npz" for folder in cache.folders(data_dir)]
-    found = next(filter(None, (kept(path, sizes) for path in paths)), None)     # one that is only for reading will do
+    found = next(filter(None, (kept(path, sizes) for path in paths)), None)     # its folder may be read-only
     if found:
         return found
     drawn = None
     for path in paths:
         try:
             with cache.locked(path.parent):
-                if found := kept(path, sizes):      # another process drew them while this one waited
+                if found := kept(path, sizes):      # another process drew it while this one waited
                     return found
                 drawn = drawn or draw()
                 files.write(path, _packed(*drawn))
@@ -36,12 +37,12 @@ def load(name: str, sizes: tuple[int, int], draw: Callable[[], tuple[Dataset, Da
         except OSError as error:    # noqa: PERF203, at most three rounds
             reason = getattr(error, "got", error.strerror)
     warnings.warn(f"the {name.partition('-')[0]} are drawn anew each time: {paths[-1]} cannot be written ({reason}); "
-                  "name a folder in $TINYAE_DATA", stacklevel=3)
+                  "set $TINYAE_DATA to a writable folder", stacklevel=3)
     return drawn or draw()
 
 
 def kept(path: Path, sizes: tuple[int, int]) -> tuple[Dataset, Dataset] | None:
-    """What stands in path, if it is whole."""
+    """(train, test) from path; None if it is missing, damaged or of other sizes."""
     if not path.is_file():
         return None
     try:

@@ -1,11 +1,12 @@
-"""data · creatures: coloured animals of pixels, of which everything is known: 14 numbers make each.
+"""data · creatures: coloured pixel animals, each drawn from 14 known numbers.
 
-A creature is ellipses and triangles about a vertical axis, so the left half is the mirror image of the right. A part
-covers the points where its function is negative: for an ellipse ((x-a)/rx)^2 + ((y-b)/ry)^2 - 1. Parts are painted on
-a grid, each over those before, in [-1, 1] with y downwards; the outline is what touches the creature from outside.
+A creature consists of ellipses and triangles around a vertical axis, so its left half mirrors its right half. A part
+covers the points where its function is negative; for an ellipse this is ((x-a)/rx)^2 + ((y-b)/ry)^2 - 1. Parts are
+painted on a grid over [-1, 1], with y downwards, each over those before it. The squares around the creature form its
+outline.
 
-One seed draws the same bytes with any NumPy on any processor: random numbers are RandomState's, whose streams are
-frozen (NEP 19), and arithmetic is float64 up to the last rounding.
+A seed gives the same bytes with any NumPy on any processor: the random numbers come from RandomState, whose streams are
+frozen (NEP 19), and all arithmetic before the last rounding is float64.
 """
 from __future__ import annotations
 
@@ -17,22 +18,22 @@ from tqdm import tqdm
 from . import cached
 from .dataset import Dataset
 
-# Of each creature: uniform in [0, 1], independent of each other. Wings begin at 0.45; the kinds of ears are thirds.
+# The numbers of a creature, uniform in [0, 1] and independent. It has wings from 0.45 on; each ear kind is a third.
 FACTORS = ("hue", "second hue", "body width", "body height", "head size", "ear kind", "ear length", "ear angle",
            "eye size", "eye distance", "arm length", "foot size", "belly size", "wing size")
 READABLE = (*FACTORS, "hue's cosine", "hue's sine")
-POINTED, ROUND, ANTENNA = range(3)      # kinds of ears: the labels
+POINTED, ROUND, ANTENNA = range(3)      # ear kinds, which are the labels
 TRAIN, TEST = 4000, 500
-GRID, SIZE, FINE = 32, 128, 2           # squares a side, pixels a side, and points a side of a square
-CHUNK = 100                             # creatures at a time: their arrays stay in the processor's cache
-VERSION = 1                             # of the drawing; a change must not read what the old one kept
-OUTLINE = 0.12                          # its grey value
+GRID, SIZE, FINE = 32, 128, 2           # per side: squares and pixels of an image, points of a square
+CHUNK = 100                             # creatures drawn at a time: their arrays fit into the processor's cache
+VERSION = 1                             # raise it with every change, so that no file of the old drawing is read
+OUTLINE = 0.12                          # grey value
 
 
 def load(data_dir: str | os.PathLike | None = None, *, seed: int = 0,
          progress: bool = True) -> tuple[Dataset, Dataset]:
-    """(train, test) of 4000 and 500 creatures, uint8 (n, 128, 128, 3), with the kind of their ears as labels and their
-    FACTORS (n, 14) in [0, 1]. Drawn once, then kept as `cached.load` does.
+    """(train, test) of 4000 and 500 creatures, uint8 (n, 128, 128, 3), with their ear kinds as labels and their FACTORS
+    (n, 14) in [0, 1]. They are drawn once and then kept (see `cached.load`).
     """
     sets = cached.load(f"creatures-v{VERSION}-seed{seed}", (TRAIN, TEST), lambda: draw_sets(seed, progress), data_dir)
     train, test = (Dataset(enlarged(squares), labels) for squares, labels, _ in sets)
@@ -41,17 +42,17 @@ def load(data_dir: str | os.PathLike | None = None, *, seed: int = 0,
 
 
 def enlarged(squares: np.ndarray) -> np.ndarray:
-    """(n, 32, 32, 3) -> (n, 128, 128, 3): a square becomes 4x4 pixels."""
+    """(n, 32, 32, 3) -> (n, 128, 128, 3): each square becomes 4x4 pixels."""
     return squares.repeat(SIZE // GRID, axis=1).repeat(SIZE // GRID, axis=2)
 
 
 def draw_factors(seed: int) -> np.ndarray:
-    """Of all creatures, (n, 14)."""
+    """The FACTORS of all creatures, (n, 14)."""
     return np.random.RandomState(seed).random_sample((TRAIN + TEST, len(FACTORS)))
 
 
 def readable(factors: np.ndarray) -> np.ndarray:
-    """factors (n, 14) -> READABLE (n, 16): also where the hue lies on its circle, which no straight line can follow."""
+    """factors (n, 14) -> READABLE (n, 16): adds cosine and sine of the hue, which is an angle and so not linear."""
     angle = 2 * np.pi * factors[:, :1]
     return np.concatenate([factors, np.cos(angle), np.sin(angle)], axis=1)
 
@@ -79,8 +80,8 @@ def draw(factors: np.ndarray) -> np.ndarray:
         return ((x - a) / rx) ** 2 + ((y - b) / ry) ** 2 < 1        # (n, h, w) of bool
 
     half_width, half_height, radius = 0.22 + 0.28 * width, 0.2 + 0.22 * height, 0.2 + 0.22 * head_size
-    waist = 0.35 + 0 * hue                                          # the height of the body's middle
-    neck = waist - half_height - 0.55 * radius                      # and of the head's
+    waist = 0.35 + 0 * hue                                          # y of the body's centre
+    neck = waist - half_height - 0.55 * radius                      # y of the head's centre
     body = ellipse(0, waist, half_width, half_height)
     head = ellipse(0, neck, 1.1 * radius, radius)
     belly = ellipse(0, waist + 0.04, half_width * (0.2 + 0.6 * belly_size), half_height * (0.3 + 0.5 * belly_size))
@@ -95,28 +96,28 @@ def draw(factors: np.ndarray) -> np.ndarray:
     pupils = ellipse(eye_at, neck, 0.55 * eye_radius, 0.65 * eye_radius)
     mouth = ellipse(0, neck + 0.5 * radius, 0.3 * radius, 0.03 + 0 * radius)
 
-    parts = (wings, ears | arms | feet, head | body, belly, eyes, pupils, mouth)      # each over those before
+    parts = (wings, ears | arms | feet, head | body, belly, eyes, pupils, mouth)      # back to front
     top = np.zeros(body.shape, np.intp)
     for i, part in enumerate(parts, 1):
         top[part] = i
-    top = np.concatenate([top[:, :, ::-1], top], axis=2)            # (n, h, w): which part is seen, 0 for none
+    top = np.concatenate([top[:, :, ::-1], top], axis=2)            # (n, h, w): the visible part, 0 for none
     skin, limb = _colour(hue, 0.65, 0.92), _colour((hue + 0.15 + 0.5 * second) % 1, 0.55, 0.85)
     white = np.ones_like(skin)
     colours = np.stack([white, 0.9 * limb, limb, skin, np.minimum(0.55 * skin + 0.5, 1), white, 0 * skin, 0.35 * skin],
                        axis=1)[:, :, 0, 0]                          # (n, 8, 3), one for each part
-    light = 1 - 0.22 * (y > waist + 0.05) - 0.12 * (at > 0.12)      # from the upper left
+    light = 1 - 0.22 * (y > waist + 0.05) - 0.12 * (at > 0.12)      # light comes from the upper left
     light = np.where((top >= 1) & (top <= 4), light, 1)
     picture = colours[np.arange(len(top))[:, None, None], top] * light[..., None]               # (n, h, w, 3)
 
     inside = _squares((top > 0).astype(float)) > 0.4
     squares = _squares(picture)
     squares[~inside] = 1
-    squares[_beside(inside)] = OUTLINE
+    squares[_neighbours(inside)] = OUTLINE
     return np.rint(255 * squares).astype(np.uint8)
 
 
 def _ears(x: np.ndarray, y: np.ndarray, kind: np.ndarray, length: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Ears of each kind (n, 1, 1), growing from the origin of x, y upwards and outwards: (n, h, w) of bool."""
+    """Ears of each kind (n, 1, 1), pointing up and outwards from the origin of x, y: bool (n, h, w)."""
     along, across = x * np.sin(angle) - y * np.cos(angle), x * np.cos(angle) + y * np.sin(angle)
     pointed = (np.abs(across) < 0.11 * (1 - along / length)) & (along > -0.15)
     round_ = ((along - 0.5 * length) / (0.6 * length)) ** 2 + (across / 0.1) ** 2 < 1
@@ -126,19 +127,19 @@ def _ears(x: np.ndarray, y: np.ndarray, kind: np.ndarray, length: np.ndarray, an
 
 
 def _colour(hue: np.ndarray, saturation: float, value: float) -> np.ndarray:
-    """Hue in [0, 1), once around the circle from red over green and blue -> RGB (..., 3)."""
+    """hue (...) in [0, 1), once around the circle from red through green and blue -> RGB (..., 3)."""
     k = (hue[..., None] * 6 + np.array([5.0, 3.0, 1.0])) % 6
     return value * (1 - saturation * np.minimum(k, 4 - k).clip(0, 1))
 
 
 def _squares(fine: np.ndarray) -> np.ndarray:
-    """Means over the points of each square: (n, 64, 64, ...) -> (n, 32, 32, ...)."""
+    """The mean over the points of each square: (n, 64, 64, ...) -> (n, 32, 32, ...)."""
     n, rest = len(fine), fine.shape[3:]
     return fine.reshape(n, GRID, FINE, GRID, FINE, *rest).mean((2, 4))
 
 
-def _beside(inside: np.ndarray) -> np.ndarray:
-    """The squares outside that touch one inside, from above, below, left or right."""
+def _neighbours(inside: np.ndarray) -> np.ndarray:
+    """inside (n, h, w) -> bool (n, h, w), True for squares outside that share an edge with one inside."""
     near = np.zeros_like(inside)
     near[:, 1:] |= inside[:, :-1]
     near[:, :-1] |= inside[:, 1:]

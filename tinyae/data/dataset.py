@@ -1,4 +1,4 @@
-"""data · dataset: images with labels, what counts as an image, and the batch that a model takes."""
+"""data · dataset: images with labels, the checks they must pass, and the batches that a model takes."""
 from __future__ import annotations
 
 import math
@@ -9,15 +9,15 @@ import numpy as np
 from ..backend import Array, device_of, free_memory, freeze, gpu, to_device
 from ..errors import BadType, BadValue
 
-MAX_BYTES = 4 << 30       # the most that a reader puts into memory; larger sets belong in a .npy, which is mapped
-CHECK_BYTES = 64 << 20    # float images up to this size are checked when loaded, larger ones batch by batch
-UPLOAD_BYTES = 64 << 20   # of a set that goes to the GPU, at a time: CuPy copies each part to locked memory first
+MAX_BYTES = 4 << 30       # the most that a reader loads into memory; use a .npy, which is mapped, for more
+CHECK_BYTES = 64 << 20    # float images up to this size are checked when loaded, larger sets batch by batch
+UPLOAD_BYTES = 64 << 20   # sent to the GPU at a time: CuPy copies each part to page-locked memory first
 
 
 class Dataset(NamedTuple):
     """images uint8, or float in [0, 1], (n, h, w) or (n, h, w, c); labels integers (n,), or None.
 
-    factors (n, k): the numbers that each image was drawn from, where they are known.
+    factors (n, k): the numbers from which each image was drawn, if they are known.
     """
 
     images: np.ndarray
@@ -28,12 +28,12 @@ class Dataset(NamedTuple):
 def batch(images: Array, index: Array, device: str = "cpu") -> Array:
     """images (n, h, w[, c]), index (k,) integers -> float32 (k, h * w * c) in [0, 1] on the device, read-only.
 
-    uint8 is divided by 255. Floats are cast; one outside [0, 1], NaN included, is a BadValue that names its image.
-    Only the images asked for are read: of a mapped file, the rest stays on disk. Bytes go to the GPU as bytes.
+    uint8 is divided by 255, floats are cast. BadValue: a float outside [0, 1], NaN included; it names the image. Only
+    the images of the batch are read from a mapped file. uint8 goes to the GPU as uint8 and is converted there.
     """
     x = images[to_device(index, device_of(images))].reshape(len(index), math.prod(images.shape[1:]))
     if device_of(images) == "cpu":
-        x = np.asarray(x)           # of a mapped file
+        x = np.asarray(x)           # a plain array, also from a mapped file
         if x.dtype != np.uint8:
             _check_floats(x, index)
     x = to_device(x, device)
@@ -42,9 +42,9 @@ def batch(images: Array, index: Array, device: str = "cpu") -> Array:
 
 
 def to_device_if_it_fits(images: np.ndarray, device: str) -> Array:
-    """The images where their batches are best made: on the GPU, if they take at most half of what is free there.
+    """Move the images to the GPU if they fit into half of its free memory; else return them unchanged.
 
-    Then a batch waits for nothing and uploads nothing. Floats are checked now, while they are on the host.
+    A batch of images on the GPU needs no upload and no wait. Floats are checked here, while they are on the host.
     """
     if device == "cpu" or images.nbytes > free_memory() // 2:
         return images
@@ -59,21 +59,21 @@ def to_device_if_it_fits(images: np.ndarray, device: str) -> Array:
 
 
 def _check_floats(x: np.ndarray, index: np.ndarray) -> None:
-    """x (k, pixels), the images of these indices."""
+    """BadValue if x (k, pixels), the images with these indices, is not all in [0, 1]."""
     if x.dtype.kind != "f":
-        raise BadType("these are not images", expected="uint8, or floats in [0, 1]", got=x.dtype,
+        raise BadType("images must be uint8 or float", expected="uint8, or floats in [0, 1]", got=x.dtype,
                       fix="scale to 0..255, then images.astype(np.uint8)")
     fine = (x >= 0) & (x <= 1)    # false for NaN too
     if not fine.all():
         row, pixel = np.argwhere(~fine)[0]
-        raise BadValue(f"image {index[row]} has a pixel that is no grey value", expected="floats in [0, 1]",
+        raise BadValue(f"image {index[row]} has a pixel outside [0, 1]", expected="floats in [0, 1]",
                        got=f"{x[row, pixel]} at pixel {pixel}", fix="scale the images to [0, 1], or save them as uint8")
 
 
 def check_images(images: np.ndarray, where: str) -> np.ndarray:
-    """`images` if they are at least two of (n, h, w[, c]), uint8 or float in [0, 1]; else a refusal names `where`.
+    """Return images if they are (n, h, w[, c]), n >= 2, uint8 or float in [0, 1]; else refuse them, naming `where`.
 
-    The range of floats is checked here up to 64 MB, and beyond by `batch`: a huge file is not read just to look.
+    The range of floats is checked here up to 64 MB. `batch` checks larger sets, so that no huge file is read twice.
     """
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         raise BadType(f"{where} does not hold images", expected="uint8, or floats in [0, 1]", got=images.dtype,
@@ -82,7 +82,7 @@ def check_images(images: np.ndarray, where: str) -> np.ndarray:
         raise BadValue(f"{where} does not hold images", expected="shape (n, h, w), (n, h, w, 1) or (n, h, w, 3)",
                        got=images.shape, fix="images.reshape(n, h, w), or np.moveaxis(images, 1, -1) from (n, c, h, w)")
     if len(images) < 2:
-        raise BadValue(f"{where} holds a single image", expected="at least 2: one to train on, one to test with",
+        raise BadValue(f"{where} holds a single image", expected="at least 2: one to train on and one to test on",
                        got=images.shape, fix="add images")
     if images.dtype.kind == "f" and images.nbytes <= CHECK_BYTES:
         _check_floats(images.reshape(len(images), -1), np.arange(len(images)))
@@ -90,14 +90,14 @@ def check_images(images: np.ndarray, where: str) -> np.ndarray:
 
 
 def check_labels(labels: np.ndarray, n: int, where: str) -> np.ndarray:
-    """`labels` if they are n integers from 0 up; else a refusal names `where`."""
+    """Return labels if they are n integers >= 0; else refuse them, naming `where`."""
     if labels.dtype.kind not in "iu":
-        raise BadType(f"{where} are not labels", expected="integers", got=labels.dtype,
+        raise BadType(f"{where} must be integers", expected="integer labels, one per image", got=labels.dtype,
                       fix="np.unique(labels, return_inverse=True)[1]")
     if labels.shape != (n,):
-        raise BadValue(f"{where} do not fit the images", expected=f"shape ({n},), one per image", got=labels.shape,
-                       fix="labels.argmax(1) if they are one-hot; else save images and labels of one set together")
+        raise BadValue(f"{where} must match the images", expected=f"shape ({n},), one per image", got=labels.shape,
+                       fix="labels.argmax(1) if they are one-hot; else save the labels of these same images")
     if labels.min() < 0:
-        raise BadValue(f"{where} name classes below 0", expected="integers from 0 up", got=labels.min(),
+        raise BadValue(f"{where} name classes below 0", expected="integers >= 0", got=labels.min(),
                        fix="np.unique(labels, return_inverse=True)[1]")
     return labels

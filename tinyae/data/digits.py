@@ -1,13 +1,13 @@
 """data · digits: handwritten-like digits with labels, drawn here, so that nothing needs to be downloaded.
 
-An image is the path of a pen, four steps away from a line of `glyphs.py`, each over a whole batch at once:
+A digit starts as a line of `glyphs.py` and becomes an image in four steps, each applied to a whole batch:
 
     points of the glyph -> bent and slanted by a writer -> ink on the pixels -> as wide as the pen -> grey values
 
-What is drawn has the ink and the spread of MNIST: of 60 000 images, mean 0.131 (MNIST 0.131), and 50/90/95 % of
-the variance 52 (53) in 10/81/152 (11/87/154) principal components. One seed draws the same bytes with any NumPy
-on any processor: random numbers are RandomState's, whose streams are frozen (NEP 19), and arithmetic is float64
-up to the last rounding.
+The images have the mean and the variance of MNIST: over 60 000 images, mean 0.131 (MNIST 0.131) and total variance 52
+(53), of which 10/81/152 (11/87/154) principal components hold 50/90/95 %. A seed gives the same bytes with any NumPy on
+any processor: the random numbers come from RandomState, whose streams are frozen (NEP 19), and all arithmetic before
+the last rounding is float64.
 """
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from .dataset import Dataset
 from .glyphs import CURVE, DIGIT, DOWN, POINTS, SAMPLES
 
 TRAIN, TEST = 60_000, 10_000
-SIZE, BOX = 28, 20    # pixels a side, and of the box inside that a digit fills, as in MNIST
-RIM = 0.85            # pixels from black to white across the edge of a line
+SIZE, BOX = 28, 20    # sides, in pixels, of an image and of the box that a digit fills, as in MNIST
+RIM = 0.85            # width of the grey edge of a line, in pixels
 GRAIN = 0.5           # roughness of that edge
 WAVES = np.cos(np.pi * np.linspace(0, 1, SAMPLES)[:, None] * np.arange(1, 6)) / np.arange(1, 6)
-CHUNK = 250           # images at a time: their arrays stay in the processor's cache
-VERSION = 1           # of the drawing; a change must not read what the old one kept
+CHUNK = 250           # images drawn at a time: their arrays fit into the processor's cache
+VERSION = 1           # raise it with every change, so that no file of the old drawing is read
 
 
 def load(data_dir: str | os.PathLike | None = None, *, seed: int = 0,
          progress: bool = True) -> tuple[Dataset, Dataset]:
-    """(train, test) of 60 000 and 10 000 digits, uint8 (n, 28, 28): drawn once, then kept as `cached.load` does."""
+    """(train, test) of 60 000 and 10 000 digits, uint8 (n, 28, 28), drawn once and then kept (see `cached.load`)."""
     return cached.load(f"digits-v{VERSION}-seed{seed}", (TRAIN, TEST), lambda: draw_sets(seed, progress), data_dir)
 
 
@@ -51,13 +51,13 @@ def draw(n: int, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
     labels = rng.randint(10, size=n, dtype=np.uint8)
     first, last = np.searchsorted(DIGIT, labels), np.searchsorted(DIGIT, labels, side="right")
     way = first + (rng.random_sample(n) * (last - first)).astype(np.intp)
-    radius = 0.7 + 1.3 * rng.beta(2, 2.2, (n, 1, 1))    # of the pen, in pixels
+    radius = 0.7 + 1.3 * rng.beta(2, 2.2, (n, 1, 1))    # radius of the pen, in pixels
     path = _fitted(_written(way, rng), 2 * radius)
     return _grey(_ink(path, DOWN[way], rng), radius, rng), labels
 
 
 def _written(way: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    """Lines of GLYPHS, way (n,) -> paths (n, s, 2), each as its own writer would bend, slant and shake it."""
+    """Indices of GLYPHS, way (n,) -> paths (n, s, 2), each bent, slanted and shaken as by a writer of its own."""
     n = len(way)
     x, y = np.moveaxis(POINTS[way] + rng.normal(0, 0.015, (n, POINTS.shape[1], 2)), 2, 0)
     width, slant, turn = rng.uniform(0.6, 1.3, (n, 1)), rng.normal(-0.12, 0.25, (n, 1)), rng.normal(0, 0.12, (n, 1))
@@ -75,7 +75,7 @@ def _fitted(path: np.ndarray, pen: np.ndarray) -> np.ndarray:
 
 
 def _ink(path: np.ndarray, down: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    """Paths (n, s, 2), pen down (n, s) -> ink (n, 28, 28): length of line per pixel, its centre in the middle."""
+    """Paths (n, s, 2), pen down (n, s) -> ink (n, 28, 28): the length of line in each pixel, centred in the image."""
     n, s, _ = path.shape
     step = np.diff(path, axis=1)
     pressure = 1 + 0.25 * np.sin(rng.uniform(0, 6.3, (n, 1)) + rng.uniform(1, 8, (n, 1)) * np.linspace(0, 1, s - 1))
@@ -95,13 +95,13 @@ def _ink(path: np.ndarray, down: np.ndarray, rng: np.random.RandomState) -> np.n
 
 
 def _grey(ink: np.ndarray, radius: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    """Ink (n, 28, 28) under a pen of this radius (n, 1, 1) -> images uint8 (n, 28, 28).
+    """Ink (n, 28, 28) from a pen of this radius (n, 1, 1) -> images uint8 (n, 28, 28).
 
-    Ink spreads as a Gaussian about the line; white is where more of it lies than at the pen's radius.
+    Ink spreads around the line as a Gaussian; a pixel is white where the ink exceeds its level at the pen's radius.
     """
-    spread = (0.2 + 0.62 * radius) ** 2                        # its variance
+    spread = (0.2 + 0.62 * radius) ** 2                        # variance of the Gaussian
     gap = np.arange(SIZE)[:, None] - np.arange(SIZE)
-    blur = np.exp(-gap * gap / (2 * (spread - 1 / 6)))         # sharing among four pixels has spread it by 1/6
+    blur = np.exp(-gap * gap / (2 * (spread - 1 / 6)))         # sharing ink among four pixels has added 1/6
     blur /= blur.sum(1, keepdims=True)
     ink = np.sqrt(2 * np.pi * spread) * (blur @ ink @ blur.swapaxes(1, 2))    # 1 in the middle of a long line
     ink *= 1 + GRAIN * (rng.random_sample(ink.shape) - 0.5)

@@ -1,8 +1,8 @@
-"""data · download: one file, from the first of several addresses that has it whole.
+"""data · download: fetch one file from the first of several addresses that serves it correctly.
 
-It arrives as NAME.part and takes its name when it has been checked. A transfer that broke off is taken up where it
-ended, by this process or a later one, if the server says that it still has that version (RFC 9110, If-Range); which
-version of which address the part belongs to is noted beside it, in NAME.part.tag.
+The file is written as NAME.part and renamed after it has been checked. An interrupted transfer is resumed where it
+stopped, by this process or a later one, if the server still has the same version of the file (RFC 9110, If-Range).
+NAME.part.tag records the address and the version that the part came from.
 """
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ..errors import BadFile, Refusal
 
 TIMEOUT = 20.0                                    # seconds of silence
 WAITS = (0.5, 1.5, 4.0)                           # seconds before the second, third and fourth attempt
-PASSING = (408, 425, 429, 500, 502, 503, 504)     # HTTP errors that the next attempt may not meet
-LIMIT = 64 << 20                                  # bytes; none of our files comes near
+PASSING = (408, 425, 429, 500, 502, 503, 504)     # HTTP errors that may be gone at the next attempt
+LIMIT = 64 << 20                                  # bytes; every file in published.SETS is much smaller
 
 
 def fetch(urls: Sequence[str], target: Path, check: Callable[[Path], object], progress: bool = True) -> None:
-    """Put at `target` the first copy among `urls` that `check` does not refuse; BadFile if there is none.
+    """Write to `target` the first copy among `urls` that passes `check`. BadFile: no address has such a copy.
 
-    Errors of the disk are OSErrors. Two processes must not fetch one target at once: see `cache.locked`.
+    Disk errors are raised as OSError. Two processes must not fetch the same target at once; use `cache.locked`.
     """
     part, reasons = target.with_name(f"{target.name}.part"), []
     for url in urls:
@@ -45,26 +45,26 @@ def fetch(urls: Sequence[str], target: Path, check: Callable[[Path], object], pr
                 os.replace(part, target)
                 return
         reasons.append(f"{url}: {reason}")
-    raise BadFile(f"{target.name} could not be fetched", expected="one of its addresses to send it",
+    raise BadFile(f"{target.name} could not be fetched", expected="one of its addresses to serve it",
                   got="; ".join(reasons), fix=f"put it into {target.parent} by hand")
 
 
 def _receive(url: str, part: Path, progress: bool) -> str | None:
-    """All that one address sends, in `part`: None, or the reason why it cannot be had."""
+    """Download url into `part`, with several attempts; None on success, else the reason for the failure."""
     for wait in (*WAITS, None):
         try:
             return _transfer(url, part, progress)
         except urllib.error.HTTPError as error:
             error.close()
             reason = f"HTTP {error.code} {error.reason}"
-            if error.code == 416:    # the part is longer than the file is now
+            if error.code == 416:    # the part is longer than the file on the server
                 part.unlink(missing_ok=True)
             elif error.code not in PASSING:
                 return reason
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
             cause = getattr(error, "reason", error)
             reason = str(cause) or type(error).__name__
-            if isinstance(cause, socket.gaierror):    # no such name: offline, and waiting will not help
+            if isinstance(cause, socket.gaierror):    # no such host: offline, so waiting will not help
                 return reason
         if wait:
             time.sleep(wait)
@@ -72,15 +72,15 @@ def _receive(url: str, part: Path, progress: bool) -> str | None:
 
 
 def _transfer(url: str, part: Path, progress: bool) -> str | None:
-    """One attempt, beginning after what `part` holds already; a connection that breaks off is an exception."""
-    request = urllib.request.Request(url, headers={"User-Agent": "tinyae"})    # some servers refuse urllib's own
+    """One attempt, continuing after the bytes already in `part`; an interrupted connection raises an exception."""
+    request = urllib.request.Request(url, headers={"User-Agent": "tinyae"})    # some servers refuse urllib's default
     have = 0
     if tag := _known(url, part):
         have = part.stat().st_size
         request.add_header("Range", f"bytes={have}-")
         request.add_header("If-Range", tag)
     with urllib.request.urlopen(request, timeout=TIMEOUT) as reply:
-        if reply.status != 206:    # the whole file: it has changed, or the server does not do pieces
+        if reply.status != 206:    # the whole file: it has changed, or the server ignores ranges
             have = 0
         elif not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             part.unlink()
@@ -107,7 +107,7 @@ def _tag(part: Path) -> Path:
 
 
 def _known(url: str, part: Path) -> str:
-    """The version of `url` that `part` is the beginning of; empty if it is not, or the server named none."""
+    """The version of `url` of which `part` is the beginning; empty if it is not, or if the server named no version."""
     try:
         whose, tag = _tag(part).read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError):
@@ -116,6 +116,6 @@ def _known(url: str, part: Path) -> str:
 
 
 def _version(headers: http.client.HTTPMessage) -> str:
-    """What names the bytes exactly: a strong ETag, else the date of the last change."""
+    """An identifier of the exact bytes: a strong ETag, else the Last-Modified date."""
     tag = headers.get("ETag", "")
     return tag if tag.startswith('"') else headers.get("Last-Modified", "")

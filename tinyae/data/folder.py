@@ -1,4 +1,4 @@
-"""data · folder: images from a folder of pictures; the names of its subfolders become labels."""
+"""data · folder: images from a folder of pictures; the names of its subfolders are the labels."""
 from __future__ import annotations
 
 import io
@@ -18,22 +18,23 @@ MAX_FILE = 256 << 20    # bytes of one picture's file
 
 
 def load(folder: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
-    """Pictures below `folder`, sorted by name, as (train, test); every tenth is for the test.
+    """(train, test) from the pictures below `folder`, sorted by name; every tenth is a test image.
 
-    All take the size of the first. Of a GIF, the first frame; what is transparent becomes white; colours stay
-    unless all pictures are grey. With subfolders, label i is the i-th of their sorted names. A picture that
-    cannot be read, or is larger than Pillow thinks safe, is left out with a warning; `limit` bounds the whole.
+    All pictures are scaled to the size of the first. Only the first frame of a GIF is used, transparency becomes white,
+    and the set is grey only if all pictures are. With subfolders, label i is the i-th of their sorted names. A picture
+    that cannot be read, or is larger than Pillow considers safe, is left out with a warning. BadFile: the pictures
+    together need more than `limit` bytes.
     """
     paths = sorted(path for place, _, names in os.walk(folder) for name in names
                    if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-                   and (path := Path(place, name)).is_file())    # a pipe would wait for ever
+                   and (path := Path(place, name)).is_file())    # a pipe would block for ever
     pictures: dict[Path, np.ndarray] = {}
     unread: dict[Path, Exception] = {}
     size = None
     for path in paths:
         try:
             picture = _read(path, size)
-        except Exception as error:    # whatever damaged bytes do to a decoder
+        except Exception as error:    # decoders answer damaged bytes with many kinds of exceptions
             unread[path] = error
             continue
         if size is None:
@@ -41,7 +42,7 @@ def load(folder: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
             if (total := len(paths) * size[0] * size[1] * 3) > limit:
                 raise BadFile(f"the pictures in {folder} do not fit into memory", expected=f"at most {limit:,} bytes",
                               got=f"{total:,} for {len(paths):,} of {size[1]} x {size[0]}, the size of {path.name}",
-                              fix="make them smaller: a model this small learns from 28 to 128 pixels a side")
+                              fix="make them smaller; these models are meant for 28 to 128 pixels per side")
         pictures[path] = picture
     if not pictures:
         raise BadFile(f"no picture can be read in {folder}", expected=f"files that end in {' '.join(SUFFIXES)}",
@@ -53,14 +54,14 @@ def load(folder: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
 
 
 def _read(path: Path, size: tuple[int, int] | None) -> np.ndarray:
-    """One picture, brought to `size` (width, height): uint8 (h, w) if grey, else (h, w, 3)."""
+    """One picture, scaled to `size` (width, height): uint8 (h, w) if it is grey, else (h, w, 3)."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")    # odd metadata do no harm
+        warnings.simplefilter("ignore")    # odd metadata does no harm
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        content = io.BytesIO(_bytes(path))    # from a file, Pillow sets aside what a damaged length promises
+        content = io.BytesIO(_bytes(path))    # given a file, Pillow allocates whatever a damaged length says
         with Image.open(content, formats=FORMATS) as file:
             image: Image.Image = ImageOps.exif_transpose(file)
-            if image.mode.startswith("I"):    # 16-bit grey, which Pillow would cut off at 255
+            if image.mode.startswith("I"):    # 16-bit grey, which Pillow would clip at 255
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             image = image.convert("RGBA")
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
@@ -89,14 +90,15 @@ def _labels(paths: list[Path], folder: Path) -> np.ndarray | None:
     if len(loose) == len(paths):
         return None
     if loose:
-        raise BadFile(f"{folder} holds pictures beside its subfolders", expected="all in subfolders, which name the "
-                      "classes, or none", got=f"{len(loose)} outside, {loose[0]} for one", fix="move or remove them")
+        raise BadFile(f"{folder} holds pictures beside its subfolders", expected="all pictures in subfolders, "
+                      "which name the classes, or none", got=f"{len(loose)} outside, such as {loose[0]}",
+                      fix="move or remove them")
     return np.unique([path.parts[0] for path in paths], return_inverse=True)[1]
 
 
 def _split(data: Dataset) -> tuple[Dataset, Dataset]:
     n = len(data.images)
-    test = np.arange(n) % 10 == min(9, n - 1)    # not the last tenth: sorted by name, that is the last class
+    test = np.arange(n) % 10 == min(9, n - 1)    # not the last tenth, which is the last class when sorted by name
     return (Dataset(data.images[~test], None if data.labels is None else data.labels[~test]),
             Dataset(data.images[test], None if data.labels is None else data.labels[test]))
 

@@ -1,7 +1,7 @@
-"""data · glyphs: how people write the ten digits, as the path of the pen.
+"""data · glyphs: the ten digits as people write them, as paths of a pen.
 
-A line of the table is one way of writing: the digit, then its strokes, apart by /. A stroke is the points x,y
-that the pen passes, in hundredths of a box, y downwards; a point given twice is a corner.
+Each line of the table is one way to write a digit: the digit, then its strokes, separated by /. A stroke lists the
+points x,y that the pen passes, in hundredths of a box, y downwards; a point given twice is a corner.
 """
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ GLYPHS = """
 
 
 def _parse(text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The table as arrays, one row per line: DIGIT (g,), POINTS (g, k, 2), CURVE (g, s, k), DOWN (g, s)."""
+    """The table as arrays with one row per line: DIGIT (g,), POINTS (g, k, 2), CURVE (g, s, k), DOWN (g, s)."""
     lines = [line.split(maxsplit=1) for line in text.strip().splitlines()]
     ways = [[[tuple(map(int, point.split(","))) for point in stroke.split()] for stroke in strokes.split("/")]
             for _, strokes in lines]
-    named = [list(dict.fromkeys(chain(*strokes))) for strokes in ways]    # where strokes meet, one point moves both
+    named = [list(dict.fromkeys(chain(*strokes))) for strokes in ways]    # strokes that meet share a point
     k = max(map(len, named))
     points, curve = np.zeros((len(lines), k, 2)), np.zeros((len(lines), SAMPLES, k))
     down = np.ones((len(lines), SAMPLES))
@@ -82,7 +82,7 @@ def _parse(text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         points[g, :len(named[g])] = np.array(named[g]) / 100 - 0.5
         spans = np.cumsum([0] + [len(stroke) - 1 for stroke in strokes])
         starts = np.rint(SAMPLES * spans / spans[-1]).astype(int)
-        down[g, starts[:-1]] = 0    # the way to the first point of a stroke leaves no ink
+        down[g, starts[:-1]] = 0    # no ink on the way to the first point of a stroke
         for stroke, start, stop in zip(strokes, starts[:-1], starts[1:], strict=True):
             at = [named[g].index(point) for point in stroke]
             for s, t in zip(range(start, stop), np.linspace(0, len(at) - 1, stop - start), strict=True):
@@ -93,9 +93,9 @@ def _parse(text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _catmull_rom(t: float) -> tuple[float, float, float, float]:
-    """The weights of four points in a row, for the curve between the middle two (Catmull and Rom 1974)."""
+    """The weights of four consecutive points, for the curve between the middle two (Catmull and Rom 1974)."""
     return ((-t + 2 * t**2 - t**3) / 2, (2 - 5 * t**2 + 3 * t**3) / 2,
             (t + 4 * t**2 - 3 * t**3) / 2, (-t**2 + t**3) / 2)
 
 
-DIGIT, POINTS, CURVE, DOWN = _parse(GLYPHS)    # a smooth path is CURVE @ POINTS; ink flows where DOWN is 1
+DIGIT, POINTS, CURVE, DOWN = _parse(GLYPHS)    # CURVE @ POINTS is a smooth path; ink flows where DOWN is 1

@@ -1,7 +1,7 @@
-"""data · idx: the file format of MNIST and its relatives, compressed by gzip or not.
+"""data · idx: the file format of MNIST and its relatives, with or without gzip.
 
-A file is two zero bytes, the type of its numbers (8: unsigned bytes), the number of dimensions, each dimension
-in 4 bytes, big-endian, then the numbers, last dimension fastest (LeCun, Cortes and Burges 1998).
+A file holds two zero bytes, the type of its numbers (8: unsigned bytes), the number of dimensions, each dimension as 4
+big-endian bytes, then the numbers, last dimension fastest (LeCun, Cortes and Burges 1998).
 """
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
 
 
 def read(path: Path, ndim: int, limit: int = MAX_BYTES) -> np.ndarray:
-    """The uint8 array of `ndim` dimensions in an IDX file, which must hold that and nothing more.
+    """The uint8 array of `ndim` dimensions in an IDX file that holds nothing else.
 
-    At most `limit` bytes go into memory, whatever the header or the compressed stream promise.
+    At most `limit` bytes are read into memory, whatever the header or the compressed stream claims.
     """
     try:
         with open(path, "rb") as file:
@@ -34,7 +34,7 @@ def read(path: Path, ndim: int, limit: int = MAX_BYTES) -> np.ndarray:
     except BadFile:
         raise
     except (OSError, EOFError, zlib.error) as error:
-        raise BadFile(f"cannot read {path}", expected="an IDX file, plain or compressed by gzip",
+        raise BadFile(f"cannot read {path}", expected="an IDX file, plain or compressed with gzip",
                       got=f"{type(error).__name__}: {error}", fix="delete it and fetch it again") from error
 
 
@@ -44,12 +44,12 @@ def _parse(stream: BinaryIO, path: Path, ndim: int, limit: int) -> np.ndarray:
     if start != header(shape):
         raise BadFile(f"{path} is not an IDX file of this kind",
                       expected=f"the bytes {header((0,) * ndim)[:4].hex(' ')}, then {ndim} sizes",
-                      got=start[:4].hex(" ") or "nothing", fix="check that images and labels are not exchanged")
+                      got=start[:4].hex(" ") or "nothing", fix="check that images and labels are not swapped")
     size = math.prod(shape)
     if size > limit:
         raise BadFile(f"{path} promises more than is read into memory", expected=f"at most {limit:,} bytes",
                       got=f"{size:,} bytes, shape {shape}", fix="save the images as .npy, which is mapped")
-    data = bytearray()    # grows with what is really there: a header that lies costs nothing
+    data = bytearray()    # grows only with the bytes that are there, so a false header costs no memory
     while chunk := stream.read(min(size + 1 - len(data), 1 << 20)):
         data += chunk
     if len(data) != size:
@@ -59,24 +59,24 @@ def _parse(stream: BinaryIO, path: Path, ndim: int, limit: int) -> np.ndarray:
 
 
 def header(shape: tuple[int, ...]) -> bytes:
-    """The bytes that come before the numbers of a uint8 array."""
+    """The bytes before the numbers of a uint8 array of this shape."""
     return bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
 
 
 def sha256(array: np.ndarray) -> str:
-    """SHA-256 of the uncompressed IDX file that holds `array`; publishers may compress the same bytes anew."""
+    """SHA-256 of the uncompressed IDX file that holds `array`, since publishers may recompress the same content."""
     digest = hashlib.sha256(header(array.shape))
     digest.update(array.data)
     return digest.hexdigest()
 
 
 def locate(folder: Path, file: str) -> Path | None:
-    """Where `file` lies in `folder`, plain or with .gz; None if it does not."""
+    """The path of `file` in `folder`, plain or with .gz; None if there is neither."""
     return next((path for path in (folder / file, folder / f"{file}.gz") if path.is_file()), None)
 
 
 def load_folder(folder: Path) -> tuple[Dataset, Dataset]:
-    """(train, test) from a folder with the four files that MNIST and its relatives consist of."""
+    """(train, test) from a folder with the four FILES that make up MNIST or one of its relatives."""
     paths = [locate(folder, file) for file in FILES]
     if None in paths:
         raise BadFile(f"{folder} lacks {FILES[paths.index(None)]}", expected=", ".join(FILES),
@@ -86,14 +86,14 @@ def load_folder(folder: Path) -> tuple[Dataset, Dataset]:
 
 
 def load(paths: list[Path], classes: int = 256) -> tuple[Dataset, Dataset]:
-    """(train, test) from the paths of the four FILES; labels in step with images, and below `classes`."""
+    """(train, test) from the paths of the four FILES. BadFile: not one label per image, or a label >= classes."""
     return _load_set(paths[0], paths[1], classes), _load_set(paths[2], paths[3], classes)
 
 
 def _load_set(images_path: Path, labels_path: Path, classes: int) -> Dataset:
     images, labels = check_images(read(images_path, 3), str(images_path)), read(labels_path, 1)
     if len(images) != len(labels):
-        raise BadFile(f"{labels_path} is out of step with {images_path.name}", expected="one label per image",
+        raise BadFile(f"{labels_path} does not match {images_path.name}", expected="one label per image",
                       got=f"{len(labels):,} labels, {len(images):,} images", fix="take both from the same place")
     if labels.max() >= classes:
         raise BadFile(f"{labels_path} names a class that does not exist", expected=f"labels 0 to {classes - 1}",

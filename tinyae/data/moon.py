@@ -1,6 +1,6 @@
-"""data · moon: pictures that differ in one number, the phase of the moon.
+"""data · moon: pictures that differ in a single number, the phase of the moon.
 
-A model of them has a single factor to find, and it is a circle: after the last day comes the first.
+A model of these images has one factor to find, and it is a circle: the first day follows the last.
 """
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from .dataset import Dataset
 
 SIZE, RADIUS = 28, 11.5         # pixels
 DAYS = 28                       # in a month: 0 new, 7 first quarter, 14 full, 21 last quarter
-EARTHSHINE = 0.08               # of the dark side
-FINE = 4                        # samples of a pixel's width
+EARTHSHINE = 0.08               # grey value of the dark side
+FINE = 4                        # samples along each side of a pixel
 
 
 def draw(phase: np.ndarray) -> np.ndarray:
-    """phase (n,), in months since new moon -> uint8 (n, 28, 28), as seen from the north: light comes from the right.
+    """phase (n,), in months since new moon -> uint8 (n, 28, 28), as in the north: a waxing moon is lit on the right.
 
-    The sun, at the angle 2 pi phase from the moon's back, lights half of a sphere; we see the half that faces us.
+    The sun stands at the angle 2 pi phase from behind the moon and lights one half of the sphere; we see the half that
+    faces us.
     """
     angle = 2 * np.pi * np.asarray(phase, np.float64)[:, None, None]
     x = ((np.arange(SIZE * FINE) + 0.5) / FINE - SIZE / 2) / RADIUS
@@ -31,8 +32,8 @@ def draw(phase: np.ndarray) -> np.ndarray:
 
 
 def load(training: int = 6000, test: int = 1000) -> tuple[Dataset, Dataset]:
-    """(train, test): moons of random phases, always the same; labels are days, 0 .. 27, the factor is the phase."""
-    phase = np.random.RandomState(0).random_sample(training + test)         # its stream is frozen for good
+    """(train, test): moons of random but fixed phases; labels are days 0 .. 27, the factor is the phase."""
+    phase = np.random.RandomState(0).random_sample(training + test)         # RandomState's streams are frozen
     images = np.concatenate([draw(some) for some in np.array_split(phase, 1 + len(phase) // 500)])
     days = (phase * DAYS).astype(np.int64)
     return (Dataset(images[:training], days[:training], phase[:training, None]),

@@ -1,4 +1,4 @@
-"""data · published: the data sets that others publish as IDX files, known by the checksums of their contents."""
+"""data · published: data sets that others publish as IDX files, verified by the checksums of their contents."""
 from __future__ import annotations
 
 import os
@@ -14,7 +14,7 @@ from .dataset import Dataset
 
 
 class Published(NamedTuple):
-    """Where four IDX files are to be had, and the SHA-256 of each, uncompressed, in the order of idx.FILES."""
+    """The addresses of four IDX files, and the SHA-256 of each, uncompressed, in the order of idx.FILES."""
 
     description: str
     mirrors: tuple[str, ...]
@@ -44,10 +44,10 @@ SETS = {
 
 def load(name: str, data_dir: str | os.PathLike | None = None, *,
          fetch: bool = True, progress: bool = True) -> tuple[Dataset, Dataset]:
-    """(train, test) of a set in SETS, each file compared with its published sum.
+    """(train, test) of a set in SETS. BadFile: a file is missing, or its checksum is not the published one.
 
-    The files, plain or .gz, may lie in any of `cache.folders`, or in NAME or NA_ME below it. Those that are
-    missing are fetched into NAME below the first.
+    The files, plain or .gz, may be in any of `cache.folders` or in its subfolder NAME or NA_ME. Missing files are
+    downloaded into the subfolder NAME of the first, unless fetch=False.
     """
     places = [place for folder in cache.folders(data_dir)
               for place in (folder / name, folder / name.replace("-", "_"), folder)]
@@ -65,7 +65,7 @@ def load(name: str, data_dir: str | os.PathLike | None = None, *,
 
 
 def _find(places: list[Path]) -> list[Path | None]:
-    """For each of idx.FILES, the first place where it lies."""
+    """The first path at which each of idx.FILES exists, None for a missing one."""
     return [next(filter(None, (idx.locate(place, file) for place in places)), None) for file in idx.FILES]
 
 
@@ -78,7 +78,7 @@ def _by_hand(places: list[Path]) -> str:
 
 
 def _fetch(name: str, places: list[Path], progress: bool) -> None:
-    """Fetch what is missing, unless another process did so while this one waited."""
+    """Fetch the missing files, unless another process did so while this one waited."""
     _, mirrors, sums = SETS[name]
     home = places[0]
     try:
@@ -92,8 +92,8 @@ def _fetch(name: str, places: list[Path], progress: bool) -> None:
         raise BadFile(f"{name}: {refusal.what}", expected=refusal.expected, got=refusal.got,
                       fix=_by_hand(places)) from refusal
     except OSError as error:
-        raise BadFile(f"{name} cannot be kept in {home}", expected="a folder to write in, with 30 MB free",
-                      got=error.strerror or error, fix="name another one: --data-dir DIR, or $TINYAE_DATA") from error
+        raise BadFile(f"{name} cannot be kept in {home}", expected="a writable folder with 30 MB free",
+                      got=error.strerror or error, fix="choose another: --data-dir DIR, or $TINYAE_DATA") from error
 
 
 def _check(path: Path, ndim: int, sha256: str) -> None:
@@ -103,4 +103,4 @@ def _check(path: Path, ndim: int, sha256: str) -> None:
 def _verify(path: Path, array: np.ndarray, sha256: str) -> None:
     if (found := idx.sha256(array)) != sha256:
         raise BadFile(f"{path} is not the published file", expected=f"content of SHA-256 {sha256}", got=found,
-                      fix="delete it, and it is fetched again; files of your own: give their folder as the data")
+                      fix="delete it to fetch it again; for your own files, pass their folder as the data")

@@ -1,4 +1,4 @@
-"""data · sources: one name for every place that images come from."""
+"""data · sources: `load` finds the reader for every name and path."""
 from __future__ import annotations
 
 import os
@@ -22,11 +22,12 @@ def load(name: str | os.PathLike, data_dir: str | os.PathLike | None = None, *,
     """name -> (train, test): a name in SOURCES, or the path of a .npy, a .npz, a folder of pictures (PNG, JPEG,
     GIF, BMP) or a folder of four IDX files.
 
-    What has a name is looked for in `data_dir`, $TINYAE_DATA and the platform's cache folder; if it is in none,
-    it is drawn, or fetched where `download` allows it, and kept in the first. `progress` shows bars meanwhile.
+    A named set is searched in `data_dir`, $TINYAE_DATA and the platform's cache folder. If it is in none of them, it is
+    drawn, or downloaded unless download=False, and kept in the first. `progress` shows bars meanwhile.
+    BadValue: no such name or path. BadFile: the file or folder cannot be read.
     """
     if not isinstance(name, (str, os.PathLike)):
-        raise BadType("data is loaded by its name", expected="a name or a path", got=type(name).__name__,
+        raise BadType("data is loaded by name or path", expected="a name or a path", got=type(name).__name__,
                       fix="data.load('digits')")
     if name == "digits":
         return digits.load(data_dir, progress=progress)

@@ -1,1 +1,1 @@
-"""demo: what the demos share, and a user's program does not import."""
+"""demo: the command line, pictures, plots and result files that the demos share. Your own programs do not need it."""

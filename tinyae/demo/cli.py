@@ -1,7 +1,7 @@
-"""cli: a demo's command line, checked before anything is done.
+"""demo · cli: a demo's command line, checked before anything else happens.
 
-A demo asks for its settings with flags(...) and for the run's folder with folder(...), and is started by main(run):
-whatever a person can mend comes as three lines on stderr and exit status 2, never as a traceback.
+A demo gets its settings from flags(...) and the run's folder from folder(...), and main(run) starts it. A mistake that
+the user can correct prints three lines to stderr and exits with status 2, never with a traceback.
 """
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from .flags import FLAGS, SPECIAL, Flag
 
 
 def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: Any) -> argparse.Namespace:
-    """The demo's settings by flag (`batch_size` for --batch-size), with out (None: not chosen) and resume (bool).
+    """The demo's settings by flag (`batch_size` for --batch-size), with out (None: not given) and resume (bool).
 
-    doc: the demo's docstring, shown by --help. defaults: those that differ from FLAGS, and those of the SPECIAL flags
-    that the demo takes.
+    doc: the demo's docstring, which --help shows. defaults: values that replace those of FLAGS; a demo takes the
+    SPECIAL flags for which it gives a default. BadValue or BadFile: a flag is out of range, conflicts with the resumed
+    run, or names a folder that is in use.
     """
     mine = FLAGS + [flag for flag in SPECIAL if flag.key in defaults]
     usual = {flag.key: flag.default for flag in mine} | defaults
@@ -38,35 +39,35 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
         return argparse.Namespace(**usual | given, demo=demo, out=out, resume=False)
     if out is not None:
         raise BadValue("--out conflicts with --resume", expected="one of them", got=f"--out {out} --resume {run}",
-                       fix=f"leave out --out: the run goes on in {run}")
+                       fix=f"leave out --out: the run continues in {run}")
     saved = _saved(Path(run), demo, mine)
     for key, value in given.items():
         longer, moved = key == "epochs" and value >= saved[key], key == "data_dir"
         if value != saved[key] and not (longer or moved):
             name = key.replace("_", "-")
             raise BadValue(f"--{name} conflicts with the run in {run}", got=f"--{name} {_text(value)}",
-                           expected=f"{_text(saved[key])}, as it began" + (", or more" if key == "epochs" else ""),
+                           expected=f"{_text(saved[key])}, as in that run" + (", or more" if key == "epochs" else ""),
                            fix=f"leave out --{name}, or start a new run without --resume")
     return argparse.Namespace(**saved | given, demo=demo, out=run, resume=True)
 
 
 def folder(settings: argparse.Namespace) -> Path:
-    """The run's folder: --out or RUN, or else a new one, runs/DEMO-1, -2, ... To be called once the data is there."""
+    """The run's folder: --out, --resume, or a new one, runs/DEMO-1, -2, ... Call it after the data has been loaded."""
     if settings.out is None:
         settings.out = str(files.new_folder(Path("runs", settings.demo)))
     return Path(settings.out)
 
 
 def show(out: Path) -> None:
-    """The last lines of a demo: where to look. Of pictures drawn after every epoch, the last is named."""
+    """Print where the results are: the last of each series of pictures, and the files of numbers."""
     pictures = {path.stem.rstrip("0123456789"): path for path in sorted(out.glob("*.png"))}
-    print("look at", *map(os.path.relpath, pictures.values()), sep="\n  ")
-    print("numbers in", *(os.path.relpath(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
+    print("pictures:", *map(os.path.relpath, pictures.values()), sep="\n  ")
+    print("numbers:", *(os.path.relpath(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
 
 
 def main(run: Callable[[], None]) -> NoReturn:
-    """Call run and leave Python: status 0, or 2 after a Refusal, or 128 + the signal that ended the run."""
-    sys.stdout.reconfigure(line_buffering=True)     # type: ignore[union-attr]   # a pipe sees each epoch as it ends
+    """Call run and exit Python: status 0, 2 after a Refusal, or 128 + the signal that stopped the run."""
+    sys.stdout.reconfigure(line_buffering=True)     # type: ignore[union-attr]   # a pipe gets each epoch as it ends
     warnings.showwarning = lambda message, *place: print(f"note: {message}", file=sys.stderr)
     try:
         run()
@@ -74,14 +75,14 @@ def main(run: Callable[[], None]) -> NoReturn:
     except Interrupted as stop:
         print(f"\n{stop}", file=sys.stderr)
         if stop.out is not None:
-            print(f"go on with: python {shlex.join([sys.argv[0], '--resume', str(stop.out)])}", file=sys.stderr)
+            print(f"continue with: python {shlex.join([sys.argv[0], '--resume', str(stop.out)])}", file=sys.stderr)
         sys.exit(128 + stop.signum)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:     # `| head`: nobody reads any more, so Python shall not complain at its end either
+    except BrokenPipeError:     # `| head`: the reader closed the pipe; suppress Python's own message at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
@@ -99,8 +100,8 @@ def _parser(doc: str, mine: list[Flag], usual: dict[str, Any]) -> argparse.Argum
     for flag in mine:
         default = "" if usual[flag.key] is None else f" (default: {_text(usual[flag.key])})"
         parser.add_argument(f"--{flag.name}", metavar=flag.metavar, help=flag.help + default)
-    parser.add_argument("--out", metavar="FOLDER", help="of this run, new or empty (default: runs/NAME-1, -2, ...)")
-    parser.add_argument("--resume", metavar="RUN", help="folder of a run to go on with, with its own settings")
+    parser.add_argument("--out", metavar="FOLDER", help="the run's folder, new or empty (default: runs/DEMO-1, ...)")
+    parser.add_argument("--resume", metavar="RUN", help="continue the run in this folder, with its own settings")
     return parser
 
 
@@ -119,16 +120,16 @@ def _text(value: Any) -> str:
 
 
 def _saved(run: Path, demo: str, mine: list[Flag]) -> dict[str, Any]:
-    """The settings of the run in this folder, read as strictly as flags are."""
+    """The settings of the run in this folder, checked as strictly as flags."""
     def refuse(got: object) -> BadFile:
-        return BadFile(f"cannot go on with {run}", expected=f"the folder of a run of {demo}, with its config.json",
-                       got=got, fix="--resume with the folder that the run named at its end")
+        return BadFile(f"cannot continue {run}", expected=f"the folder of a run of {demo}, with its config.json",
+                       got=got, fix="give --resume the folder that the run printed at its end")
     try:
         config = json.loads((run / "config.json").read_text())
     except OSError as error:
         raise refuse(error.strerror or error) from error
     except ValueError as error:
-        raise refuse(f"a config.json that is no JSON: {error}") from error
+        raise refuse(f"a config.json that is not valid JSON: {error}") from error
     if not isinstance(config, dict) or config.get("demo") != demo:
         raise refuse(f"a run of {config.get('demo') if isinstance(config, dict) else 'something else'}")
     if missing := [flag.key for flag in mine if flag.key not in config]:

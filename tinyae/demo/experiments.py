@@ -1,7 +1,7 @@
-"""cards: what a run of a demo reached, and what it should reach.
+"""demo · experiments: the results of a demo's run, and the results it should reach.
 
-A demo ends by writing result.json into its run's folder; EXPERIMENTS says which runs make up the table of results, and
-between which numbers their figures should lie. `python benchmarks/quality.py` runs them and draws the table.
+Every demo ends by writing result.json into its run's folder. EXPERIMENTS lists the runs in the table of results and the
+range in which each figure should lie. `python benchmarks/quality.py` runs them and writes the table.
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..train.history import Row
 
 
 class Target(NamedTuple):
-    """A figure of a run should lie in [least, most]; source: who says so."""
+    """The range [least, most] in which a figure of a run should lie, and the source of that range."""
 
     figure: str
     least: float
@@ -47,7 +47,7 @@ def at_least(figure: str, least: float, source: str) -> Target:
 
 
 class Experiment(NamedTuple):
-    """A run of demos/DEMO.py with these flags, --data first, and targets of its figures; the others are just shown."""
+    """A run of demos/DEMO.py with these flags, --data first, and targets for some of its figures."""
 
     demo: str
     flags: str
@@ -55,23 +55,23 @@ class Experiment(NamedTuple):
 
     @property
     def name(self) -> str:
-        """vae --data mnist --latent 2 -> vae-mnist-latent-2: the name of the result's file."""
+        """The name of the result's file: vae --data mnist --latent 2 -> vae-mnist-latent-2."""
         return "-".join([self.demo, *self.flags.replace("--data ", "").replace("--", "").replace(",", "-").split()])
 
 
 BOTH = ("mnist", "fashion-mnist")
 PCA = {("mnist", 2): 43.645, ("mnist", 10): 26.714, ("mnist", 20): 18.454, ("mnist", 30): 13.866,
        ("fashion-mnist", 2): 36.139, ("fashion-mnist", 10): 19.092, ("fashion-mnist", 20): 14.664,
-       ("fashion-mnist", 30): 12.243}       # squared error per test image from k components
+       ("fashion-mnist", 30): 12.243}       # squared error per test image with k components
 
 
 def reference(name: str, k: int) -> Target:
-    """PCA's error, to be found again: it says that images and split are those of the others."""
+    """PCA's known error. Finding it again shows that images and split are the published ones."""
     return Target("squared error of PCA", PCA[name, k] - 0.001, PCA[name, k] + 0.001,
-                  "by SVD in float64, fit on the 60 000")
+                  "by SVD in float64, fitted to the 60 000")
 
 
-FOUND_PCA = (at_most("error / PCA's", 1.005, "Baldi & Hornik 1989: PCA is its only minimum"),
+FOUND_PCA = (at_most("error / PCA's", 1.005, "Baldi & Hornik 1989: PCA is the only minimum"),
              at_most("largest angle to PCA's subspace, degrees", 2, "Baldi & Hornik 1989"))
 
 EXPERIMENTS: list[Experiment] = [
@@ -91,17 +91,17 @@ EXPERIMENTS: list[Experiment] = [
         at_most("gaussian 0.5: error / that of a copy", 0.1, "our aim; a copy scores 1"))) for name in BOTH],
     *[Experiment("stacked", f"--data {name}", (
         Target("parameters", 281_734, 281_734, "784*300 + 300*150 weights, 300 + 150 + 300 + 784 biases"),
-        at_most("largest difference of weights, layers / phases", 1e-6, "two names for one computation"),
-        at_most("movement of the first layer while the second learns", 0, "it is not among what is changed")))
+        at_most("largest difference of weights, layers / phases", 1e-6, "the same computation, written in two ways"),
+        at_most("movement of the first layer while the second learns", 0, "it is not in the list of parameters")))
       for name in BOTH],
     *[Experiment("dropout", f"--data {name}", (
         at_most("gap with / gap without", 1, "Srivastava et al. 2014: dropout narrows it"),)) for name in BOTH],
     *[Experiment("pretraining", f"--data {name}", (
-        at_least("100 labels, gain", 0, "Erhan et al. 2010: it helps where labels are few"),)) for name in BOTH],
+        at_least("100 labels, gain", 0, "Erhan et al. 2010: it helps if labels are few"),)) for name in BOTH],
     Experiment("features", "--data digits", (
-        at_least("activation by ascent / by the best image", 1, "the best of all pictures beats the best of ours"),)),
+        at_least("activation by ascent / by the best image", 1, "the best of all images beats the best of the set"),)),
     Experiment("interpolate", "--data moon", (
-        at_most("codes / pixels", 0.5, "our aim; 1 would be no better than mixing pixels"),)),
+        at_most("codes / pixels", 0.5, "our aim; 1 is no better than mixing pixels"),)),
     Experiment("vae", "--data digits"),
     Experiment("vae", "--data mnist --samples 5000", (
         at_most("nats per image", 107, "784-400-20 in PyTorch: 104 to 106 after 10 epochs"),)),
@@ -138,17 +138,17 @@ EXPERIMENTS: list[Experiment] = [
         at_most("nats per image, in training", 146.95, "Keras' example, 30 epochs: 140.15 + 6.80, in training"),)),
     Experiment("sprites", "--data creatures", (
         at_most("squared error per pixel", 0.02, "our aim; the mean image has 0.049"),
-        at_least("R^2 of head size", 0.9, "our aim; 0 knows nothing of it"))),
+        at_least("R^2 of head size", 0.9, "our aim; 0 means no information about it"))),
 ]
 
 
 def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], figures: Mapping[str, float]) -> None:
-    """out/result.json: the demo, its settings, seconds of training, the machine, and figures by name.
+    """Write out/result.json: the demo, its settings, seconds of training, the machine, and figures by name.
 
     history: the rows of all runs that the demo made, one after the other.
     """
     setting = {name: value for name, value in vars(flags).items() if name not in ("demo", "out", "resume", "data_dir")}
-    epochs = {(row["epoch"], row["seconds"]) for row in history}        # the phases of an epoch share its seconds
+    epochs = {(row["epoch"], row["seconds"]) for row in history}        # all phases of an epoch repeat its seconds
     result = {"demo": flags.demo, "setting": setting, "machine": machine(),
               "seconds": round(sum(seconds for _, seconds in epochs), 1),
               "figures": {name: float(f"{value:.6g}") for name, value in figures.items()}}
@@ -156,12 +156,12 @@ def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], fi
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """A result.json."""
+    """The content of a result.json."""
     return json.loads(Path(path).read_text())
 
 
 def machine() -> str:
-    """Processor, cores, and the versions that decide how fast arrays are multiplied."""
+    """The processor, its cores, and the versions of Python and NumPy."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         chip = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))

@@ -1,4 +1,4 @@
-"""flags: what a demo can be told on its command line."""
+"""demo · flags: the flags of the demos, their ranges and their help texts."""
 from __future__ import annotations
 
 import math
@@ -13,7 +13,7 @@ from ..models.vae import LIKELIHOODS, SCALES
 
 
 class Flag(NamedTuple):
-    """A flag: its value read from text (a ValueError refuses it), what is allowed, and what --help says."""
+    """One flag. read: text -> value, or ValueError; allowed: the values that pass, in words; help: for --help."""
 
     name: str
     read: Callable[[str], Any]
@@ -57,7 +57,7 @@ def _one_of(names: Collection[str]) -> Callable[[str], str]:
 
 
 def _width(text: str) -> int:
-    return _whole(text, 1, 100_000)     # more is a slip of the keyboard: 300 MB of weights for 784 pixels
+    return _whole(text, 1, 100_000)     # more is a typing error: 300 MB of weights for 784 pixels
 
 
 def _widths(text: str) -> list[int]:
@@ -70,33 +70,35 @@ def _widths(text: str) -> list[int]:
 
 
 FLAGS = [
-    Flag("data", str, "", "digits", "NAME|PATH", f"{', '.join(SOURCES)}, or a folder of images, a .npy or a .npz"),
-    Flag("data-dir", str, "", None, "FOLDER", "where the files of published data sets lie"),
+    Flag("data", str, "", "digits", "NAME|PATH",
+         f"a data set ({', '.join(SOURCES)}), or the path of a folder of images, a .npy or a .npz"),
+    Flag("data-dir", str, "", None, "FOLDER", "folder with the files of published data sets"),
     Flag("epochs", lambda text: _whole(text, 1, 10**6), "a whole number, 1 to 1000000", 10, "N",
-         "times that every training image is seen"),
+         "passes over the training images"),
     Flag("batch-size", lambda text: _whole(text, 1, 10**6), "a whole number, 1 to 1000000", 128, "IMAGES",
-         "images in each step"),
-    Flag("lr", _positive, "a number above 0", 1e-3, "RATE", "Adam's learning rate, about a weight's change in a step"),
+         "images per step"),
+    Flag("lr", _positive, "a number above 0", 1e-3, "RATE",
+         "Adam's learning rate: about how much a weight changes in a step"),
     Flag("latent", _width, "a whole number, 1 to 100000", 20, "UNITS", "numbers in a code"),
     Flag("hidden", _widths, "1 to 16 whole numbers, 1 to 100000 each, or none", [400], "UNITS,UNITS",
-         "widths of the encoder's hidden layers, which the decoder mirrors, or none"),
+         "widths of the encoder's hidden layers (the decoder mirrors them), or none"),
     Flag("device", device, "", "cpu", "NAME", "cpu, cuda, or auto: cuda if there is a GPU"),
     Flag("seed", lambda text: _whole(text, 0, 2**63), "a whole number, 0 to 2^63", 0, "N",
-         "of all random numbers: the same seed gives the same run"),
+         "seed of all random numbers: the same seed gives the same run"),
 ]
-# Of those demos alone that give them a default.
+# Flags for the demos that give them a default (see cli.flags).
 SPECIAL = [
     Flag("activation", _one_of(ACTIVATIONS), ", ".join(ACTIVATIONS), "relu", "NAME",
-         f"of the hidden layers: {', '.join(ACTIVATIONS)}"),
+         f"activation of the hidden layers: {', '.join(ACTIVATIONS)}"),
     Flag("betas", _fractions, "two numbers, 0 <= beta < 1", [0.9, 0.999], "B1,B2",
-         "Adam's memory: what its two running means keep in a step"),
-    Flag("beta", _positive, "a number above 0", 1.0, "NATS", "weight of the KL term; 1 gives the ELBO"),
+         "Adam's betas: the part of its two running means that is kept in each step"),
+    Flag("beta", _positive, "a number above 0", 1.0, "WEIGHT", "weight of the KL term; 1 gives the ELBO"),
     Flag("likelihood", _one_of(LIKELIHOODS), " or ".join(LIKELIHOODS), "bernoulli", "NAME",
-         f"of a pixel: {' or '.join(LIKELIHOODS)}"),
+         f"distribution of a pixel given the code: {' or '.join(LIKELIHOODS)}"),
     Flag("scale", _one_of(SCALES), " or ".join(SCALES), "log_var", "NAME",
-         f"what the encoder gives beside the mean: {' or '.join(SCALES)}"),
+         f"the encoder's output beside the mean: {' or '.join(SCALES)}"),
     Flag("samples", lambda text: _whole(text, 1, 10**6), "a whole number, 1 to 1000000", 200, "CODES",
-         "drawn for an image, to tell its likelihood"),
+         "codes drawn per image to estimate its likelihood"),
     Flag("penalty", _one_of(PER_PIXEL), " or ".join(PER_PIXEL), "kl", "NAME",
-         f"on the activations: {' or '.join(PER_PIXEL)}"),
+         f"penalty on the activations: {' or '.join(PER_PIXEL)}"),
 ]

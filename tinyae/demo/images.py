@@ -1,7 +1,7 @@
-"""images: grids of pictures as PNG files.
+"""demo · images: grids of pictures as PNG files.
 
-Pictures come as a model gives them, (n, h * w * c) numbers in [0, 1], with their shape (h, w) or (h, w, c); what lies
-outside [0, 1] is clipped. Small ones are enlarged by a whole factor, each pixel a square, so that 28x28 can be seen.
+Pictures come as a model returns them, (n, h * w * c) numbers in [0, 1], with their shape (h, w) or (h, w, c). Values
+outside [0, 1] are clipped. Small pictures are enlarged by a whole factor, so that each pixel becomes a square.
 """
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from ..errors import BadValue
 PAPER, INK = 235, 30        # grey levels of the background and of the title
 GAP, PAIR_GAP = 2, 12       # pixels between pictures, and between pairs of rows
 MARGIN = 8
-LARGE = 56                  # pixels: lower pictures are enlarged to about this height
+LARGE = 56                  # pixels: smaller pictures are enlarged to about this height
 
 
 def save_grid(path: str | Path, images: Any, shape: tuple[int, ...], *, columns: int = 10, title: str = "") -> None:
-    """n images, row by row, under a title: samples from a model, or the weights of its units."""
+    """Draw n images row by row under a title, such as samples from a model or the weights of its units."""
     _save(path, _sheet(_pixels(images, shape), columns), title)
 
 
 def save_reconstructions(path: str | Path, originals: Any, reconstructions: Any, shape: tuple[int, ...], *,
                          columns: int = 10, title: str = "upper rows: originals · lower rows: reconstructions") -> None:
-    """Rows in pairs: close below each row of originals their reconstructions."""
+    """Draw pairs of rows: originals, and directly below them their reconstructions."""
     both = np.stack([_pixels(originals, shape), _pixels(reconstructions, shape)])           # (2, n, h, w, 3)
     columns = min(columns, both.shape[1])
     blank = np.full((2, -both.shape[1] % columns, *both.shape[2:]), PAPER, np.uint8)        # fills the last row
@@ -41,7 +41,7 @@ def save_reconstructions(path: str | Path, originals: Any, reconstructions: Any,
 
 def save_manifold(path: str | Path, decode: Callable[[np.ndarray], Any], shape: tuple[int, ...], *,
                   side: int = 20) -> None:
-    """The plane of two latents, decoded: side x side codes at equal steps of probability under N(0, 1).
+    """Draw the decoded plane of two latents: side x side codes at equal steps of probability under N(0, 1).
 
     decode: codes (k, 2) float32 -> images (k, h * w * c) in [0, 1].
     """
@@ -52,18 +52,18 @@ def save_manifold(path: str | Path, decode: Callable[[np.ndarray], Any], shape: 
 
 
 def signed(weights: Any) -> np.ndarray:
-    """(n, d) numbers of either sign -> (n, d) in [0, 1]: 0 is mid-grey, the largest size in a row black or white."""
+    """(n, d) numbers of either sign -> (n, d) in [0, 1]: 0 is grey, the largest |number| of a row black or white."""
     weights = np.asarray(weights)
     size = np.abs(weights).max(axis=1, keepdims=True, initial=0)
     return 0.5 + 0.5 * weights / np.where(size > 0, size, 1)
 
 
 def _pixels(images: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """(n, h * w * c) in [0, 1], or uint8 -> (n, h', w', 3) uint8, enlarged if small."""
+    """(n, h * w * c) in [0, 1] or uint8 -> (n, h', w', 3) uint8, enlarged if small."""
     h, w, c = (*shape, 1)[:3]
     images = np.asarray(images)
     if images.size == 0 or images.size != len(images) * h * w * c:
-        raise BadValue("no pictures of this shape", expected=f"(n, {h * w * c}), n images of shape {shape}",
+        raise BadValue("images must fit their shape", expected=f"(n, {h * w * c}), n >= 1 images of shape {shape}",
                        got=images.shape, fix="shape=images.shape[1:] of the data set")
     if images.dtype != np.uint8:
         images = np.clip(np.nan_to_num(images) * 255 + 0.5, 0, 255).astype(np.uint8)
@@ -73,7 +73,7 @@ def _pixels(images: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _sheet(pictures: np.ndarray, columns: int, pairs: bool = False) -> np.ndarray:
-    """(n, h, w, 3) -> (H, W, 3): all of them in rows on paper. pairs: a wider gap after every second row."""
+    """(n, h, w, 3) -> (H, W, 3): the pictures in rows. pairs: a wider gap after every second row."""
     n, h, w, _ = pictures.shape
     columns = min(columns, n)
     tops = [row * (h + GAP) + row // 2 * (PAIR_GAP - GAP) * pairs for row in range(-(-n // columns))]
@@ -85,7 +85,7 @@ def _sheet(pictures: np.ndarray, columns: int, pairs: bool = False) -> np.ndarra
 
 
 def _save(path: str | Path, sheet: np.ndarray, title: str) -> None:
-    """The sheet as a PNG, with a margin and the title above it."""
+    """Write the sheet as a PNG, with a margin and the title above it."""
     font = ImageFont.load_default()
     _, _, width, height = (int(edge) for edge in font.getbbox(title))
     top = MARGIN + (height + MARGIN if title else 0)

@@ -1,6 +1,6 @@
-"""plots: learning curves and maps of two-dimensional codes, drawn by matplotlib if it is installed.
+"""demo · plots: learning curves and maps of two-dimensional codes, drawn by matplotlib if it is installed.
 
-Figures are made without pyplot: no window, no display, no state that one plot leaves to the next.
+Figures are made without pyplot, so they need no display and share no state.
 """
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ..train.history import Row
 
 
 def available(report: Callable[[str], None] = print) -> bool:
-    """Whether matplotlib is here; if not, report says how to get it."""
+    """Whether matplotlib is installed; if not, report how to install it."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        report("no plots, as matplotlib is not installed: pip install '.[plots]'")
+        report("no plots, because matplotlib is not installed: pip install '.[plots]'")
         return False
     return True
 
 
 def learning_curves(rows: Sequence[Row], path: str | Path, *, unit: str = "nats per image") -> None:
-    """A panel for each phase and loss term: train and test loss over the epochs."""
+    """One panel for each phase and loss term: training and test loss over the epochs."""
     panels = [(phase, term) for phase in dict.fromkeys(row["phase"] for row in rows) for term in _terms(rows, phase)]
     figure, axes = _figure(len(panels))
     for axis, (phase, term) in zip(axes, panels, strict=True):
@@ -42,12 +42,12 @@ def learning_curves(rows: Sequence[Row], path: str | Path, *, unit: str = "nats 
 
 
 def latent_map(codes: Any, labels: Any, path: str | Path, *, title: str = "codes of the test images") -> None:
-    """codes (n, 2), labels (n,) integers or None: a point for each image, a colour for each class."""
+    """codes (n, 2), labels (n,) integers or None: one point for each image, one colour for each class."""
     latent_maps({title: codes}, labels, path)
 
 
 def latent_maps(maps: Mapping[str, Any], labels: Any, path: str | Path) -> None:
-    """Side by side, under their titles, maps of the same images: each codes (n, 2); labels (n,) integers or None."""
+    """Maps of the same images side by side, by title: codes (n, 2) each; labels (n,) integers or None."""
     from matplotlib import colormaps
 
     figure, axes = _figure(len(maps))
@@ -56,7 +56,7 @@ def latent_maps(maps: Mapping[str, Any], labels: Any, path: str | Path) -> None:
     colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
     for axis, (title, codes) in zip(axes, maps.items(), strict=True):
         axis.set(title=title, xlabel="latent 1", ylabel="latent 2")
-        if len(classes) > 20:           # too many to tell by their colours: a scale
+        if len(classes) > 20:           # too many for distinct colours: use a scale
             points = axis.scatter(*np.asarray(codes).T, c=labels, s=4, linewidths=0, cmap="viridis")
             continue
         for i, label in enumerate(classes):
@@ -71,10 +71,10 @@ def latent_maps(maps: Mapping[str, Any], labels: Any, path: str | Path) -> None:
 
 def lines(series: Mapping[str, Sequence[Any]], path: str | Path, *, title: str, xlabel: str, ylabel: str,
           log: bool = False) -> None:
-    """A line for each name: (x, y), or (x, y, spread) with bars from y - spread to y + spread. log: of x."""
+    """One line for each name: (x, y), or (x, y, error) with bars from y - error to y + error. log: of the x axis."""
     figure, (axis,) = _figure(1)
     for i, (name, points) in enumerate(series.items()):
-        style = ("-", "--", ":", "-.")[i % 4]       # a line on top of another leaves it seen
+        style = ("-", "--", ":", "-.")[i % 4]       # so that a line on top of another leaves it visible
         axis.errorbar(*points, linestyle=style, marker="o", markersize=4, capsize=3, label=name)
     axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
     axis.grid(alpha=0.3)
@@ -83,7 +83,7 @@ def lines(series: Mapping[str, Sequence[Any]], path: str | Path, *, title: str, 
 
 
 def bars(values: Any, path: str | Path, *, title: str, xlabel: str, ylabel: str) -> None:
-    """A bar for each of the values (n,), in their order."""
+    """One bar for each of the values (n,), in order."""
     figure, (axis,) = _figure(1)
     axis.bar(np.arange(1, len(values) + 1), np.asarray(values))
     axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
@@ -93,7 +93,7 @@ def bars(values: Any, path: str | Path, *, title: str, xlabel: str, ylabel: str)
 
 def histogram(values: Any, path: str | Path, *, title: str, xlabel: str, ylabel: str,
               mark: float | None = None) -> None:
-    """How many of the values (n,) lie where, in 40 equal steps; a dashed line at `mark`."""
+    """A histogram of the values (n,) with 40 bins, and a dashed line at `mark`."""
     figure, (axis,) = _figure(1)
     axis.hist(np.asarray(values), bins=40)
     if mark is not None:
@@ -104,14 +104,14 @@ def histogram(values: Any, path: str | Path, *, title: str, xlabel: str, ylabel:
 
 
 def _terms(rows: Sequence[Row], phase: str) -> list[str]:
-    """The loss terms of a phase; without their total where there is only one."""
+    """The loss terms of a phase, and their total if there are several."""
     names = dict.fromkeys(name for row in rows if row["phase"] == phase for name in row if name.startswith("train_"))
     terms = [name.removeprefix("train_") for name in names]
     return [term for term in terms if term != "total"] if len(terms) == 2 else terms
 
 
 def _figure(panels: int) -> tuple[Any, Any]:
-    """A figure and its panels, three in a row at most."""
+    """A figure and its panels, at most three in a row."""
     from matplotlib.figure import Figure
 
     columns, rows = min(panels, 3), -(-panels // 3)

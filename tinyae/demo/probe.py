@@ -1,4 +1,4 @@
-"""probe: what can a plain classifier read from these numbers, be they codes or pixels?"""
+"""demo · probe: a plain classifier measures how much codes, or pixels, say about the classes."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from ..tensor import grad
 
 def fit(x: np.ndarray, labels: np.ndarray, hidden: Sequence[int] = (), *, epochs: int = 20, batch_size: int = 100,
         lr: float = 1e-3, seed: int = 0, device: str = "cpu") -> Classifier:
-    """A classifier of rows x (n, d) into labels (n,), trained by Adam: softmax regression, or with hidden relu layers.
+    """A classifier from rows x (n, d) to labels (n,), trained by Adam: softmax regression, or with hidden relu layers.
 
-    The learning rate falls to 0 over the epochs, in a straight line, so that the last steps average out the noise.
+    The learning rate decreases linearly to 0 over the epochs, so that the last steps average out the noise.
     """
     rng = np.random.default_rng(seed)
     widths = [x.shape[1], *hidden]
@@ -36,16 +36,16 @@ def fit(x: np.ndarray, labels: np.ndarray, hidden: Sequence[int] = (), *, epochs
 
 
 def accuracy(net: Classifier, x: np.ndarray, labels: np.ndarray, device: str = "cpu") -> float:
-    """The share of rows x (n, d) that net puts into their class, in percent."""
+    """The percentage of rows x (n, d) that net assigns to their label."""
     found = [to_host(net.classify(to_device(x[i:i + 1000].astype(np.float32), device)))
              for i in range(0, len(x), 1000)]
     return 100 * float((np.concatenate(found) == labels).mean())
 
 
 def r_squared(x: np.ndarray, y: np.ndarray, new_x: np.ndarray, new_y: np.ndarray) -> np.ndarray:
-    """How well y (n, k) is read from x (n, d) by least squares: for each column of new_y, 1 - error / variance.
+    """R^2 = 1 - error / variance (k,) of new_y predicted from new_x, by least squares fitted to x (n, d) and y (n, k).
 
-    1 is perfect; 0 is as good as the mean of y, and below 0 worse. Directions in which x hardly varies are left out.
+    1 is perfect, 0 is as good as the mean of y, negative is worse. Directions in which x hardly varies are left out.
     """
     W = np.linalg.lstsq(x - x.mean(axis=0), y - y.mean(axis=0), rcond=1e-4)[0]
     error = new_y - y.mean(axis=0) - (new_x - x.mean(axis=0)) @ W

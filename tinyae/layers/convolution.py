@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import describe
 from ..conv import conv2d_affine, conv_size, conv_transpose2d_affine, conv_transpose_size, max_pool2d, upsample2d
 from ..errors import BadValue
 from ..functions import Value
-from ..refusals import describe
 from ..tensor import Tensor
 from .dense import ACTIVATIONS, INITIALIZERS, check_width, named
 from .parameters import parameter

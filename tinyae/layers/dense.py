@@ -1,4 +1,4 @@
-"""7 of 9 · layers · dense: every output sees every input."""
+"""layers · dense: every output depends on every input."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import fused, ops
+from ..backend import Rng, Value, describe
 from ..errors import BadValue
-from ..functions import Value
-from ..refusals import describe
 from ..tensor import Tensor
 from .parameters import parameter
 
@@ -18,8 +17,9 @@ ACTIVATIONS: dict[str, Callable] = {
     "sigmoid": ops.sigmoid, "tanh": ops.tanh, "sin": ops.sin,
 }
 
-# The variance of a weight, given its fan-in n and fan-out k, that keeps the variance of signals behind a rectifier
-# (He et al. 2015, eq. 10), or of signals and gradients alike (Glorot & Bengio 2010, eq. 12, 16), from layer to layer.
+# Weights (n, k) of fan-in n and fan-out k. He's variance 2 / n keeps the variance of the signal constant from layer to
+# layer behind a rectifier (He et al. 2015, eq. 10); Glorot's 2 / (n + k) is a compromise between the variance of the
+# signal and that of the gradient (Glorot & Bengio 2010, eq. 12, 16).
 INITIALIZERS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] = {
     "he_normal": lambda n, k, rng: rng.standard_normal((n, k)) * (2 / n) ** 0.5,
     "he_uniform": lambda n, k, rng: rng.uniform(-1, 1, (n, k)) * (6 / n) ** 0.5,
@@ -32,7 +32,8 @@ class Dense:
     """x (n, d) -> f(x @ W + b) (n, k), with d = n_in and k = n_out.
 
     activation: a name from ACTIVATIONS or a function. init: a name from INITIALIZERS or a function of (d, k, rng).
-    b starts at 0. The weights are drawn on the host in float64, so that every device and dtype starts from one draw.
+    b starts at 0. W is drawn on the host in float64 and then cast, so one seed gives the same net on every device and,
+    up to rounding, in every dtype.
     """
 
     def __init__(self, n_in: int, n_out: int, *, rng: np.random.Generator, activation: str | Callable = "linear",
@@ -44,7 +45,7 @@ class Dense:
         self.W = parameter(W, device, dtype)                       # (d, k)
         self.b = parameter(np.zeros(n_out), device, dtype)         # (k,)
 
-    def __call__(self, x: Value, rng: Any = None) -> Tensor:
+    def __call__(self, x: Value, rng: Rng = None) -> Tensor:
         if x.ndim != 2 or x.shape[1] != self.W.shape[0]:
             d, k = self.W.shape
             raise BadValue(f"Dense({d}, {k}) cannot take this input", expected=f"x (n, {d})", got=describe(x),
@@ -53,10 +54,10 @@ class Dense:
 
 
 class TiedDense:
-    """y (n, k) -> f(y @ W.T + b) (n, d): the way back through a Dense layer, with the very Tensor W (d, k) of it.
+    """y (n, k) -> f(y @ W.T + b) (n, d): the reverse of a Dense layer, sharing its weight Tensor W (d, k).
 
-    Half the weights of two Dense layers. W's gradient is the sum of both uses; params(obj) lists W once. Only b, of
-    width d, is TiedDense's own.
+    Together the two layers have half the weights of two Dense layers. The gradient of W sums over both uses, and
+    params(obj) lists W once. TiedDense itself owns only b (d,).
     """
 
     def __init__(self, dense: Dense, *, activation: str | Callable = "linear"):
@@ -64,16 +65,16 @@ class TiedDense:
         self.W = dense.W                                            # (d, k), shared
         self.b = Tensor(np.zeros_like(dense.W.data[:, 0]))          # (d,)
 
-    def __call__(self, y: Value, rng: Any = None) -> Tensor:
+    def __call__(self, y: Value, rng: Rng = None) -> Tensor:
         if y.ndim != 2 or y.shape[1] != self.W.shape[1]:
             d, k = self.W.shape
-            raise BadValue(f"TiedDense to Dense({d}, {k}) cannot take this input", expected=f"y (n, {k}), what that "
-                           "layer gives", got=describe(y), fix="decode in the reverse order of encoding")
+            raise BadValue(f"TiedDense to Dense({d}, {k}) cannot take this input", expected=f"y (n, {k}), as "
+                           "that layer outputs", got=describe(y), fix="decode in the reverse order of encoding")
         return self.activation(fused.affine(y, self.W.T, self.b))
 
 
 def named(what: str, choice: str | Callable, table: dict[str, Callable]) -> Callable:
-    """choice itself if it is a function, or else the table's function of that name."""
+    """choice itself if it is a function, else the function of that name in the table."""
     if callable(choice):
         return choice
     if choice not in table:
@@ -83,7 +84,7 @@ def named(what: str, choice: str | Callable, table: dict[str, Callable]) -> Call
 
 
 def check_width(name: str, n: Any, example: str = "20") -> None:
-    """Refuses whatever is not a whole number from 1, and says what would be one."""
+    """Refuse any n that is not an integer >= 1; example is a valid value for the fix."""
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
-        raise BadValue(f"{name} is no width", expected=f"{name}, a whole number >= 1", got=repr(n),
+        raise BadValue(f"{name} must be a positive integer", expected=f"{name}, an integer >= 1", got=repr(n),
                        fix=f"{name}={example}")

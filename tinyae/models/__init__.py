@@ -1,8 +1,16 @@
-"""9 of 9 · models: one autoencoder per file, no base class.
+"""models: one autoencoder per file, without a base class.
 
-Every model offers encode(x) -> the code, decode(z) -> what its loss takes (logits; pixels where that is the squared
-error), losses(batch, rng) -> one-element Tensors by name, whose sum is minimised, and reconstruct(x); where it
-generates, sample(rng, n). MODELS is the registry.
+Every model is built as Model(n_in, hidden, latent, ..., *, rng): the number of pixels, a tuple of widths, the size of
+the code. In a convolutional model these are shape, which may be a number of pixels too, and channels. Every other
+parameter has a default, which must work at latent=3: tests/test_models.py builds MODELS[name](12, (10,), 3, rng=rng)
+for each name and checks what follows.
+
+encode(x) -> the code. decode(z) -> the argument of the loss: logits, or pixels where the loss is the squared error.
+losses(batch, rng) -> one-element Tensors by name; training minimises their sum. reconstruct(x) -> images in [0, 1].
+A model that generates has sample(rng, n) -> n images too. Images are rows (n, n_in) of numbers in [0, 1].
+
+MODELS is the registry. Its keys, the classes and the demos may have different names: "dropout_autoencoder",
+DropoutAutoencoder and demos/dropout.py belong together.
 """
 from .adversarial import Adversarial
 from .autoencoder import Autoencoder

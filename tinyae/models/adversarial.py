@@ -1,6 +1,6 @@
-"""9 of 9 · models · adversarial: codes that a judge cannot tell from draws of the prior, so that draws can be decoded.
+"""models · adversarial: a discriminator makes the codes look like draws from the prior, so that draws decode well.
 
-Makhzani, Shlens, Jaitly, Goodfellow & Frey 2015, Adversarial autoencoders; the judge: Goodfellow et al. 2014.
+Makhzani, Shlens, Jaitly, Goodfellow & Frey 2015, Adversarial autoencoders; the discriminator: Goodfellow et al. 2014.
 """
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, normal
+from ..backend import Array, Rng, Value, normal
 from ..errors import BadType
 from ..functions import bce_with_logits
 from ..layers import dense_stack, params
@@ -20,9 +20,10 @@ from ..tensor import Tensor, data_of
 class Adversarial:
     """x (n, n_in) in [0, 1] -> code (n, latent) -> logits (n, n_in); discriminator: code -> logit of "from N(0, 1)".
 
-    Three players, each with a loss and parameters of its own, take turns on every batch (`players`): encoder and
-    decoder reconstruct, the discriminator learns to tell codes from draws of the prior, the encoder to deceive it.
-    The discriminator sees codes, never images; its hidden layers are the encoder's. Keywords go to every Dense.
+    Three players, each with its own loss and parameters, take turns on every batch (see `players`): encoder and decoder
+    learn to reconstruct, the discriminator to tell codes from draws of the prior, and the encoder to deceive it. The
+    discriminator sees codes, never images; its hidden layers are as wide as the encoder's. Keywords go to every Dense:
+    rng (required), init, device, dtype.
     """
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (400,), latent: int = 8,
@@ -33,45 +34,45 @@ class Adversarial:
         self.latent = latent
 
     def encode(self, x: Array) -> Tensor:
-        return self.encoder(x)                                              # (n, latent), without bounds, as the prior
+        return self.encoder(x)                                              # (n, latent), unbounded like the prior
 
-    def decode(self, z: Any) -> Tensor:
+    def decode(self, z: Value) -> Tensor:
         return self.decoder(z)                                              # (n, n_in), logits
 
-    def reconstruction_loss(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
+    def reconstruction_loss(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
         """Nats per image."""
         return {"reconstruction": mean(bce_with_logits(self.decode(self.encode(batch)), batch))}
 
-    def discriminator_loss(self, batch: Array, rng: Any) -> dict[str, Tensor]:
-        """-log D(prior) - log(1 - D(code)), D = sigmoid(discriminator): 2 log 2 where it cannot tell them apart."""
+    def discriminator_loss(self, batch: Array, rng: Rng) -> dict[str, Tensor]:
+        """-log D(prior) - log(1 - D(code)), D = sigmoid(discriminator); 2 log 2 if D cannot tell the two apart."""
         if rng is None:
-            raise BadType("the prior is sampled", expected="rng, a random generator", got=None,
+            raise BadType("rng is required: the prior is sampled", expected="rng, a random generator", got=None,
                           fix="np.random.default_rng(0)")
-        z = self.encode(batch).data                                         # a constant: the encoder is not on trial
+        z = self.encode(batch).data                                     # .data: this loss must not train the encoder
         prior = normal(rng, like=z)
         return {"discrimination": mean(softplus(-self.discriminator(prior)) + softplus(self.discriminator(z)))}
 
-    def deception_loss(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
-        """-log D(code), the non-saturating form: its gradient is largest where the discriminator is sure."""
+    def deception_loss(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
+        """-log D(code), the non-saturating form: its gradient is largest where the discriminator is certain."""
         return {"deception": mean(softplus(-self.discriminator(self.encode(batch))))}
 
     def players(self) -> dict[str, tuple[Callable, dict[str, Tensor]]]:
-        """(losses, params) of the three, in the order of their turns."""
+        """(losses, params) of each player, in the order of their turns."""
         encoder, decoder, discriminator = (params({name: getattr(self, name)})
                                            for name in ("encoder", "decoder", "discriminator"))
         return {"autoencoder": (self.reconstruction_loss, encoder | decoder),
                 "discriminator": (self.discriminator_loss, discriminator),
                 "encoder": (self.deception_loss, encoder)}
 
-    def losses(self, batch: Array, rng: Any) -> dict[str, Tensor]:
-        """All three, to be looked at together: train the players, as no one minimises this sum."""
+    def losses(self, batch: Array, rng: Rng) -> dict[str, Tensor]:
+        """The losses of all three players, to show together. Train with `players`: no player minimises this sum."""
         return (self.reconstruction_loss(batch) | self.discriminator_loss(batch, rng) | self.deception_loss(batch))
 
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1]."""
         return data_of(sigmoid(self.decode(self.encode(x))))
 
-    def sample(self, rng: Any, n: int) -> Array:
-        """n new images (n, n_in), pixel probabilities in [0, 1], from codes drawn out of the prior."""
+    def sample(self, rng: Rng, n: int) -> Array:
+        """n new images (n, n_in), pixel probabilities in [0, 1], decoded from draws of the prior."""
         weight = self.decoder[0].W.data
         return data_of(sigmoid(self.decode(normal(rng, like=np.zeros((n, self.latent), weight.dtype, like=weight)))))

@@ -1,4 +1,4 @@
-"""9 of 9 · models · autoencoder: a code narrow enough that copying is not an option.
+"""models · autoencoder: a code too narrow to copy the image.
 
 Rumelhart, Hinton & Williams 1986; deep: Hinton & Salakhutdinov 2006.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..backend import Array
+from ..backend import Array, Rng, Value
 from ..functions import bce_with_logits
 from ..layers import dense_stack
 from ..ops import mean, sigmoid
@@ -28,10 +28,10 @@ class Autoencoder:
     def encode(self, x: Array) -> Tensor:
         return self.encoder(x)                                              # (n, latent)
 
-    def decode(self, z: Any) -> Tensor:
+    def decode(self, z: Value) -> Tensor:
         return self.decoder(z)                                              # (n, n_in), logits
 
-    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
+    def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
         """Nats per image: the mean over the batch of the sum over pixels."""
         return {"reconstruction": mean(bce_with_logits(self.decode(self.encode(batch)), batch))}
 

@@ -1,7 +1,7 @@
-"""9 of 9 · models · classifier: a softmax on top of an encoder, to see what its codes are good for.
+"""models · classifier: a softmax on top of an encoder, to measure how useful its codes are.
 
-Unsupervised pretraining: an autoencoder learns from images without labels, its encoder then starts the classifier,
-which learns from the few that have one (Hinton, Osindero & Teh 2006; Erhan, Bengio, Courville et al. 2010).
+Unsupervised pretraining: an autoencoder learns from images without labels, then the classifier starts from its encoder
+and learns from the few images that have labels (Hinton, Osindero & Teh 2006; Erhan, Bengio, Courville et al. 2010).
 """
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..tensor import Tensor
 
 
 class Classifier:
-    """x (n, d) -> encoder's code (n, width) -> logits (n, classes). Not an autoencoder: it gives no image back.
+    """x (n, d) -> code (n, width) -> logits (n, classes). Not an autoencoder: it has no decoder.
 
-    encoder: layers, say the encoder of a trained model; its parameters are among the classifier's, fine-tuned with the
-    rest. Keywords go to the output layer: rng (required), init, device, dtype.
+    encoder: any layers, for example the encoder of a trained model. Its parameters belong to the classifier and are
+    fine-tuned with the rest. Keywords go to the output layer: rng (required), init, device, dtype.
     """
 
     def __init__(self, encoder: Callable, width: int, classes: int = 10, **settings: Any):
@@ -34,5 +34,5 @@ class Classifier:
         return mean(cross_entropy(self.logits(x), labels))
 
     def classify(self, x: Array) -> Array:
-        """(n,): the likeliest class of each image."""
+        """The most likely class of each image: (n,) integers."""
         return self.logits(x).data.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""9 of 9 · models · contractive: a code that changes little when the image does, except along the ways images differ.
+"""models · contractive: a code that changes little with the image, except along the directions in which images differ.
 
 Rifai, Vincent, Muller, Glorot & Bengio 2011, Contractive auto-encoders.
 """
@@ -9,7 +9,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from ..backend import Array, normal
+from ..backend import Array, Rng, Value, normal
 from ..errors import BadValue
 from ..functions import bce_with_logits
 from ..layers import Dense, Sequential, TiedDense, dense_stack
@@ -20,29 +20,31 @@ from ..tensor import Tensor, data_of, grad
 class Contractive:
     """x (n, n_in) in [0, 1] -> code (n, latent) -> logits (n, n_in), sigmoid units and tied weights; 784-1000-784.
 
-    The penalty is weight * ||dh/dx||_F^2 per image, h the code, beside a reconstruction that is a sum over pixels.
-    Without hidden layers it has a closed form, with them it is the gradient of a gradient. The decoder is tied: with
-    weights of its own it could undo any shrinking of h, and the penalty would mean nothing.
+    The loss per image adds weight * ||dh/dx||_F^2, h the code, to a reconstruction summed over pixels. Without hidden
+    layers this penalty has a closed form; with them, training takes the gradient of a gradient. The decoder is tied,
+    because with its own weights it could undo any shrinking of h, and the penalty would have no effect.
+    Keywords go to every Dense: rng (required), init, device, dtype.
     """
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (), latent: int = 1000, weight: float = 0.1,
                  **settings: Any):
         if not 0 <= weight < float("inf"):
-            raise BadValue("weight out of range", expected="weight >= 0, of the penalty", got=weight, fix="weight=0.1")
+            raise BadValue("weight out of range", expected="weight >= 0, finite", got=weight, fix="weight=0.1")
         self.encoder = dense_stack([n_in, *hidden, latent], "sigmoid", last="sigmoid", **settings)
-        back: list[Dense] = self.encoder[::-1]
-        self.decoder = Sequential(*[TiedDense(layer, activation="sigmoid") for layer in back[:-1]], TiedDense(back[-1]))
+        reverse: list[Dense] = self.encoder[::-1]
+        self.decoder = Sequential(*[TiedDense(layer, activation="sigmoid") for layer in reverse[:-1]],
+                                  TiedDense(reverse[-1]))
         self.weight = weight
 
-    def encode(self, x: Any) -> Tensor:
+    def encode(self, x: Value) -> Tensor:
         return self.encoder(x)                                              # (n, latent)
 
-    def decode(self, z: Any) -> Tensor:
+    def decode(self, z: Value) -> Tensor:
         return self.decoder(z)                                              # (n, n_in), logits
 
-    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
-        """Nats per image, and the penalty with its weight: of a deep net exact without an rng, else an estimate."""
-        x = Tensor(data_of(batch))                      # a Tensor, to be differentiated by
+    def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
+        """Nats per image, and the weighted penalty: exact, or with hidden layers and an rng an unbiased estimate."""
+        x = Tensor(data_of(batch))                      # a Tensor, because dh/dx is needed
         h = self.encode(x)
         norm = closed_form(h, self.encoder[0].W) if len(self.encoder) == 1 else jacobian_norm(h, x, rng)
         return {"reconstruction": mean(bce_with_logits(self.decode(h), batch)), "contraction": self.weight * mean(norm)}
@@ -53,18 +55,18 @@ class Contractive:
 
 
 def closed_form(h: Tensor, W: Tensor) -> Tensor:
-    """||dh/dx||_F^2 of h (n, k) = sigmoid(x @ W + b), W (d, k), per image: (n,).
+    """||dh/dx||_F^2 per image (n,), for h (n, k) = sigmoid(x @ W + b), W (d, k).
 
     dh_j/dx_i = h_j (1 - h_j) W_ij, so the sum of squares is sum_j [h_j (1 - h_j)]^2 sum_i W_ij^2.
     """
     return sum(square(h * (1 - h)) * sum(square(W), axis=0), axis=1)
 
 
-def jacobian_norm(h: Tensor, x: Tensor, rng: Any = None) -> Tensor:
-    """||dh/dx||_F^2 per image, of any h (n, k) that was made from x (n, d) image by image: (n,), differentiable again.
+def jacobian_norm(h: Tensor, x: Tensor, rng: Rng = None) -> Tensor:
+    """||dh/dx||_F^2 per image (n,), for any h (n, k) computed from x (n, d) image by image; differentiable again.
 
-    Each row of the Jacobian takes one pass backward: k of them, exact. With an rng one pass: v @ J of a random v
-    ~ N(0, 1) has the expected square ||J||_F^2 (Hutchinson 1990), an estimate without bias.
+    Without an rng it is exact and takes k backward passes, one for each row of the Jacobian J. With an rng it takes one
+    pass and is an unbiased estimate: ||v @ J||^2, v ~ N(0, 1), has the expectation ||J||_F^2 (Hutchinson 1990).
     """
     if rng is not None:
         return sum(square(grad(sum(h * normal(rng, like=h)), [x], create_graph=True)[0]), axis=1)

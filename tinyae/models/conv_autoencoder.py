@@ -1,4 +1,4 @@
-"""9 of 9 · models · conv_autoencoder: the same weights wherever in the image they look.
+"""models · conv_autoencoder: the same weights at every place of the image.
 
 Masci, Meier, Ciresan & Schmidhuber 2011; strides in place of pooling: Springenberg et al. 2015.
 """
@@ -21,10 +21,10 @@ KERNEL, STRIDE = 3, 2
 class ConvAutoencoder(Autoencoder):
     """x (n, h * w * c) in [0, 1] -> code (n, latent) -> logits (n, h * w * c).
 
-    Convolutions 3x3 with stride 2 to each of `channels`, a Dense layer to the code; and the mirror image of that,
-    with transposed convolutions. By default 28x28x1, 14x14x16, 7x7x32, 32 and back.
-    shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours. output_padding: of each
-    transposed convolution; None chooses what makes each as large as its twin.
+    The encoder has one 3x3 convolution with stride 2 for each entry of `channels`, then a Dense layer to the code. The
+    decoder mirrors it with transposed convolutions. By default 28x28x1, 14x14x16, 7x7x32, 32 and back.
+    shape: (h, w), (h, w, c), or h * w * c for a square image with 1 or 3 channels. output_padding: of every transposed
+    convolution; None chooses, for each, the value that restores the size its convolution saw.
     Keywords go to every layer: rng (required), init, device, dtype.
     """
 
@@ -51,30 +51,31 @@ def image_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
         if h not in (1, 3) or c in (1, 3):
             return h, w, c
         fix = f"channels last: np.moveaxis(images, 1, -1), and shape=({w}, {c}, {h})"
-    raise BadValue("this is no shape of an image", expected="(h, w), (h, w, c), or the number of values of a square "
+    raise BadValue("shape must be that of an image", expected="(h, w), (h, w, c), or the number of values of a square "
                    "image with 1 or 3 channels", got=shape, fix=fix)
 
 
 def shapes_of(image: tuple[int, ...], channels: Sequence[int]) -> list[tuple[int, ...]]:
-    """(h, w, c) of the image and behind each convolution."""
+    """(h, w, c) of the image and of the output of each convolution."""
     if isinstance(channels, int) or not channels:
-        raise BadValue("no convolution", expected="channels, at least one", got=channels, fix="channels=(16, 32)")
+        raise BadValue("channels must list at least one convolution", expected="a tuple of integers >= 1", got=channels,
+                       fix="channels=(16, 32)")
     shapes = [tuple(image)]
     for c in channels:
         h, w, _ = shapes[-1]
-        shapes.append((-(-h // STRIDE), -(-w // STRIDE), c))        # half of it, rounded up
+        shapes.append((-(-h // STRIDE), -(-w // STRIDE), c))        # half, rounded up
     return shapes
 
 
 def convolutions(shapes: Sequence[tuple[int, ...]], activation: str | Callable, **settings: Any) -> list[Conv2D]:
-    """A convolution from each of shapes to the next."""
+    """One convolution from each shape to the next."""
     return [Conv2D(above[2], below[2], KERNEL, stride=STRIDE, activation=activation, **settings)
             for above, below in pairwise(shapes)]
 
 
 def transposed(shapes: Sequence[tuple[int, ...]], activation: str | Callable, output_padding: int | None = None,
                **settings: Any) -> list[ConvTranspose2D]:
-    """The mirror image of convolutions, linear at its end; refused where the sizes do not meet."""
+    """The mirror image of `convolutions`, with a linear last layer. BadValue: output_padding gives other sizes."""
     layers = []
     for below, above in pairwise(reversed(shapes)):
         last = above is shapes[0]
@@ -82,14 +83,14 @@ def transposed(shapes: Sequence[tuple[int, ...]], activation: str | Callable, ou
         layer = ConvTranspose2D(below[2], above[2], KERNEL, stride=STRIDE, activation="linear" if last else activation,
                                 output_padding=rest if output_padding is None else output_padding, **settings)
         if (size := layer.size(*below[:2])) != above[:2]:
-            raise BadValue("decoder and encoder do not meet", got=f"{size} made of {below[:2]}",
-                           expected=f"{above[:2]}, of which the encoder makes {below[:2]}",
+            raise BadValue("the decoder must restore the encoder's sizes", got=f"{size} from {below[:2]}",
+                           expected=f"{above[:2]}, from which the encoder makes {below[:2]}",
                            fix=f"output_padding={rest} here; output_padding=None finds it for every layer")
         layers.append(layer)
     return layers
 
 
 def remainder(below: tuple[int, ...], above: tuple[int, ...]) -> tuple[int, int]:
-    """The output_padding that leads from the size of `below` back to that of `above`, for any odd kernel."""
+    """The output_padding that lets a transposed convolution (odd kernel) restore the size of `above` from `below`."""
     h, w = (m - ((n - 1) * STRIDE + 1) for m, n in zip(above[:2], below[:2], strict=True))
     return h, w

@@ -1,7 +1,7 @@
-"""9 of 9 · models · conv_denoising: what is noise and what is stroke can be told from the neighbourhood.
+"""models · conv_denoising: a pixel's neighbours show whether it is noise or part of a stroke.
 
-Denoising by convolutions: Jain & Seung 2008. No Dense layer: the code is a stack of small maps, every number of it
-sees a part of the image, and the same few weights clean every part.
+Denoising by convolutions: Jain & Seung 2008. There is no Dense layer: the code is a stack of small maps, each of its
+numbers sees one part of the image, and the same few weights clean every part.
 """
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .denoising import Denoising
 
 
 class ConvDenoising(Denoising):
-    """x (n, h * w * c) with noise -> code (n, u, v, latent) -> pixels (n, h * w * c) without.
+    """x (n, h * w * c) with noise -> code (n, u, v, latent) -> pixels (n, h * w * c) without noise.
 
-    Convolutions 3x3 with stride 2 to each of `channels` and to `latent` maps, and the mirror image of that; by default
-    28x28x1, 14x14x32, 7x7x32 and back.
-    shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours. noise, level: as for
-    Denoising. Keywords go to every layer: rng (required), init, device, dtype.
+    The encoder has one 3x3 convolution with stride 2 for each entry of `channels` and one to `latent` maps; the decoder
+    mirrors it. By default 28x28x1, 14x14x32, 7x7x32 and back.
+    shape: (h, w), (h, w, c), or h * w * c for a square image with 1 or 3 channels. noise, level: as for Denoising.
+    Keywords go to every layer: rng (required), init, device, dtype.
     """
 
     def __init__(self, shape: int | Sequence[int] = 784, channels: Sequence[int] = (32,), latent: int = 32,

@@ -1,6 +1,6 @@
-"""9 of 9 · models · conv_vae: a VAE that sees with convolutions and draws with transposed ones.
+"""models · conv_vae: a VAE whose encoder is made of convolutions and whose decoder of transposed convolutions.
 
-Everything but the two maps is VAE's: the posterior, the sampling, the loss in nats per image.
+Everything else is inherited from VAE: the posterior, the sampling, the loss in nats per image.
 """
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .vae import VAE
 class ConvVAE(VAE):
     """q(z|x) = N(mu(x), e^log_var(x)), p(z) = N(0, 1), p(x|z) = Bernoulli(sigmoid(decode(z))).
 
-    Convolutions 3x3 with stride 2 to each of `channels`, Dense layers of `hidden` units, mu and log_var linear in what
-    they give; the decoder is the mirror image. By default 28x28x1, 14x14x32, 7x7x64 and 2 latents; for sprites
-    ((128, 128, 3), (32, 64, 64, 64, 64, 64), 1000).
-    shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours. likelihood, scale: as for
-    VAE. Keywords go to every layer: rng (required), init, device, dtype.
+    The encoder has one 3x3 convolution with stride 2 for each entry of `channels`, Dense layers of `hidden` units, and
+    two linear heads, mu and log_var; the decoder mirrors it. By default 28x28x1, 14x14x32, 7x7x64 and 2 latents; for
+    sprites ((128, 128, 3), (32, 64, 64, 64, 64, 64), 1000).
+    shape: (h, w), (h, w, c), or h * w * c for a square image with 1 or 3 channels. likelihood, scale: as for VAE.
+    Keywords go to every layer: rng (required), init, device, dtype.
     """
 
     def __init__(self, shape: int | Sequence[int] = 784, channels: Sequence[int] = (32, 64), latent: int = 2,

@@ -1,4 +1,4 @@
-"""9 of 9 · models · conv_winner_take_all: each map of the code may speak once for an image, at one place.
+"""models · conv_winner_take_all: each map of the code keeps one number per image, the largest.
 
 Makhzani & Frey 2015, Winner-take-all autoencoders, section 3.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, Rng, Value
 from ..functions import squared_error
 from ..layers import Conv2D, ConvTranspose2D, Flatten, Reshape, Sequential
 from ..ops import mean
@@ -18,18 +18,18 @@ from ..tensor import Tensor, data_of
 from .conv_autoencoder import STRIDE, image_shape, remainder
 from .winner_take_all import checked_share, winners
 
-STROKE, DEEPER = 11, 5      # kernels: of the first convolution and of the decoder, and of further convolutions
+STROKE, DEEPER = 11, 5      # kernel sizes: first convolution and decoder; further convolutions
 
 
 class ConvWinnerTakeAll:
     """x (n, h * w * c) -> code (n, u, v, latent), one number in each map, the rest 0 -> pixels (n, h * w * c).
 
-    One convolution 11x11 with stride 2 to rectified maps (further ones, 5x5, if channels are given); the decoder lays
-    down one picture of 11x11 pixels for each map where its largest number stands. In training, moreover, only the
-    `share` of a batch that excites a map most may use it: an image has latent * share of them on average. By default
-    28x28x1, 14x14x64 and back.
-    shape: (h, w), (h, w, c), or the h * w * c of a square image, grey or of three colours. Keywords go to every layer:
-    rng (required), init, device, dtype.
+    An 11x11 convolution with stride 2 gives rectified maps (`channels` puts 5x5 convolutions behind it). The decoder
+    adds one picture of 11x11 pixels for each map, at the place of the map's largest number. In training, in addition,
+    each map keeps only the fraction `share` of a batch's images that activate it most, so an image uses latent * share
+    maps on average. By default 28x28x1, 14x14x64 and back.
+    shape: (h, w), (h, w, c), or h * w * c for a square image with 1 or 3 channels. Keywords go to every layer: rng
+    (required), init, device, dtype.
     """
 
     def __init__(self, shape: int | Sequence[int] = 784, channels: Sequence[int] = (), latent: int = 64,
@@ -44,34 +44,34 @@ class ConvWinnerTakeAll:
         self.share = checked_share(share)
 
     def maps(self, x: Array) -> Tensor:
-        """How much every map is excited at every place: (n, u, v, latent)."""
+        """The activation of every map at every place: (n, u, v, latent)."""
         return self.encoder(x)
 
     def encode(self, x: Array) -> Tensor:
-        """The largest number of each map, where it stands (spatial sparsity): (n, u, v, latent)."""
+        """The maps with all but the largest number of each set to 0 (spatial sparsity): (n, u, v, latent)."""
         maps = self.maps(x)
         return maps * strongest(maps.data).astype(maps.dtype)
 
     def sparse_code(self, x: Array) -> Tensor:
-        """The code, of each map only for the batch's winners (lifetime sparsity): (n, u, v, latent)."""
+        """The code with each map set to 0 but for its winners in the batch (lifetime sparsity): (n, u, v, latent)."""
         code = self.encode(x)
         won = winners(code.data.max(axis=(1, 2)), self.share)               # (n, latent)
         return code * won[:, None, None].astype(code.dtype)
 
-    def decode(self, z: Any) -> Tensor:
-        return self.decoder(z)                                              # (n, h * w * c), pixels without bounds
+    def decode(self, z: Value) -> Tensor:
+        return self.decoder(z)                                              # (n, h * w * c), unbounded pixels
 
-    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
-        """Squared error per image, summed over pixels, of what the winners alone draw."""
+    def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
+        """Squared error per image, summed over pixels, reconstructed from the winners alone."""
         return {"reconstruction": mean(squared_error(self.decode(self.sparse_code(batch)), batch))}
 
     def reconstruct(self, x: Array) -> Array:
-        """(n, h * w * c), clipped to [0, 1]: every map draws once, at its place."""
+        """(n, h * w * c), clipped to [0, 1], from every map's largest number."""
         return np.clip(data_of(self.decode(self.encode(x))), 0, 1)
 
 
 def strongest(maps: Array) -> Array:
-    """Whether a number of maps (n, u, v, k) is the largest of its map, the first one if several are: bool."""
+    """maps (n, u, v, k) -> bool (n, u, v, k), True at the largest number of each map, the first of equals."""
     n, u, v, k = maps.shape
     place = maps.reshape(n, u * v, k).argmax(axis=1)                        # (n, k)
     return (np.arange(u * v, like=maps)[:, None] == place[:, None]).reshape(n, u, v, k)

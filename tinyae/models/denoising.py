@@ -1,7 +1,7 @@
-"""9 of 9 · models · denoising: shown a damaged image, give back the undamaged one.
+"""models · denoising: reconstruct the clean image from a noisy one.
 
-Vincent, Larochelle, Bengio & Manzagol 2008; Gaussian noise as well as masking: Vincent et al. 2010. Copying does not
-pay any more, so a code may be wide: the model has to know how images look to tell them from noise.
+Vincent, Larochelle, Bengio & Manzagol 2008; Gaussian noise as well as masking: Vincent et al. 2010. A copy of the input
+keeps the noise, so the code may be wide: the model has to learn what images look like to tell them from noise.
 """
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, Rng, Value
 from ..errors import BadValue
 from ..functions import dropout, gaussian_noise, squared_error
 from ..layers import dense_stack
@@ -21,10 +21,10 @@ NOISES: dict[str, Callable] = {"gaussian": gaussian_noise, "masking": dropout}  
 
 
 class Denoising:
-    """x (n, n_in) with noise -> code (n, latent) -> pixels (n, n_in) without; 784-500-250-500-784 by default.
+    """x (n, n_in) with noise -> code (n, latent) -> pixels (n, n_in) without noise; 784-500-250-500-784 by default.
 
-    noise: "gaussian", level its standard deviation in units of x; or "masking", level the fraction of pixels set to 0
-    (the others grow by 1 / (1 - level), as in dropout).
+    noise: "gaussian", where level is the standard deviation in units of x; or "masking", where level is the fraction of
+    pixels set to 0 (the others are divided by 1 - level, as in dropout).
     Keywords go to every Dense: rng (required), init, device, dtype.
     """
 
@@ -37,27 +37,27 @@ class Denoising:
     def set_noise(self, noise: str, level: float) -> None:
         if noise not in NOISES:
             raise BadValue("unknown noise", expected=" or ".join(NOISES), got=repr(noise), fix='noise="gaussian"')
-        NOISES[noise](np.zeros(1, np.float32), level)               # refuses a level out of range now, not in training
+        NOISES[noise](np.zeros(1, np.float32), level)               # refuse a bad level now, not in training
         self.noise, self.level = noise, level
 
-    def corrupt(self, x: Array, rng: Any) -> Array:
-        """x with fresh noise; x itself without an rng."""
+    def corrupt(self, x: Array, rng: Rng) -> Array:
+        """x with fresh noise; without an rng, x itself."""
         return NOISES[self.noise](x, self.level, rng)
 
     def encode(self, x: Array) -> Tensor:
         return self.encoder(x)                                              # (n, latent)
 
-    def decode(self, z: Any) -> Tensor:
-        return self.decoder(z)                                              # (n, n_in), pixels without bounds
+    def decode(self, z: Value) -> Tensor:
+        return self.decoder(z)                                              # (n, n_in), unbounded pixels
 
-    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
-        """Squared error per image, summed over pixels, against the image as it was before the noise.
+    def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
+        """Squared error per image, summed over pixels, against the clean image.
 
-        A model that copies its input scores the noise: n_in * level^2 for "gaussian".
+        The error of a copy is the noise itself: n_in * level^2 for "gaussian".
         """
         y = self.decode(self.encode(self.corrupt(batch, rng)))
         return {"reconstruction": mean(squared_error(y, batch))}
 
     def reconstruct(self, x: Array) -> Array:
-        """(n, n_in), clipped to [0, 1]. x is taken as it comes: corrupt(x, rng) adds noise."""
+        """(n, n_in), clipped to [0, 1]. No noise is added to x; corrupt(x, rng) does that."""
         return np.clip(data_of(self.decode(self.encode(x))), 0, 1)

@@ -1,4 +1,4 @@
-"""9 of 9 · models · gsn: a generative stochastic network, one step of a walk from image to image.
+"""models · gsn: a generative stochastic network learns one step of a random walk through the images.
 
 Bengio, Yao, Alain & Vincent 2013, Generalized denoising auto-encoders as generative models (walkback: section 3.3);
 Bengio, Thibodeau-Laufer, Alain & Yosinski 2014, Deep generative stochastic networks trainable by backprop.
@@ -11,29 +11,29 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, normal, uniform
+from ..backend import Array, Rng, Value, normal, uniform
 from ..errors import BadType, BadValue
 from ..functions import bce_with_logits
 from ..layers import dense_stack
 from ..ops import mean, sigmoid, stack
 from ..tensor import Tensor, data_of
 
-BURN_IN = 200       # steps of the walk before an image counts as a sample
+BURN_IN = 200       # steps of the walk before its image is a sample
 
 
 class GSN:
-    """x -> corrupted x -> p(x' | corrupted x) -> x' ~ p -> ...: a walk that goes where the data is.
+    """x -> corrupted x -> p(x' | corrupted x) -> x' ~ p -> ...: a random walk that stays near the data.
 
-    One step is a denoising autoencoder, here 784-500-784: it corrupts the image (each pixel, with probability
-    `corruption`, becomes 0 or 1 by the toss of a coin), tells the probability of each pixel of the clean image, and
-    draws from that, pixel by pixel. walkback: steps that training follows the walk away from an image and asks for the
-    way home, so that the walk has nowhere to get lost. Keywords go to every Dense.
+    One step is a denoising autoencoder, 784-500-784 by default. It corrupts the image (each pixel, with probability
+    `corruption`, becomes 0 or 1 with equal chance), computes the probability of each pixel of the clean image, and
+    draws every pixel from it. walkback: training follows the walk for so many steps away from an image, and teaches
+    each of them the way back to it. Keywords go to every Dense: rng (required), init, device, dtype.
     """
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (), latent: int = 500,
                  activation: str | Callable = "relu", corruption: float = 0.4, walkback: int = 2, **settings: Any):
         if not 0 < corruption < 1 or walkback < 1:
-            raise BadValue("no such walk", expected="0 < corruption < 1 and walkback, a whole number >= 1",
+            raise BadValue("corruption or walkback out of range", expected="0 < corruption < 1 and walkback >= 1",
                            got=f"corruption={corruption}, walkback={walkback}", fix="corruption=0.4, walkback=2")
         self.encoder = dense_stack([n_in, *hidden, latent], activation, last=activation, **settings)
         self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
@@ -42,18 +42,18 @@ class GSN:
     def encode(self, x: Array) -> Tensor:
         return self.encoder(x)                                              # (n, latent)
 
-    def decode(self, z: Any) -> Tensor:
+    def decode(self, z: Value) -> Tensor:
         return self.decoder(z)                                              # (n, n_in), logits
 
-    def corrupt(self, x: Array, rng: Any) -> Array:
-        """x with salt and pepper on a fraction `corruption` of its pixels."""
-        coin = uniform(rng, like=x) / self.corruption                       # of [0, 1) where the pixel is lost
+    def corrupt(self, x: Array, rng: Rng) -> Array:
+        """x with salt-and-pepper noise on a random fraction `corruption` of its pixels."""
+        coin = uniform(rng, like=x) / self.corruption                       # in [0, 1) where the pixel is replaced
         return np.where(coin < 1, (coin < 0.5).astype(x.dtype), x)
 
-    def losses(self, batch: Array, rng: Any) -> dict[str, Tensor]:
-        """Nats per image of the clean image, from each place of the walk: the mean over its steps."""
+    def losses(self, batch: Array, rng: Rng) -> dict[str, Tensor]:
+        """Nats per image, of the clean image given each step of the walk; the mean over the steps."""
         if rng is None:
-            raise BadType("a walk is random", expected="rng, a random generator", got=None,
+            raise BadType("rng is required: the walk is random", expected="rng, a random generator", got=None,
                           fix="model.losses(batch, np.random.default_rng(0))")
         x, losses = batch, []
         for _ in range(self.walkback):
@@ -63,23 +63,23 @@ class GSN:
         return {"reconstruction": mean(stack(*losses))}
 
     def reconstruct(self, x: Array) -> Array:
-        """(n, n_in) in [0, 1], of x as it is."""
+        """(n, n_in) in [0, 1]. x is not corrupted first."""
         return data_of(sigmoid(self.decode(self.encode(x))))
 
-    def walk(self, x: Array, rng: Any) -> Iterator[Array]:
-        """The walk from x (n, n_in), without end: at each step the pixels' probabilities (n, n_in), drawn from next."""
+    def walk(self, x: Array, rng: Rng) -> Iterator[Array]:
+        """The endless walk from x (n, n_in). Yields, at each step, the pixel probabilities (n, n_in) of the next x."""
         while True:
             logits = self.decode(self.encode(self.corrupt(x, rng))).data
             yield sigmoid(logits)
             x = bernoulli(logits, rng)
 
-    def sample(self, rng: Any, n: int) -> Array:
-        """n images (n, n_in), pixel probabilities in [0, 1]: where n walks from noise are after 200 steps."""
+    def sample(self, rng: Rng, n: int) -> Array:
+        """n images (n, n_in), pixel probabilities in [0, 1]: the 200th step of n walks that start from noise."""
         weight = self.decoder[0].W.data
         x = bernoulli(normal(rng, like=np.zeros((n, self.n_in), weight.dtype, like=weight)), rng)
         return next(islice(self.walk(x, rng), BURN_IN - 1, None))
 
 
-def bernoulli(logits: Array, rng: Any) -> Array:
-    """Black and white pixels, white with probability sigmoid(logits)."""
+def bernoulli(logits: Array, rng: Rng) -> Array:
+    """Pixels drawn from Bernoulli(sigmoid(logits)): 0 or 1, of the shape and dtype of logits."""
     return (uniform(rng, like=logits) < sigmoid(logits)).astype(logits.dtype)

@@ -1,17 +1,17 @@
-"""9 of 9 · models · linear: an autoencoder without activations, which finds what PCA finds.
+"""models · linear: an autoencoder without activations finds the subspace that PCA finds.
 
-Among all linear codes of k numbers, the projection on the k leading principal components has the least squared error;
-gradient descent has no other minimum to stop at (Baldi & Hornik 1989). It finds the subspace of the components, not
-the components: any basis of the subspace serves as well (Plaut 2018). The decoder's singular vectors give them back.
+Among all linear codes of k numbers, the projection on the k leading principal components has the least squared error,
+and the loss has no other local minimum (Baldi & Hornik 1989). Gradient descent finds the subspace of the components but
+not the components themselves, as any basis of the subspace does equally well (Plaut 2018); `components` recovers them.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..backend import Array, device_of, to_device, to_host
+from ..backend import Array, Rng, Value, device_of, to_device, to_host
 from ..functions import squared_error
 from ..layers import dense_stack
 from ..ops import mean
@@ -31,10 +31,10 @@ class LinearAutoencoder:
     def encode(self, x: Array) -> Tensor:
         return self.encoder(x)                                              # (n, latent)
 
-    def decode(self, z: Any) -> Tensor:
-        return self.decoder(z)                                              # (n, n_in), pixels without bounds
+    def decode(self, z: Value) -> Tensor:
+        return self.decoder(z)                                              # (n, n_in), unbounded pixels
 
-    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
+    def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
         """Squared error per image, summed over pixels."""
         return {"reconstruction": mean(squared_error(self.decode(self.encode(batch)), batch))}
 
@@ -43,11 +43,11 @@ class LinearAutoencoder:
         return np.clip(data_of(self.decode(self.encode(x))), 0, 1)
 
     def components(self, codes: Array) -> np.ndarray:
-        """(latent, n_in), orthonormal rows: the directions in which decoded codes vary, the widest first.
+        """codes (n, latent) -> (latent, n_in), orthonormal rows: the directions in which decoded codes vary most.
 
-        At the optimum, for codes (n, latent) of all training images, they are the principal components, each up to
-        its sign. With centred codes = Q R, the columns of Q orthonormal, decoded images are Q R D but for the offset:
-        they vary along its right singular vectors, in order.
+        At the optimum, for the codes of all training images, these are the principal components, each up to its sign.
+        Let centred codes = Q R with orthonormal columns of Q. The decoded images are Q R D plus an offset, so they vary
+        along the right singular vectors of R D, in the order of its singular values.
         """
         W = self.decoder[0].W.data                                          # (latent, ...)
         each = to_device(np.eye(len(W), dtype=W.dtype), device_of(W))
@@ -57,12 +57,13 @@ class LinearAutoencoder:
 
 
 class PCA:
-    """mean (d,), components (k, d), orthonormal rows, the direction of largest variance first (Pearson 1901).
+    """mean (d,) and components (k, d): orthonormal rows, the direction of largest variance first (Pearson 1901).
 
-    By the eigenvectors of the covariance (d, d), in float64, added up batch by batch: n may be large, d may not.
+    The components are eigenvectors of the covariance (d, d), which is summed batch by batch in float64. The number of
+    images may be large, d may not.
     """
 
-    def __init__(self, batches: Any, k: int):
+    def __init__(self, batches: Iterable[Array], k: int):
         n, total, products = 0, np.zeros(()), np.zeros(())
         for x in batches:
             x = to_host(x).astype(np.float64)
@@ -79,7 +80,9 @@ class PCA:
 
 
 def largest_angle(one: np.ndarray, other: np.ndarray) -> float:
-    """Degrees between the subspaces that the orthonormal rows of two (k, d) span: 0 for the same subspace, 90 where
-    one has a direction that the other lacks altogether (the largest principal angle, Jordan 1875)."""
+    """The largest principal angle, in degrees, between the row spaces of two orthonormal (k, d) arrays (Jordan 1875).
+
+    0 for the same subspace; 90 if one contains a direction orthogonal to the other.
+    """
     cosines = np.linalg.svd(one @ other.T, compute_uv=False)
     return float(np.degrees(np.arccos(min(cosines.min(), 1.0))))

@@ -1,7 +1,7 @@
-"""9 of 9 · models · stacked: autoencoders of one layer, each describing the codes of the one below.
+"""models · stacked: one-layer autoencoders, each trained to reconstruct the codes of the one below.
 
-Greedy layer-wise training: Bengio, Lamblin, Popovici & Larochelle 2007. With W on the way in and W.T on the way out,
-a layer has half the weights, and no scale of its own to hide in.
+Greedy layer-wise training: Bengio, Lamblin, Popovici & Larochelle 2007. With W in the encoder and W.T in the decoder, a
+layer has half the weights, and cannot shrink its code while the decoder scales it up again.
 """
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, Rng, Value
 from ..errors import BadValue
 from ..functions import squared_error
 from ..fused import squared_norm
@@ -20,17 +20,17 @@ from ..tensor import Tensor, data_of
 
 
 class Pair:
-    """h (n, d) -> code (n, k) -> (n, d): an autoencoder of one layer, whose weights W serve on both ways."""
+    """h (n, d) -> code (n, k) -> (n, d): a one-layer autoencoder whose encoder and decoder share the weights W."""
 
     def __init__(self, encode: Callable, decode: Callable, W: Tensor, l2: float):
         self.encode, self.decode, self.W, self.l2 = encode, decode, W, l2
 
-    def losses(self, h: Any, rng: Any = None) -> dict[str, Tensor]:
-        """How well this layer alone gives back what it is shown; h may be images, or codes of the layer below."""
+    def losses(self, h: Value, rng: Rng = None) -> dict[str, Tensor]:
+        """The squared error of this layer alone, and its decay; h may be images or the codes of the layer below."""
         return {"reconstruction": mean(squared_error(self.decode(self.encode(h)), h)), "l2": self.decay()}
 
     def decay(self) -> Tensor:
-        """l2/2 |W|^2."""
+        """l2/2 |W|^2, weight decay as a loss."""
         return 0.5 * self.l2 * squared_norm(self.W)
 
 
@@ -42,10 +42,10 @@ def dense_pair(n_in: int, n_out: int, activation: str | Callable, output: str | 
 
 
 class Stacked:
-    """x (n, n_in) -> code (n, latent) -> pixels (n, n_in), by pairs with tied weights; 784-300-150-300-784 by default.
+    """x (n, n_in) -> code (n, latent) -> pixels (n, n_in), by tied pairs of layers; 784-300-150-300-784 by default.
 
     l2 weighs |W|^2/2 against the squared error summed over pixels: 0.784 is the textbooks' 1e-3 for the mean over 784.
-    `pairs` can be trained together (losses), or from the lowest up, each with pairs[i].losses on the codes below(i, x).
+    Train all `pairs` together with losses, or from the lowest up, each with pairs[i].losses on the codes below(i, x).
     Keywords go to every Dense: rng (required), device, dtype.
     """
 
@@ -53,12 +53,12 @@ class Stacked:
                  activation: str | Callable = "elu", l2: float = 0.784, init: str | Callable = "he_normal",
                  **settings: Any):
         widths, l2 = [n_in, *hidden, latent], checked_l2(l2)
-        outputs = ["linear"] + [activation] * len(hidden)       # the lowest gives pixels, the others codes
+        outputs = ["linear"] + [activation] * len(hidden)       # the lowest pair reconstructs pixels, the others codes
         self.pairs = [dense_pair(n, k, activation, output, l2, init=init, **settings)
                       for n, k, output in zip(widths, widths[1:], outputs, strict=False)]
 
-    def below(self, i: int, x: Any) -> Any:
-        """What pair i is shown: the codes (n, d) of pair i - 1; the images themselves for i = 0."""
+    def below(self, i: int, x: Value) -> Value:
+        """The input of pair i: the codes (n, d) of pair i - 1, or the images x for i = 0."""
         for pair in self.pairs[:i]:
             x = pair.encode(x)
         return x
@@ -66,13 +66,13 @@ class Stacked:
     def encode(self, x: Array) -> Tensor:
         return self.below(len(self.pairs), x)                               # (n, latent)
 
-    def decode(self, z: Any) -> Tensor:
+    def decode(self, z: Value) -> Tensor:
         for pair in reversed(self.pairs):
             z = pair.decode(z)
-        return z                                                            # (n, n_in), pixels without bounds
+        return z                                                            # (n, n_in), unbounded pixels
 
-    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
-        """Squared error per image, summed over pixels, and the decay of all weights."""
+    def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
+        """Squared error per image, summed over pixels, and the weight decay of all pairs."""
         decay = self.pairs[0].decay()
         for pair in self.pairs[1:]:
             decay = decay + pair.decay()

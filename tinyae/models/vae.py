@@ -1,4 +1,4 @@
-"""9 of 9 · models · vae: a code that is a distribution, so that new images can be drawn from it.
+"""models · vae: a code that is a distribution, so that new images can be drawn from it.
 
 Kingma & Welling 2014, Auto-Encoding Variational Bayes; Rezende, Mohamed & Wierstra 2014.
 """
@@ -10,27 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, normal
+from ..backend import Array, Rng, Value, normal
 from ..errors import BadType, BadValue
 from ..functions import bce_with_logits, gaussian_kl, gaussian_nll, logsumexp
 from ..layers import Dense, dense_stack
 from ..ops import exp, log, mean, sigmoid, softplus
 from ..tensor import Tensor, data_of
 
-# What the second head of the encoder means. A log has no sign to forbid; sigma = softplus(s) has a floor, so that its
-# log is finite where float32 rounds softplus to 0.
+# log_var from the output s of the encoder's second head. "log_var": s may have either sign, so it needs no activation.
+# "sigma": sigma = softplus(s) + 1e-6, whose log is finite even where float32 rounds softplus(s) to 0.
 SCALES: dict[str, Callable] = {"log_var": lambda s: s, "sigma": lambda s: 2 * log(softplus(s) + 1e-6)}
 LIKELIHOODS = ("bernoulli", "gaussian")
-ACTIVE = 0.01       # a latent whose mean has a larger variance over images; the prior's is 1 (Burda et al. 2016)
+ACTIVE = 0.01       # an active latent's mean varies by more over images; the prior's variance is 1 (Burda et al. 2016)
 
 
 class VAE:
     """q(z|x) = N(mu(x), e^log_var(x)), p(z) = N(0, 1), p(x|z) = Bernoulli(sigmoid(decode(z))); 784-400-20 by default.
 
-    likelihood="gaussian": p(x|z) = N(sigmoid(decode(z)), e^pixel_log_var), one learned variance for all pixels.
-    (A fixed one would be a beta in disguise; learned, it becomes the mean squared error: Rybkin et al. 2021.) scale:
-    what the encoder's second head gives, "log_var" or "sigma". Keywords go to every Dense: rng (required), init,
-    device, dtype.
+    likelihood="gaussian": p(x|z) = N(sigmoid(decode(z)), e^pixel_log_var), with one learned variance for all pixels.
+    (A fixed variance would act like a beta; a learned one converges to the mean squared error: Rybkin et al. 2021.)
+    scale: the output of the encoder's second head, "log_var" or "sigma". beta: the weight of the KL term; 1 is the
+    ELBO. Keywords go to every Dense: rng (required), init, device, dtype.
     """
 
     pixel_log_var: Tensor | None = None     # Bernoulli pixels have none
@@ -39,7 +39,8 @@ class VAE:
                  activation: str | Callable = "relu", beta: float = 1.0, likelihood: str = "bernoulli",
                  scale: str = "log_var", **settings: Any):
         if not hidden:
-            raise BadValue("no hidden layer", expected="hidden, at least one width", got=hidden, fix="hidden=(400,)")
+            raise BadValue("hidden must list at least one layer", expected="a tuple of widths", got=hidden,
+                           fix="hidden=(400,)")
         self.body = dense_stack([n_in, *hidden], activation, last=activation, **settings)
         self._make_heads(hidden[-1], latent, beta, likelihood, scale, **settings)
         self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
@@ -64,66 +65,66 @@ class VAE:
     def encode(self, x: Array) -> Tensor:
         return self.posterior(x)[0]
 
-    def decode(self, z: Any) -> Tensor:
+    def decode(self, z: Value) -> Tensor:
         return self.decoder(z)                                              # (n, n_in), logits
 
-    def reconstruction_loss(self, z: Any, x: Array) -> Tensor:
+    def reconstruction_loss(self, z: Value, x: Array) -> Tensor:
         """-log p(x|z) in nats: (n, latent), (n, n_in) -> (n,)."""
         logits = self.decode(z)
         if self.pixel_log_var is None:
             return bce_with_logits(logits, x)
         return gaussian_nll(sigmoid(logits), x, self.pixel_log_var)
 
-    def losses(self, batch: Array, rng: Any, beta: float | None = None) -> dict[str, Tensor]:
+    def losses(self, batch: Array, rng: Rng, beta: float | None = None) -> dict[str, Tensor]:
         """The two terms of -ELBO in nats per image: sums over pixels and latents, means over the batch.
 
-        Both are sums, so the weight of the KL depends neither on the number of pixels nor on that of latents; beta
-        (Higgins et al. 2017) is the only weight, and it is in the "kl" term. Another one than the model's can be given
-        for a warm-up: phases in a row with partial(model.losses, beta=0.1) and so on (Bowman et al. 2016).
+        Both are sums, so the weight of the KL depends neither on the number of pixels nor on the number of latents. The
+        only weight is beta (Higgins et al. 2017), included in the "kl" term. A beta given here replaces the model's, as
+        in a KL warm-up: phases in a row with partial(model.losses, beta=0.1) and so on (Bowman et al. 2016).
         """
         mu, log_var = self.posterior(batch)
         if rng is None:
-            raise BadType("a VAE samples its code", expected="rng, a random generator", got=None,
+            raise BadType("rng is required: a VAE samples its code", expected="rng, a random generator", got=None,
                           fix="model.losses(batch, np.random.default_rng(0))")
         z = mu + exp(0.5 * log_var) * normal(rng, like=mu)                  # sigma = e^(log_var / 2)
         weight = self.beta if beta is None else checked_beta(beta)
         return {"reconstruction": mean(self.reconstruction_loss(z, batch)),
                 "kl": weight * mean(gaussian_kl(mu, log_var))}
 
-    def nll(self, x: Array, rng: Any, k: int = 5000) -> Array:
+    def nll(self, x: Array, rng: Rng, k: int = 5000) -> Array:
         """-log p(x) in nats per image, estimated with k samples: (n, n_in) -> (n,).
 
-        -log 1/k sum_i p(x, z_i) / q(z_i|x), z_i ~ q(z|x) (Burda et al. 2016, eq. 8). On average it is -ELBO for k = 1,
-        falls as k grows, and tends to -log p(x): an upper bound that is the tighter, the larger k.
+        -log 1/k sum_i p(x, z_i) / q(z_i|x), z_i ~ q(z|x) (Burda et al. 2016, eq. 8). Its expectation is -ELBO for k = 1
+        and decreases towards -log p(x) as k grows: an upper bound that becomes tighter with k.
         """
         return number_log(k) - logsumexp(self.log_weights(x, rng, k), axis=0)
 
-    def log_weights(self, x: Array, rng: Any, k: int) -> Array:
+    def log_weights(self, x: Array, rng: Rng, k: int) -> Array:
         """log p(x, z_i) / q(z_i|x) of k samples z_i ~ q(z|x) for each image: (k, n)."""
         mu, log_var = map(data_of, self.posterior(x))
         weights = []
         for _ in range(k):
             e = normal(rng, like=mu)
             z = mu + np.exp(0.5 * log_var) * e
-            log_ratio = 0.5 * (e * e + log_var - z * z).sum(axis=1)         # log p(z) - log q(z|x); both have the 2 pi
+            log_ratio = 0.5 * (e * e + log_var - z * z).sum(axis=1)         # log p(z) - log q(z|x); log 2 pi cancels
             weights.append(log_ratio - data_of(self.reconstruction_loss(z, x)))
         return np.stack(weights)
 
     def kl_per_latent(self, x: Array) -> Array:
-        """Nats that each latent carries about an image, averaged over the images x: (latent,)."""
+        """The KL of each latent in nats, averaged over the images x: (latent,)."""
         mu, log_var = map(data_of, self.posterior(x))
-        return gaussian_kl(mu.T, log_var.T) / len(mu)                       # summed over images, not latents
+        return gaussian_kl(mu.T, log_var.T) / len(mu)                       # the sum runs over images, not latents
 
     def active_units(self, x: Array) -> int:
-        """How many latents tell the images x apart: those whose mean varies over x by more than 0.01."""
+        """The number of latents that distinguish the images x: the variance of their mean over x exceeds 0.01."""
         return int((data_of(self.encode(x)).var(axis=0) > ACTIVE).sum())
 
     def reconstruct(self, x: Array) -> Array:
-        """(n, n_in) in [0, 1], from the posterior's mean."""
+        """(n, n_in) in [0, 1], decoded from the posterior's mean."""
         return data_of(sigmoid(self.decode(self.encode(x))))
 
-    def sample(self, rng: Any, n: int) -> Array:
-        """n new images (n, n_in), pixel probabilities in [0, 1], from z drawn out of the prior."""
+    def sample(self, rng: Rng, n: int) -> Array:
+        """n new images (n, n_in), pixel probabilities in [0, 1], decoded from draws of the prior."""
         weight = self.decoder[0].W.data
         z = normal(rng, like=np.zeros((n, self.latent), weight.dtype, like=weight))
         return data_of(sigmoid(self.decode(z)))
@@ -138,12 +139,12 @@ def checked_beta(beta: float) -> float:
 def sample_like(mu: np.ndarray, log_var: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
     """n codes (n, k) from the Gaussian with the mean and the covariance of q(z) = 1/N sum_i N(mu_i, e^log_var_i).
 
-    mu, log_var (N, k), the posteriors of N images. The decoder has learned from codes of q(z); `sample` draws from the
-    prior. On average over images the KL of the loss is what codes tell about their image plus the KL of q(z) from the
-    prior (Hoffman & Johnson 2016, ELBO surgery), of which some is left: where latents repeat each other, say, as those
-    of the prior never do. To fit a density to the codes afterwards is from Ghosh et al. 2020, From Variational to
-    Deterministic Autoencoders. A Gaussian mends place, scale and correlation, no more.
+    mu, log_var (N, k): the posteriors of N images. The decoder has learned from codes of q(z), but `sample` draws from
+    the prior, and the two differ. Averaged over images, the KL of the loss is the mutual information of code and image
+    plus KL(q(z) || prior) (Hoffman & Johnson 2016, ELBO surgery), and training leaves some of the second: latents may
+    be correlated, for example. Fitting a density to the codes afterwards follows Ghosh et al. 2020, From Variational to
+    Deterministic Autoencoders. A Gaussian corrects mean, scale and correlation, nothing else.
     """
     apart = (mu - mu.mean(axis=0)) / len(mu) ** 0.5         # apart^T apart is the covariance of the means
-    spread = np.exp(log_var).mean(axis=0) ** 0.5
-    return mu.mean(axis=0) + rng.standard_normal((n, len(mu))) @ apart + rng.standard_normal((n, mu.shape[1])) * spread
+    sigma = np.exp(log_var).mean(axis=0) ** 0.5
+    return mu.mean(axis=0) + rng.standard_normal((n, len(mu))) @ apart + rng.standard_normal((n, mu.shape[1])) * sigma

@@ -1,4 +1,4 @@
-"""9 of 9 · models · winner_take_all: each unit of the code may speak only for the images that excite it most.
+"""models · winner_take_all: each unit of the code is kept only for the images that activate it most.
 
 Makhzani & Frey 2015, Winner-take-all autoencoders.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, Rng, Value
 from ..errors import BadValue
 from ..functions import bce_with_logits
 from ..layers import dense_stack
@@ -20,9 +20,9 @@ from ..tensor import Tensor, data_of
 class WinnerTakeAll:
     """x (n, n_in) in [0, 1] -> code (n, latent), rectified -> logits (n, n_in); 784-1000-784 by default.
 
-    In training, of each unit's activations over the batch only the largest `share` stays and the rest becomes 0
-    (lifetime sparsity): no penalty with a weight to choose, and in every batch each unit has images to learn from. In
-    use, encode leaves the code as it is. Keywords go to every Dense.
+    In training, each unit keeps the largest fraction `share` of its activations over the batch, and the rest are set to
+    0 (lifetime sparsity). There is no penalty whose weight must be chosen, and in every batch each unit has images to
+    learn from. encode returns the whole code. Keywords go to every Dense: rng (required), init, device, dtype.
     """
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (), latent: int = 1000,
@@ -35,15 +35,15 @@ class WinnerTakeAll:
         return self.encoder(x)                                              # (n, latent)
 
     def sparse_code(self, x: Array) -> Tensor:
-        """The code with the batch's losers set to 0: (n, latent). No gradient goes through who wins."""
+        """The code with all but each unit's winners set to 0: (n, latent). The choice of winners has no gradient."""
         code = self.encode(x)
         return code * winners(code.data, self.share).astype(code.dtype)
 
-    def decode(self, z: Any) -> Tensor:
+    def decode(self, z: Value) -> Tensor:
         return self.decoder(z)                                              # (n, n_in), logits
 
-    def losses(self, batch: Array, rng: Any = None) -> dict[str, Tensor]:
-        """Nats per image, of what the winners alone say."""
+    def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
+        """Nats per image, reconstructed from the winners alone."""
         return {"reconstruction": mean(bce_with_logits(self.decode(self.sparse_code(batch)), batch))}
 
     def reconstruct(self, x: Array) -> Array:
@@ -52,13 +52,16 @@ class WinnerTakeAll:
 
 
 def winners(code: Array, share: float) -> Array:
-    """Whether an entry of code (n, k) is among the largest share of its column, at least one, and all that equal the
-    last of these: (n, k) of bool."""
+    """code (n, k) -> bool (n, k), True for the largest fraction `share` of each column: at least one entry.
+
+    Entries that equal the smallest winner win too.
+    """
     count = max(1, round(share * len(code)))
     return code >= np.sort(code, axis=0)[-count]
 
 
 def checked_share(share: float) -> float:
     if not 0 < share <= 1:
-        raise BadValue("share out of range", expected="0 < share <= 1, of the batch", got=share, fix="share=0.05")
+        raise BadValue("share out of range", expected="0 < share <= 1, a fraction of the batch", got=share,
+                       fix="share=0.05")
     return share
