@@ -19,6 +19,7 @@ import numpy as np
 from tinyae import data, models, params, summary, train
 from tinyae.backend import to_host
 from tinyae.demo import cli, experiments, images, plots
+from tinyae.models.vae_evaluation import active_units, kl_per_latent
 from tinyae.optim import Adam
 from tinyae.train import diagnose, evaluate
 
@@ -60,7 +61,7 @@ def run() -> None:
                         epochs=[1] * len(rising) + [flags.epochs - len(rising)], batch_size=flags.batch_size, out=out,
                         resume=flags.resume, on_epoch=draw, config=vars(flags))
 
-    carried = {name: np.sort(to_host(net.kl_per_latent(first(2000))))[::-1] for name, net in nets.items()}
+    carried = {name: np.sort(to_host(kl_per_latent(net, first(2000))))[::-1] for name, net in nets.items()}
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
         latents = np.arange(1, flags.latent + 1)
@@ -70,7 +71,7 @@ def run() -> None:
     figures = {"kl, at once / warm-up": carried["at once"].sum() / carried["warm-up"].sum()}
     for name, row in zip(nets, history[-2:], strict=True):
         figures |= {f"-ELBO, {name}": row["test_total"], f"kl, {name}": carried[name].sum(),
-                    f"active units, {name}": nets[name].active_units(first(2000))}
+                    f"active units, {name}": active_units(nets[name], first(2000))}
     experiments.write(out, flags, history, figures)
     cli.show(out)
 

@@ -28,7 +28,7 @@ from tinyae.backend import generator, to_device, to_host
 from tinyae.data import creatures
 from tinyae.demo import cli, experiments, images, plots, probe
 from tinyae.functions import layer_norm
-from tinyae.models.vae import sample_like
+from tinyae.models.vae_evaluation import sample_like
 from tinyae.optim import Adam
 from tinyae.tensor import data_of
 from tinyae.train import diagnose, evaluate

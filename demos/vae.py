@@ -20,6 +20,7 @@ import numpy as np
 from tinyae import data, models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
 from tinyae.demo import cli, experiments, images, plots
+from tinyae.models.vae_evaluation import active_units, kl_per_latent, nll
 from tinyae.optim import Adam
 from tinyae.train import diagnose, evaluate
 
@@ -52,10 +53,10 @@ def run() -> None:
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
                         out=out, resume=flags.resume, on_epoch=draw, config=vars(flags))
 
-    carried = to_host(model.kl_per_latent(first(2000)))
+    carried = to_host(kl_per_latent(model, first(2000)))
     counts = [k for k in (1, 10, 100, 1000) if k < flags.samples] + [flags.samples]
     seen = len(first(100))
-    bounds = [float(model.nll(first(100), generator(flags.seed, flags.device), k).mean()) for k in counts]
+    bounds = [float(nll(model, first(100), generator(flags.seed, flags.device), k).mean()) for k in counts]
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
         plots.bars(np.sort(carried)[::-1], out / "latents-kl.png", title="information in each latent",
@@ -80,7 +81,7 @@ def run() -> None:
         "reconstruction": last["test_reconstruction"], "kl" if flags.beta == 1 else "kl times beta": last["test_kl"],
         **{f"-log p(x) of {seen} images, bound by {k} code{'s'[:k - 1]}": nats
            for k, nats in zip(counts, bounds, strict=True)},
-        "active units": model.active_units(first(2000)), "largest KL of a latent": carried.max()})
+        "active units": active_units(model, first(2000)), "largest KL of a latent": carried.max()})
     cli.show(out)
 
 

@@ -6,7 +6,7 @@ from tinyae import grad, ops, params
 from tinyae.errors import BadValue
 from tinyae.functions import gaussian_kl, gaussian_nll, logsumexp
 from tinyae.models import VAE
-from tinyae.models.vae import sample_like
+from tinyae.models.vae_evaluation import active_units, kl_per_latent, log_weights, nll, sample_like
 
 f8 = np.float64
 
@@ -30,27 +30,27 @@ def test_nll_is_the_integral_over_the_latent(model, x):
     z, step = np.linspace(-8, 8, 801, retstep=True)
     log_joint = [-model.reconstruction_loss(np.full((4, 1), v), x).data - v * v / 2 - np.log(2 * np.pi) / 2 for v in z]
     exact = -logsumexp(np.array(log_joint), axis=0) - np.log(step)
-    weights = np.exp(model.log_weights(x, np.random.default_rng(0), 2000))
+    weights = np.exp(log_weights(model, x, np.random.default_rng(0), 2000))
     error = weights.std(axis=0) / weights.mean(axis=0) / np.sqrt(2000)          # of log(mean of weights)
-    assert (np.abs(model.nll(x, np.random.default_rng(0), 2000) - exact) < 4 * error).all() and error.max() < 0.05
+    assert (np.abs(nll(model, x, np.random.default_rng(0), 2000) - exact) < 4 * error).all() and error.max() < 0.05
 
 
 def test_one_sample_is_minus_the_elbo_on_average(model, x):
     many = np.repeat(x, 5000, axis=0)
     elbo = sum(term.item() for term in model.losses(many, np.random.default_rng(0)).values())
-    one = model.nll(many, np.random.default_rng(1), 1)
+    one = nll(model, many, np.random.default_rng(1), 1)
     assert abs(one.mean() - elbo) < 6 * one.std() / np.sqrt(len(one))
 
 
 def test_the_bound_falls_as_k_grows(model, x):
     """Jensen: the bounds of groups of k samples, averaged over the groups, from the same 5000 samples."""
-    log_w = model.log_weights(x, np.random.default_rng(0), 5000)                # (5000, n)
+    log_w = log_weights(model, x, np.random.default_rng(0), 5000)                # (5000, n)
     bounds = []
     for k in (1, 5, 50, 500, 5000):
         groups = log_w.reshape(5000 // k, k, len(x))
         bounds.append((np.log(k) - logsumexp(groups, axis=1)).mean(axis=0))
     assert (np.diff(bounds, axis=0) <= 1e-12).all() and (bounds[0] > bounds[-1] + 0.01).any()
-    np.testing.assert_allclose(bounds[-1], model.nll(x, np.random.default_rng(0), 5000), rtol=1e-12)
+    np.testing.assert_allclose(bounds[-1], nll(model, x, np.random.default_rng(0), 5000), rtol=1e-12)
 
 
 def test_sigma_is_another_way_to_say_log_var(x):
@@ -87,11 +87,11 @@ def test_kl_per_latent_adds_up_and_an_unused_latent_has_none(x):
         W = head.W.data.copy()
         W[:, 1] = 0
         head.W.data = W
-    kl = model.kl_per_latent(x)
+    kl = kl_per_latent(model, x)
     np.testing.assert_allclose(kl.sum(), gaussian_kl(*(t.data for t in model.posterior(x))).mean())
     assert kl.shape == (3,) and kl[1] == 0
     model.mu.W.data = model.mu.W.data * 10
-    assert model.active_units(x) == 2
+    assert active_units(model, x) == 2
 
 
 def test_a_beta_for_the_warm_up(model, x):

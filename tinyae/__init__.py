@@ -10,14 +10,14 @@ __version__ = "0.1.0"
 
 from . import check, conv, functions, layers, ops
 from .check.gradcheck import gradcheck
-from .layers import load_params, params, summary
+from .layers import load, load_params, params, save, summary
 from .tensor import Tensor, grad, op
 
 if TYPE_CHECKING:
     from . import data, models, optim, train
 
-__all__ = ["Tensor", "check", "conv", "data", "functions", "grad", "gradcheck", "layers", "load_params", "models", "op",
-           "ops", "optim", "params", "summary", "train"]
+__all__ = ["Tensor", "check", "conv", "data", "functions", "grad", "gradcheck", "layers", "load", "load_params",
+           "models", "op", "ops", "optim", "params", "save", "summary", "train"]
 
 
 def __getattr__(name: str) -> Any:

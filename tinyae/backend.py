@@ -188,7 +188,7 @@ def frozen(x: Array) -> Array:
 def freeze(x: Array) -> Array:
     """x, read-only from now on: for an array that the caller has just made."""
     if isinstance(x, np.ndarray):
-        x.setflags(False)
+        x.setflags(write=False)
     return x
 
 

@@ -1,4 +1,4 @@
-"""4 of 9 · conv: convolution, its transpose, pooling and upsampling, as rows.
+"""conv: convolution, its transpose, pooling and upsampling, as rows.
 
 Images are (n, h, w, c), channels last. A kernel is (a, b, c, k): height, width, channels of the image, channels of the
 result. All of convolution follows from one number, linear in each of x, W and y:

@@ -1,4 +1,4 @@
-"""4 of 9 · conv_blocks: convolution in blocks, the fast twin of conv's plain forms; skip at first reading.
+"""conv_blocks: convolution in blocks, the fast twin of conv's plain forms; skip at first reading.
 
 conv.py has checked the arguments. Each function works on a block of a few images at a time, so that the arrays it makes
 for them stay in a core's cache:

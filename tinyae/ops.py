@@ -30,16 +30,17 @@ mul      = op(np.multiply, lambda g, z, x, y: g * y,               lambda g, z, 
 div      = op(np.divide,   lambda g, z, x, y: g / y,               lambda g, z, x, y: -g * z / y)
 power    = op(kernels.power, lambda g, z, x, y: g * _dpower(x, y), lambda g, z, x, y: g * (z * _log_base(x)))
 matmul   = op(kernels.matmul, lambda g, z, x, y: g @ y.mT,         lambda g, z, x, y: x.mT @ g)
-maximum  = op(np.maximum,  lambda g, z, x, y: _share(g, x > y, x >= y),     # where x = y, each has one half
-                           lambda g, z, x, y: _share(g, y > x, y >= x))
+maximum  = op(np.maximum,  lambda g, z, x, y: _share(g, x > y, x >= y),  # where x = y, each gets one half:
+                           lambda g, z, x, y: _share(g, y > x, y >= x))  # neither argument is preferred
 minimum  = op(np.minimum,  lambda g, z, x, y: _share(g, x < y, x <= y),
                            lambda g, z, x, y: _share(g, y < x, y <= x))
-where    = op(kernels.where, None, lambda g, z, mask, x, y: keep(g, mask),  lambda g, z, mask, x, y: keep(g, ~mask))
-keep     = op(kernels.keep, lambda g, z, x, mask: keep(g, mask),   None)    # x where mask, else 0
+where    = op(kernels.where, None,                                       # the mask has no gradient
+                           lambda g, z, mask, x, y: keep(g, mask), lambda g, z, mask, x, y: keep(g, ~mask))
+keep     = op(kernels.keep, lambda g, z, x, mask: keep(g, mask),   None) # x where mask, else 0
 
 # ---- z = f(x)            dL/dx
 neg      = op(np.negative, lambda g, z, x: -g)
-abs      = op(np.abs,      lambda g, z, x: g * np.sign(data_of(x)))         # 0 at 0, the mean of both slopes
+abs      = op(np.abs,      lambda g, z, x: g * np.sign(data_of(x)))      # 0 at 0, the mean of both slopes
 sqrt     = op(np.sqrt,     lambda g, z, x: g / (2 * z))
 square   = op(np.square,   lambda g, z, x: g * (2 * x))
 exp      = op(np.exp,      lambda g, z, x: g * z)
@@ -51,13 +52,13 @@ cos      = op(np.cos,      lambda g, z, x: -g * sin(x))
 tanh     = op(np.tanh,     lambda g, z, x: g * (1 - z * z))
 sigmoid  = op(kernels.sigmoid, lambda g, z, x: g * (z * (1 - z)))
 softplus = op(kernels.softplus, lambda g, z, x: g * sigmoid(x))
-relu     = op(kernels.relu, lambda g, z, x: keep(g, x > 0))                 # 0 at 0: a unit that is off learns nothing
+relu     = op(kernels.relu, lambda g, z, x: keep(g, x > 0))            # 0 at 0: a unit that is off stays off
 
 # ---- with settings       dL/dx
-leaky_relu = op(kernels.leaky_relu, lambda g, z, x, slope=0.01: g * _slope(x, slope))       # slope at 0, as in PyTorch
+leaky_relu = op(kernels.leaky_relu, lambda g, z, x, slope=0.01: g * _slope(x, slope))  # slope at 0, like relu
 elu      = op(kernels.elu, lambda g, z, x, alpha=1.0: g * _elu_slope(x, alpha))
-clip     = op(kernels.clip, lambda g, z, x, low=None, high=None: keep(g, _inside(x, low, high)))    # 1 at the bounds:
-                                                                            # pixels of 0 and 1 are to be learned
+clip     = op(kernels.clip, lambda g, z, x, low=None, high=None: keep(g, _inside(x, low, high)))
+                                            # 1 at the bounds, so that a value that has reached one can return
 
 # ---- reductions          dL/dx
 sum      = op(kernels.sum, lambda g, z, x, axis=None, keepdims=False: _broadcast_back(g, x, axis))
@@ -80,7 +81,7 @@ stack    = op(kernels.stack, each=lambda i, g, z, *xs, axis=0: _layer(i, g, axis
 # fmt: on
 
 
-# ---- what vjps are made of. A comparison is flat almost everywhere: its result is a plain array, also of Tensors.
+# ---- what vjps are made of. A comparison is flat almost everywhere, so that of Tensors, too, is a plain array.
 
 def _share(g: Value, wins: Any, ties: Any) -> Value:
     """g where x wins, g / 2 where both are equal (wins is False there, ties True), 0 elsewhere."""

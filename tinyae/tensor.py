@@ -108,7 +108,7 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
             continue
         g = grads[t] if t in wanted else grads.pop(t)
         if type(g) is np.ndarray:
-            g.setflags(False)                                # other vjps get it, too
+            g.setflags(write=False)                                # other vjps get it, too
         # The same vjps run on bare arrays or, to be differentiated again, on Tensors.
         z, args = (t, t.args) if create_graph else (t._data, [a._data if type(a) is Tensor else a for a in t.args])
         for i, a in enumerate(t.args):

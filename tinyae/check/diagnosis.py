@@ -1,4 +1,4 @@
-"""6 of 9 · diagnosis: which element is furthest off, and which plain mistake would explain it.
+"""diagnosis: which element is furthest off, and which plain mistake would explain it.
 
 gradcheck compares along random directions, which tell that a gradient is wrong but not where. Only then does this
 file differentiate element by element, for the message.

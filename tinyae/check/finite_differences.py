@@ -1,4 +1,4 @@
-"""6 of 9 · finite differences: a derivative from values alone, with a measure of how far it can be trusted.
+"""check · finite_differences: a derivative from values alone, with a measure of how far it can be trusted.
 
 The error of a central difference with step h has two parts: truncation, h^2 f''' / 6, grows with the step; rounding,
 2^-53 |f| / h, grows as the step shrinks. The best step lies where they are equal, and that place depends on f. So

@@ -1,4 +1,4 @@
-"""6 of 9 · gradcheck: is this gradient right?
+"""gradcheck: is this gradient right?
 
 A derivative is a limit of differences, so any gradient can be checked against values of the function alone. The file
 begins with the check that textbooks print, textbook_gradcheck, and with what fools it. Then comes gradcheck, which

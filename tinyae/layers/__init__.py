@@ -3,11 +3,13 @@
 There is no base class. A layer is any object that can be called as layer(x, rng=None); params(obj) finds the Tensors of
 any object. Without an rng a layer is deterministic, so there is no train/eval mode.
 """
-from .convolution import Conv2D, ConvTranspose2D, MaxPool2D, TiedConv2D, Upsample
-from .dense import ACTIVATIONS, INITIALIZERS, Dense, TiedDense
+from .convolution import Conv2D, ConvTranspose2D
+from .dense import ACTIVATIONS, INITIALIZERS, Dense
 from .parameters import params
+from .pooling import MaxPool2D, Upsample
 from .sequential import Dropout, Flatten, Reshape, Sequential, dense_stack
 from .summary import summary
+from .tied import TiedConv2D, TiedDense
 from .weights import load, load_params, save
 
 __all__ = ["ACTIVATIONS", "INITIALIZERS", "Conv2D", "ConvTranspose2D", "Dense", "Dropout", "Flatten", "MaxPool2D",

@@ -1,15 +1,14 @@
-"""7 of 9 · layers · convolution: layers that use the same weights at every place of images (n, h, w, channels)."""
+"""layers · convolution: layers that use the same weights at every place of images (n, h, w, channels)."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..backend import describe
-from ..conv import conv2d_affine, conv_size, conv_transpose2d_affine, conv_transpose_size, max_pool2d, upsample2d
+from ..backend import Rng, Value, describe
+from ..conv import conv2d_affine, conv_size, conv_transpose2d_affine, conv_transpose_size
 from ..errors import BadValue
-from ..functions import Value
 from ..tensor import Tensor
 from .dense import ACTIVATIONS, INITIALIZERS, check_width, named
 from .parameters import parameter
@@ -38,8 +37,8 @@ class Conv2D:
         """(h, w) of the images -> (u, v) of the result."""
         return conv_size(h, len(self.W), **self.geometry), conv_size(w, len(self.W), **self.geometry)
 
-    def __call__(self, x: Value, rng: Any = None) -> Tensor:
-        _check_image(self, x, self.W.shape[2])
+    def __call__(self, x: Value, rng: Rng = None) -> Tensor:
+        check_image(self, x, self.W.shape[2])
         return self.activation(conv2d_affine(x, self.W, self.b, **self.geometry))
 
 
@@ -74,56 +73,10 @@ class ConvTranspose2D:
         return (conv_transpose_size(u, len(self.W), **self.geometry, output_padding=p),
                 conv_transpose_size(v, len(self.W), **self.geometry, output_padding=q))
 
-    def __call__(self, y: Value, rng: Any = None) -> Tensor:
-        _check_image(self, y, self.W.shape[3])
+    def __call__(self, y: Value, rng: Rng = None) -> Tensor:
+        check_image(self, y, self.W.shape[3])
         size = self.size(*y.shape[1:3])
         return self.activation(conv_transpose2d_affine(y, self.W, self.b, size=size, **self.geometry))
-
-
-class TiedConv2D:
-    """y (n, u, v, k) -> f(conv_transpose2d(y, W) + b) (n, h, w, c), with the W of a Conv2D, which both layers share.
-
-    image: (h, w) of that Conv2D's images, since several sizes lead to one (u, v). W's gradient is the sum over both
-    layers; b (c,) belongs to this layer alone.
-    """
-
-    def __init__(self, conv: Conv2D, image: Sequence[int], *, activation: str | Callable = "linear"):
-        self.activation = named("activation", activation, ACTIVATIONS)
-        self.image, self.geometry = tuple(image), conv.geometry
-        self.W = conv.W                                             # (kernel, kernel, c, k), shared
-        self.b = Tensor(np.zeros_like(conv.W.data[0, 0, :, 0]))     # (c,)
-
-    def __call__(self, y: Value, rng: Any = None) -> Tensor:
-        _check_image(self, y, self.W.shape[3])
-        return self.activation(conv_transpose2d_affine(y, self.W, self.b, size=self.image, **self.geometry))
-
-
-class MaxPool2D:
-    """x (n, h, w, c) -> the maximum of each cell of size x size pixels, (n, h // size, w // size, c)."""
-
-    def __init__(self, size: int = 2):
-        check_width("size", size, BOTH_AXES)
-        self.cell = size
-
-    def size(self, h: int, w: int) -> tuple[int, int]:
-        return h // self.cell, w // self.cell
-
-    def __call__(self, x: Value, rng: Any = None) -> Tensor:
-        return max_pool2d(x, size=self.cell)
-
-
-class Upsample:
-    """x (n, h, w, c) -> each pixel repeated in a cell of size x size pixels, (n, h * size, w * size, c)."""
-
-    def __init__(self, size: int = 2):
-        check_width("size", size, BOTH_AXES)
-        self.cell = size
-
-    def size(self, h: int, w: int) -> tuple[int, int]:
-        return h * self.cell, w * self.cell
-
-    def __call__(self, x: Value, rng: Any = None) -> Tensor:
-        return upsample2d(x, size=self.cell)
 
 
 def _geometry(c_in: int, c_out: int, kernel: int, stride: int, padding: int | None) -> dict[str, int]:
@@ -139,7 +92,7 @@ def _geometry(c_in: int, c_out: int, kernel: int, stride: int, padding: int | No
     return {"stride": stride, "padding": padding}
 
 
-def _check_image(layer: Any, x: Value, c_in: int) -> None:
+def check_image(layer: Any, x: Value, c_in: int) -> None:
     if x.ndim != 4 or x.shape[3] != c_in:
         channels_first = x.ndim == 4 and x.shape[1] == c_in
         raise BadValue(f"{type(layer).__name__} of {c_in} channels needs images of {c_in} channels", got=describe(x),

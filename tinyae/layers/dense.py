@@ -53,26 +53,6 @@ class Dense:
         return self.activation(fused.affine(x, self.W, self.b))
 
 
-class TiedDense:
-    """y (n, k) -> f(y @ W.T + b) (n, d): the reverse of a Dense layer, sharing its weight Tensor W (d, k).
-
-    Together the two layers have half the weights of two Dense layers. The gradient of W sums over both uses, and
-    params(obj) lists W once. TiedDense itself owns only b (d,).
-    """
-
-    def __init__(self, dense: Dense, *, activation: str | Callable = "linear"):
-        self.activation = named("activation", activation, ACTIVATIONS)
-        self.W = dense.W                                            # (d, k), shared
-        self.b = Tensor(np.zeros_like(dense.W.data[:, 0]))          # (d,)
-
-    def __call__(self, y: Value, rng: Rng = None) -> Tensor:
-        if y.ndim != 2 or y.shape[1] != self.W.shape[1]:
-            d, k = self.W.shape
-            raise BadValue(f"TiedDense to Dense({d}, {k}) cannot take this input", expected=f"y (n, {k}), as "
-                           "that layer outputs", got=describe(y), fix="decode in the reverse order of encoding")
-        return self.activation(fused.affine(y, self.W.T, self.b))
-
-
 def named(what: str, choice: str | Callable, table: dict[str, Callable]) -> Callable:
     """choice itself if it is a function, else the function of that name in the table."""
     if callable(choice):

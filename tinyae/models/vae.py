@@ -12,7 +12,7 @@ import numpy as np
 
 from ..backend import Array, Rng, Value, normal
 from ..errors import BadType, BadValue
-from ..functions import bce_with_logits, gaussian_kl, gaussian_nll, logsumexp
+from ..functions import bce_with_logits, gaussian_kl, gaussian_nll
 from ..layers import Dense, dense_stack
 from ..ops import exp, log, mean, sigmoid, softplus
 from ..tensor import Tensor, data_of
@@ -21,7 +21,6 @@ from ..tensor import Tensor, data_of
 # "sigma": sigma = softplus(s) + 1e-6, whose log is finite even where float32 rounds softplus(s) to 0.
 SCALES: dict[str, Callable] = {"log_var": lambda s: s, "sigma": lambda s: 2 * log(softplus(s) + 1e-6)}
 LIKELIHOODS = ("bernoulli", "gaussian")
-ACTIVE = 0.01       # an active latent's mean varies by more over images; the prior's variance is 1 (Burda et al. 2016)
 
 
 class VAE:
@@ -91,34 +90,6 @@ class VAE:
         return {"reconstruction": mean(self.reconstruction_loss(z, batch)),
                 "kl": weight * mean(gaussian_kl(mu, log_var))}
 
-    def nll(self, x: Array, rng: Rng, k: int = 5000) -> Array:
-        """-log p(x) in nats per image, estimated with k samples: (n, n_in) -> (n,).
-
-        -log 1/k sum_i p(x, z_i) / q(z_i|x), z_i ~ q(z|x) (Burda et al. 2016, eq. 8). Its expectation is -ELBO for k = 1
-        and decreases towards -log p(x) as k grows: an upper bound that becomes tighter with k.
-        """
-        return number_log(k) - logsumexp(self.log_weights(x, rng, k), axis=0)
-
-    def log_weights(self, x: Array, rng: Rng, k: int) -> Array:
-        """log p(x, z_i) / q(z_i|x) of k samples z_i ~ q(z|x) for each image: (k, n)."""
-        mu, log_var = map(data_of, self.posterior(x))
-        weights = []
-        for _ in range(k):
-            e = normal(rng, like=mu)
-            z = mu + np.exp(0.5 * log_var) * e
-            log_ratio = 0.5 * (e * e + log_var - z * z).sum(axis=1)         # log p(z) - log q(z|x); log 2 pi cancels
-            weights.append(log_ratio - data_of(self.reconstruction_loss(z, x)))
-        return np.stack(weights)
-
-    def kl_per_latent(self, x: Array) -> Array:
-        """The KL of each latent in nats, averaged over the images x: (latent,)."""
-        mu, log_var = map(data_of, self.posterior(x))
-        return gaussian_kl(mu.T, log_var.T) / len(mu)                       # the sum runs over images, not latents
-
-    def active_units(self, x: Array) -> int:
-        """The number of latents that distinguish the images x: the variance of their mean over x exceeds 0.01."""
-        return int((data_of(self.encode(x)).var(axis=0) > ACTIVE).sum())
-
     def reconstruct(self, x: Array) -> Array:
         """(n, n_in) in [0, 1], decoded from the posterior's mean."""
         return data_of(sigmoid(self.decode(self.encode(x))))
@@ -134,17 +105,3 @@ def checked_beta(beta: float) -> float:
     if not 0 <= beta < float("inf"):
         raise BadValue("beta out of range", expected="beta >= 0; 1 gives the ELBO", got=beta, fix="beta=1.0")
     return beta
-
-
-def sample_like(mu: np.ndarray, log_var: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
-    """n codes (n, k) from the Gaussian with the mean and the covariance of q(z) = 1/N sum_i N(mu_i, e^log_var_i).
-
-    mu, log_var (N, k): the posteriors of N images. The decoder has learned from codes of q(z), but `sample` draws from
-    the prior, and the two differ. Averaged over images, the KL of the loss is the mutual information of code and image
-    plus KL(q(z) || prior) (Hoffman & Johnson 2016, ELBO surgery), and training leaves some of the second: latents may
-    be correlated, for example. Fitting a density to the codes afterwards follows Ghosh et al. 2020, From Variational to
-    Deterministic Autoencoders. A Gaussian corrects mean, scale and correlation, nothing else.
-    """
-    apart = (mu - mu.mean(axis=0)) / len(mu) ** 0.5         # apart^T apart is the covariance of the means
-    sigma = np.exp(log_var).mean(axis=0) ** 0.5
-    return mu.mean(axis=0) + rng.standard_normal((n, len(mu))) @ apart + rng.standard_normal((n, mu.shape[1])) * sigma

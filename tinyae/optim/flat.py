@@ -1,4 +1,4 @@
-"""8 of 9 · optim · flat: parameters as one flat array, so that an optimizer can update them all at once.
+"""optim · flat: parameters as one flat array, so that an optimizer can update them all at once.
 
 The parameters stand end to end in that array. A step is a dozen passes over blocks of it (on a GPU, one kernel),
 however many parameters there are. The step writes a new array, of which each parameter's data becomes a view; the data

@@ -1,4 +1,4 @@
-"""8 of 9 · optim: from gradients to the next parameters.
+"""optim · rules: from gradients to the next parameters.
 
     optimizer = Adam(params(model), lr=1e-3)
     optimizer.step(grad(loss, params(model)))
