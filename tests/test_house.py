@@ -33,7 +33,7 @@ HOUSE = {
     "files": Entry("below", 60),
     "backend": Entry("below", 100),
     "kernels": Entry("below", 210),
-    "refusals": Entry("below", 140),
+    "refusals": Entry("below", 170),
     "guards": Entry("below", 230),
     "tensor": Entry("chapters", 100),
     "ops": Entry("chapters", 220),

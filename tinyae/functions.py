@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from math import log as number_log
 from math import pi
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import refusals
 from .backend import Array, Axis, Rng, Value, describe, device_of, is_array, normal, uniform
 from .errors import BadValue
 from .fused import bce, kl, log_mean_sigmoids, same_shape, sse
@@ -159,3 +161,8 @@ def gaussian_noise(x: Value, sigma: float, rng: Rng = None) -> Value:
     if not sigma >= 0:
         raise BadValue("noise scale out of range", expected="sigma >= 0, in units of x", got=sigma, fix="sigma=0.3")
     return x if rng is None else x + sigma * normal(rng, like=x)
+
+
+if not TYPE_CHECKING:               # mypy would take every name for one that is there
+    def __getattr__(name: str) -> None:
+        raise refusals.elsewhere(__name__, name)

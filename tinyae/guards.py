@@ -199,8 +199,8 @@ def _ufunc(t: Any, ufunc: np.ufunc, method: str, *args: Any, **settings: Any) ->
         return NUMPY[ufunc](*args)
     if method == "__call__" and ufunc in COMPARISONS and not settings:
         return ufunc(*map(_data_of, args))
-    call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
-    raise refusals.lost_gradient(call + f"({', '.join(settings)}=)" * bool(settings))
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    raise refusals.no_row(name, ", ".join(settings) if ufunc in NUMPY and method == "__call__" else "")
 
 
 class _AsNumPyAsks:
@@ -288,7 +288,7 @@ class Guarded:
         return self._data.item()
 
     def __float__(self) -> float:
-        raise refusals.lost_gradient("float, math.exp, array[i] = t and whatever else asks for a number")
+        raise refusals.lost_as_number()
 
     __int__ = __complex__ = __float__
 
@@ -307,13 +307,13 @@ class Guarded:
         raise refusals.no_writing()
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
-        raise refusals.lost_gradient("np.asarray, np.array and whatever else asks for an array")
+        raise refusals.lost_as_array()
 
     def __array_function__(self, function: Callable, types: Any, args: Any, settings: Any) -> Any:
         """np.sum(t, axis=0): the row of that function (NEP 18)."""
         if function in NUMPY:
             return NUMPY[function](*args, **settings)
-        raise refusals.lost_gradient(f"np.{function.__name__}")
+        raise refusals.no_row(f"{function.__module__}.{function.__name__}".removeprefix("numpy."))
 
     def __getattr__(self, name: str) -> Any:
         raise refusals.no_attribute(name)

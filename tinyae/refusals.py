@@ -4,7 +4,11 @@ Each function makes an exception; the code that finds the mistake raises it.
 """
 from __future__ import annotations
 
+import sys
+from inspect import signature
 from typing import Any
+
+import numpy as np
 
 from .backend import Array, describe, device_of, is_array
 from .errors import BadName, BadType, BadValue, Refusal
@@ -42,19 +46,22 @@ def mixed(row: str, i: int, x: Array, like: Array) -> BadType:
 def wrong_count(row: Any, arrays: int, names: list[str], args: tuple, settings: dict[str, Any]) -> BadType:
     """A call of row with another number of arguments than it takes: its arrays, then settings of these names."""
     by_name = f" and {', '.join(settings)} by name" if settings else ""
-    got, call = f"{len(args)} by position{by_name}", ", ".join(["x, y, z, w"[:3 * arrays - 2], *names])
+    of_forward = () if isinstance(row.forward, np.ufunc) else signature(row.forward).parameters
+    call = ", ".join([*(of_forward or "xyzw")][:arrays] + names)
+    got = f"{len(args)} by position{by_name}"
     if hasattr(row.forward, "nin") and row.forward.nin != arrays:
         return BadType(f"{row.__name__} was defined with {arrays} vjp(s)", got=f"{arrays}",
                        expected=f"one for each of the {row.forward.nin} arrays of np.{row.forward.__name__}",
                        fix="op(np.multiply, vjp for x, vjp for y); None for an argument without a gradient")
     return BadType(f"{row.__name__} takes {arrays} array(s)" + f", then {', '.join(names)}" * bool(names), got=got,
                    expected=f"{row.__name__}({call}): arrays first, settings by position or by name",
-                   fix="leave out what is too much; an op of your own needs one vjp for each of its arrays")
+                   fix="leave out what is too much" if len(args) >= arrays else "give every array by position")
 
 
 def setting_is_a_tensor(row: str, name: str, t: Any) -> BadType:
     fix = {"low": "ops.maximum(x, low)", "high": "ops.minimum(x, high)", "slope": "ops.where(x > 0, x, slope * x)",
-           "key": "x[t.data.astype(int)]"}.get(name, f"{name}=t.item() for a constant")
+           "key": "x[t.data.astype(int)]"}.get(name, f"{name}=t.item() for a constant; if {name} is an array of an op "
+                                                     f"of your own, the op lacks its vjp")
     return BadType(f"{name} of {row} is a setting, which has no gradient", expected="a number or another constant",
                    got=repr(t), fix=fix)
 
@@ -148,6 +155,19 @@ def wrong_dtype(t: Any, i: int, g: Any) -> BadValue:
                     fix="write vjps with Python numbers, not np.float64")
 
 
+# ---- a name, looked for where it is not
+
+def elsewhere(module: str, name: str) -> AttributeError:
+    """The module has no such name; another chapter may have it."""
+    missing = f"module {module!r} has no attribute {name!r}"
+    for chapter in (f"{__package__}.{chapter}" for chapter in CHAPTERS):
+        found = getattr(sys.modules.get(chapter), "__dict__", {}).get(name)
+        if getattr(found, "__module__", "") == chapter:
+            return BadName(missing, expected=f"a name of {module}", got=f"{name}, which stands in {chapter}",
+                           fix=f"{chapter}.{name}")
+    return AttributeError(missing)
+
+
 # ---- a Tensor used as what it is not
 
 def not_one_number(t: Any) -> BadValue:
@@ -175,30 +195,48 @@ def no_writing() -> BadType:
                    fix="ops.where(mask, value, t) for a changed copy; t.data = array for a parameter")
 
 
-INSTEAD = {
-    "dot": "x @ y", "inner": "x @ y.T", "linalg.norm": "ops.sqrt(ops.sum(t * t))", "norm": "ops.sqrt(ops.sum(t * t))",
-    "var": "tinyae.functions.var(t)", "std": "tinyae.functions.var(t) ** 0.5", "expand_dims": "t[None]",
-    "squeeze": "t.reshape(...)", "ravel": "t.reshape(-1)", "vstack": "ops.concatenate(x, y, axis=0)",
-    "hstack": "ops.concatenate(x, y, axis=1)", "prod": "ops.exp(ops.sum(ops.log(t)))", "sign": "np.sign(t.data)",
-    "split": "t[:n], t[n:]", "broadcast_arrays": "ops.broadcast_to(t, shape)",
+INSTEAD = {       # np.NAME -> how to write it with rows (a test compares the two)
+    "dot": "x @ y", "inner": "x @ y.T", "outer": "x[:, None] * y", "vdot": "ops.sum(x * y)",
+    "linalg.norm": "ops.sqrt(ops.sum(t * t))", "prod": "ops.exp(ops.sum(ops.log(t)))",
+    "var": "tinyae.functions.var(t)", "std": "tinyae.functions.var(t) ** 0.5", "add.reduce": "ops.sum(t, axis=0)",
+    "maximum.reduce": "ops.max(t, axis=0)",
+    "logaddexp": "tinyae.functions.logsumexp(ops.stack(x, y), axis=0)", "hypot": "ops.sqrt(x * x + y * y)",
+    "log2": "ops.log(t) / np.log(2)", "log10": "ops.log(t) / np.log(10)", "exp2": "2 ** t", "reciprocal": "1 / t",
+    "tan": "ops.sin(t) / ops.cos(t)", "sinh": "(ops.exp(t) - ops.exp(-t)) / 2", "fabs": "ops.abs(t)",
+    "cosh": "(ops.exp(t) + ops.exp(-t)) / 2", "positive": "t", "expand_dims": "t[None]", "ravel": "t.reshape(-1)",
+    "squeeze": "t.reshape(shape)", "matrix_transpose": "t.mT", "moveaxis": "t.transpose(axes)", "flip": "t[::-1]",
+    "take": "t[index]", "put": "ops.where(mask, value, t)", "vstack": "ops.concatenate(x, y, axis=0)",
+    "hstack": "ops.concatenate(x, y, axis=1)",
+    "split": "t[:n], t[n:]", "broadcast_arrays": "ops.broadcast_to(x, shape), ops.broadcast_to(y, shape)",
 }
+CHAPTERS = ("ops", "functions", "conv", "fused", "layers")        # where a person may look for a function
+LOST = "would lose this Tensor's gradient"
 
 
-def lost_gradient(call: str) -> BadType:
-    """call: np.NAME, or a description of what asks for a number or an array."""
-    name = call.removeprefix("np.")
-    if "out=" in call:
-        return BadType(f"{call} would lose this Tensor's gradient: it writes into an array",
-                       expected="a new Tensor for new values", got="array += t, or out=array",
-                       fix="x = x + t makes a Tensor, as all of tinyae.ops does; t.numpy() for a constant")
-    if call.startswith("np.") and " " not in call:
-        there = INSTEAD.get(name)
-        fix = (f"{there}; " if there else f"a row of tinyae.ops, if one of them does it (there is no ops.{name}); ")
-        return BadType(f"{call} would lose this Tensor's gradient", expected="a row of tinyae.ops, or a constant",
-                       got=f"{call} of a Tensor", fix=f"{fix}{call.partition('(')[0]}(t.numpy()) for a constant")
-    return BadType("this would lose this Tensor's gradient", expected="ops.exp(t) or another row, which keeps it",
-                   got=f"a Tensor, given to {call}",
-                   fix="t.item() or t.numpy() for a constant; ops.stack(*ts) for a list of Tensors")
+def no_row(name: str, settings: str = "") -> BadType:
+    """np.NAME of a Tensor has no row, or not with these settings."""
+    call = f"np.{name}"
+    if settings:
+        fix = {"out": "a = a + t, a new Tensor, for a += t and for out=a", "dtype": "ops.cast, for another dtype"}
+        return BadType(f"{call} with {settings}= {LOST}", expected=f"{call} of Tensors, without {settings}=",
+                       got=f"{call}(..., {settings}=...)" + ", which array += t stands for" * (settings == "out"),
+                       fix=f"{fix.get(settings, f'{call} without it')}; t.numpy() in its place for a constant")
+    there = INSTEAD.get(name, f"rows of tinyae.ops, if they can do it (there is no ops.{name})")
+    return BadType(f"{call} {LOST}", expected="rows of tinyae.ops, or a constant", got=f"{call} of a Tensor",
+                   fix=f"{there}; t.numpy() in its place for a constant")
+
+
+def lost_as_number() -> BadType:
+    return BadType(f"a plain number {LOST}", expected="a row in the place of float, math.exp, array[i] = t and so on",
+                   got="a Tensor where Python or NumPy asks for a number",
+                   fix="ops.exp(t) for math.exp(t), ops.stack(*ts) for an array of Tensors; "
+                       "t.item() or t.numpy() for a constant")
+
+
+def lost_as_array() -> BadType:
+    return BadType(f"a plain array {LOST}", expected="a Tensor as it is, or a constant",
+                   got="a Tensor where np.asarray, np.array or the like asks for an array",
+                   fix="ops.stack(*ts) for a list of Tensors, t itself for one; t.numpy() for a constant")
 
 
 HABITS = {
