@@ -203,7 +203,7 @@ DISPATCHING = [name for name in dir(np) if isinstance(getattr(np, name), np.ufun
 
 
 def answer(function, args):
-    """What a function of NumPy says to these: a result, a Refusal, or None where NumPy itself takes no such arguments."""
+    """The result of a function of NumPy, or its Refusal; None where NumPy itself takes no such arguments."""
     try:
         return function(*args)
     except Refusal as refusal:

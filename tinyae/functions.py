@@ -16,33 +16,46 @@ from . import refusals
 from .backend import Array, Axis, Rng, Value, describe, device_of, is_array, normal, uniform
 from .errors import BadValue
 from .fused import bce, kl, log_mean_sigmoids, same_shape, sse
-from .kernels import fuse
+from .kernels import fuse, kept_shape
 from .ops import exp, index, log, mean, square, sum
 from .tensor import data_of
 
 
 def softmax(x: Value, axis: int = -1) -> Value:
-    """exp(x_i) / sum_j exp(x_j) along axis."""
-    e = exp(x - _peak(x, axis))
+    """exp(x_i) / sum_j exp(x_j) along axis.
+
+    0 at an x_i of -inf, with gradient 0; nan in a row of -inf alone, as in PyTorch and JAX. Of no numbers, no numbers.
+    """
+    e = exp(x - _peak(x, axis)[1])
     return e / sum(e, axis=axis, keepdims=True)
 
 
 def log_softmax(x: Value, axis: int = -1) -> Value:
-    """x_i - log sum_j exp(x_j) along axis; exact where softmax underflows to 0."""
+    """x_i - log sum_j exp(x_j) along axis; exact where softmax underflows to 0, and nan in a row of -inf alone."""
     return x - logsumexp(x, axis=axis, keepdims=True)
 
 
 def logsumexp(x: Value, axis: Axis = -1, keepdims: bool = False) -> Value:
-    """log sum_j exp(x_j) along axis, without overflow."""
-    peak = _peak(x, axis)
-    z = log(sum(exp(x - peak), axis=axis, keepdims=True)) + peak
+    """log sum_j exp(x_j) along axis, without overflow.
+
+    A row of -inf, or of no numbers, gives log 0 = -inf, and its gradient is 0. (PyTorch and JAX give such a row the
+    gradient nan, which spoils every parameter behind it.) A row with inf gives inf, and nan for the gradient of inf.
+    """
+    highest, peak = _peak(x, axis)
+    total = sum(exp(x - peak), axis=axis, keepdims=True)                # >= 1, but 0 in a row of -inf,
+    z = log(total + (highest == -np.inf)) + highest                     # where this is log 1 - inf
     return z if keepdims else sum(z, axis=axis)            # axis has length 1: sum only removes it
 
 
-def _peak(x: Value, axis: Axis) -> Array:
-    # A plain array: exp(x - c) * exp(c) is the same for every c, so c has no gradient.
-    peak = data_of(x).max(axis=axis, keepdims=True)
-    return np.where(np.isfinite(peak), peak, np.zeros_like(peak))      # a row of -inf has peak -inf
+def _peak(x: Value, axis: Axis) -> tuple[Array, Array]:
+    """(the largest x of each row, the same or 0 where that is not finite)."""
+    # Plain arrays: exp(x - c) * exp(c) is the same for every c, so c has no gradient.
+    data = data_of(x)
+    if data.size:
+        highest = data.max(axis=axis, keepdims=True)
+    else:
+        highest = np.full_like(data, -np.inf, shape=kept_shape(data, axis))
+    return highest, np.where(np.isfinite(highest), highest, np.zeros_like(highest))
 
 
 def var(x: Value, axis: Axis = None, keepdims: bool = False) -> Value:

@@ -131,7 +131,7 @@ def frozen_setting(row: Any, name: str, value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, array | memoryview):
-        return freeze(np.array(value))
+        return value.tolist()
     if isinstance(value, Guarded):
         raise refusals.setting_is_a_tensor(row.__name__, name, value)
     return frozen(value) if is_array(value) else value
