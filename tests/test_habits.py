@@ -397,3 +397,47 @@ def test_models_work_in_processes_that_are_spawned():
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         for model, y in zip(several, pool.map(operator.methodcaller("reconstruct", x), several), strict=True):
             np.testing.assert_array_equal(y, model.reconstruct(x))
+
+
+# ---- what print and a notebook show
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_a_model_prints_its_summary(device, name):
+    model = build(name, device.name)
+    lines = str(model).splitlines()
+    assert lines[0].split() == ["layer", "kind", "parameters"]
+    total = sum(p.size for p in tinyae.params(model).values())
+    assert lines[-1].split() == ["total", f"{total:,}"]
+    with_outputs = tinyae.summary(model, (12,)).splitlines()
+    assert {line.split()[0] for line in with_outputs if "(others)" not in line} - {line.split()[0] for line in lines} \
+        == set(), "print shows every layer that is called"
+    assert sum(int(line.split()[-1].replace(",", "")) for line in lines[1:-1]) == total
+    assert repr(model) == f"<{type(model).__name__}, {total:,} parameters; print it for its layers>"
+
+
+def test_every_layer_and_model_prints():
+    classes = [c for module in (tinyae.layers, models) for c in map(vars(module).get, module.__all__)
+               if isinstance(c, type)]
+    assert len(classes) > 25
+    for kind in classes:
+        assert kind.__str__ is tinyae.summary, f"{kind.__name__}: name it in the call of `printed` in its __init__.py"
+
+
+def test_a_stack_and_a_layer_print_too():
+    rng = np.random.default_rng(0)
+    stack = tinyae.layers.Sequential(tinyae.layers.Dense(3, 2, rng=rng), tinyae.layers.Dropout(0.5))
+    assert [line.split() for line in str(stack).splitlines()] == [
+        ["layer", "kind", "parameters"], ["0", "Dense", "8"], ["1", "Dropout", "0"], ["total", "8"]]
+    assert repr(stack) == "<Sequential, 8 parameters; print it for its layers>"
+    assert str(stack[0]).splitlines()[1].split() == ["Dense", "Dense", "8"]
+
+
+def test_a_notebook_shows_a_tensor_as_a_table(device):
+    t = device.tensor([1.0, 2.0]) * 3
+    for fact in ("[3.0, 6.0]", "<th>shape</th><td>(2,)", "float32", "made by</th><td>mul", device.name):
+        assert fact in t._repr_html_()
+    large = device.tensor(np.zeros((28, 28)))._repr_html_()
+    assert "(28, 28)" in large and "leaf" in large and "0.0" not in large
+    odd = op(lambda x: x + 0, lambda g, z, x: g)
+    odd.__name__ = "<b>"
+    assert "&lt;b&gt;" in odd(t)._repr_html_()

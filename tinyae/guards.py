@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from html import escape
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
@@ -331,6 +332,14 @@ class Guarded:
         place = "" if device_of(self._data) == "cpu" else ", on cuda"
         value = f"{self._data.tolist()}, " if self._data.size <= 8 else ""
         return f"Tensor({value}shape {self._data.shape}, {self._data.dtype}, {made}{place})"
+
+    def _repr_html_(self) -> str:
+        """The same as a table, which a notebook shows."""
+        facts = {"Tensor": self._data.tolist()} if self._data.size <= 8 else {}
+        facts |= {"shape": self._data.shape, "dtype": self._data.dtype, "device": device_of(self._data),
+                  "made by": self.op.__name__ if self.op else "Tensor(array): a leaf"}
+        rows = (f"<tr><th>{name}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())
+        return f"<table>{''.join(rows)}</table>"
 
 
 def _data_of(x: Any) -> Any:
