@@ -379,7 +379,9 @@ def test_the_slope_of_elu_keeps_its_digits_far_to_the_left(device, alpha, x):
     (lambda t: ops.pad(t.sum(), width=1), BadValue, ("for 0 axes",)),
     (lambda t: ops.crop(t.sum(), width=(1, 2)), BadValue, ("for 0 axes",)),
     (lambda t: ops.reshape(t, shape=t), BadType, ("shape of reshape is a setting",)),
-    (lambda t: ops.sum(t, axis=t), BadType, ("axis of sum is a setting",))])
+    (lambda t: ops.sum(t, axis=t), BadType, ("axis of sum is a setting",)),
+    (lambda t: functions.softmax(t, axis=7), BadValue, ("axis must be an axis of x", "axis=7")),
+    (lambda t: functions.logsumexp(t.data, axis=(0, 9)), BadValue, ("axis must be an axis of x", "axis=-1"))])
 def test_a_refusal_names_the_row_and_the_way_out(call, kind, words):
     with refused(kind, *words):
         call(Tensor(np.ones((2, 2, 2, 2))))

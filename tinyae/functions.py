@@ -51,10 +51,12 @@ def _peak(x: Value, axis: Axis) -> tuple[Array, Array]:
     """(the largest x of each row, the same or 0 where that is not finite)."""
     # Plain arrays: exp(x - c) * exp(c) is the same for every c, so c has no gradient.
     data = data_of(x)
-    if data.size:
-        highest = data.max(axis=axis, keepdims=True)
-    else:
-        highest = np.full_like(data, -np.inf, shape=kept_shape(data, axis))
+    try:
+        highest = data.max(axis=axis, keepdims=True) if data.size else np.full_like(
+            data, -np.inf, shape=kept_shape(data, axis))
+    except ValueError as error:
+        raise BadValue("axis must be an axis of x", expected=f"axes of {describe(data)}", got=f"axis={axis!r}: {error}",
+                       fix="axis=-1, the last one") from error
     return highest, np.where(np.isfinite(highest), highest, np.zeros_like(highest))
 
 
