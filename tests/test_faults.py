@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import refused
 
-from tinyae import Tensor, conv, functions, fused, grad, gradcheck, op, ops
+from tinyae import Tensor, backend, conv, functions, fused, grad, gradcheck, op, ops
 from tinyae.check.cases import CASES
 from tinyae.errors import BadIndex, BadType, BadValue, Refusal
 from tinyae.guards import Each, setting_names
@@ -385,6 +385,27 @@ def test_the_slope_of_elu_keeps_its_digits_far_to_the_left(device, alpha, x):
 def test_a_refusal_names_the_row_and_the_way_out(call, kind, words):
     with refused(kind, *words):
         call(Tensor(np.ones((2, 2, 2, 2))))
+
+
+class TensorOfPyTorch:
+    """On a CPU, too, its class has the attribute by which CuPy's arrays are known; its arrays go through __array__."""
+    __cuda_array_interface__ = property(lambda self: 1 / 0)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([0, 0, 1])
+
+
+def test_a_tensor_of_pytorch_is_not_taken_for_one_on_cuda(device):
+    assert backend.device_of(TensorOfPyTorch()) == "cpu" and not backend.is_array(TensorOfPyTorch())
+    x = device.tensor([1.0, 2.0])
+    assert device.host(grad(ops.sum(x[TensorOfPyTorch()]), [x])[0]).tolist() == [2, 1]
+    with refused(BadType, "argument 1 of mul must be an array", "TensorOfPyTorch"):
+        x * TensorOfPyTorch()
+
+
+def test_the_axes_of_a_vector_may_be_one_number():
+    assert gradient(lambda t: ops.transpose(t, axes=0) * [1.0, 2.0], [3.0, 4.0]) == [[1, 2]]
+    assert gradient(lambda t: ops.transpose(t, axes=(-1,)) * [1.0, 2.0], [3.0, 4.0]) == [[1, 2]]
 
 
 @pytest.mark.parametrize("axis", [[0, 1], (0, 1), np.array([0, 1]), [np.int64(0), 1]], ids=str)
