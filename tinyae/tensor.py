@@ -106,9 +106,7 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
     for t in reversed(past):                                    # 3. Newest first: all that used t comes before t,
         if t.op is None or t not in grads or t not in live:     #    so its gradient is complete when we reach it.
             continue
-        g = grads[t] if t in wanted else grads.pop(t)
-        if type(g) is np.ndarray:
-            g.setflags(write=False)                                # other vjps get it, too
+        g = freeze(grads[t] if t in wanted else grads.pop(t))   # read-only: another vjp may get the same array
         # The same vjps run on bare arrays or, to be differentiated again, on Tensors.
         z, args = (t, t.args) if create_graph else (t._data, [a._data if type(a) is Tensor else a for a in t.args])
         for i, a in enumerate(t.args):
