@@ -6,6 +6,7 @@ without this file, and refusals.py holds its sentences.
 """
 from __future__ import annotations
 
+import warnings
 from array import array
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -308,6 +309,12 @@ class Guarded:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise refusals.no_writing()
+
+    def __isub__(self, y: Any) -> Any:
+        t = self - y
+        if t.op is self.op and is_array(y) and is_array(self.args[1]) and getattr(self.args[0], "op", t) is None:
+            warnings.warn(refusals.GROWING, stacklevel=2)       # only the second time: x -= mean is no mistake
+        return t
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise refusals.lost_as_array()

@@ -27,7 +27,8 @@ def already_a_tensor(t: Any) -> BadType:
 
 def no_array(row: str, i: int, x: Any) -> BadType:
     return BadType(f"argument {i} of {row} must be an array", expected="a Tensor, an array, a number or a list",
-                   got=describe(x), fix="convert it with np.asarray(x, np.float32)")
+                   got=describe(x), fix="convert it with np.asarray(x, np.float32)" if x is not None else
+                   "a value: a function without return gives None")
 
 
 def mixed(row: str, i: int, x: Array, like: Array) -> BadType:
@@ -42,6 +43,12 @@ def mixed(row: str, i: int, x: Array, like: Array) -> BadType:
 
 
 # ---- calls of a row
+
+# A setting's name in NumPy or PyTorch -> its name here.
+HERE = {"dim": "axis", "keepdim": "keepdims", "a_min": "low", "a_max": "high", "min": "low", "max": "high",
+        "negative_slope": "slope", "pad_width": "width", "newshape": "shape", "dims": "axes"}
+
+
 
 def wrong_count(row: Any, arrays: int, names: list[str], args: tuple, settings: dict[str, Any]) -> BadType:
     """A call of row with another number of arguments than it takes: its arrays, then settings of these names."""
@@ -72,15 +79,18 @@ def setting_is_a_tensor(row: str, name: str, t: Any) -> BadType:
 
 
 def no_gradient(row: str, i: int, t: Any) -> BadType:
-    return BadType(f"argument {i} of {row} has no gradient", expected="a plain array", got=repr(t), fix="pass t.data")
+    return BadType(f"argument {i} of {row} has no gradient", expected="a plain array", got=repr(t),
+                   fix="t.data; for a mask, a comparison such as t > 0, which is a plain array")
 
 
 def no_fit(row: Any, names: list[str], arrays: list[Any], settings: dict[str, Any], error: Exception) -> Refusal:
     """The forward of row raised error; names: the settings that it takes, empty if that cannot be told."""
     unknown = [name for name in settings if names and name not in names]
     if unknown:
+        ours = [f"{HERE[name]} for {name}" for name in unknown if HERE.get(name) in names]
         return BadType(f"{row.__name__} has no setting {', '.join(unknown)}", expected=", ".join(names),
-                       got=", ".join(f"{k}={v!r:.60}" for k, v in settings.items()), fix="leave it out")
+                       got=", ".join(f"{k}={v!r:.60}" for k, v in settings.items()),
+                       fix=", ".join(ours) or f"leave out {', '.join(unknown)}")
     given = " and ".join(map(describe, arrays)) + "".join(f", {k}={v!r:.60}" for k, v in settings.items())
     return BadValue(f"{row.__name__} cannot take these arguments", expected="shapes and settings that fit",
                     got=f"{given}: {error}", fix="print the shapes on the way; reshape or index until they fit")
@@ -99,7 +109,8 @@ def changed_dtype(row: str, z: Array, dtype: Any) -> BadValue:
 # ---- gradients
 
 def not_a_tensor(y: Any) -> BadType:
-    from_gradient = "; a gradient is a Tensor only with grad(..., create_graph=True)" if is_array(y) else ""
+    from_gradient = "; a gradient is a Tensor only with grad(..., create_graph=True)" if (
+        is_array(y) or isinstance(y, np.generic)) else ""
     return BadType("grad needs a Tensor y, there is nothing to differentiate", got=describe(y),
                    expected="y, a Tensor computed from Tensors",
                    fix="make the inputs Tensors before computing y; .data and .item() cut the path" + from_gradient)
@@ -141,17 +152,26 @@ def failed_vjp(t: Any, i: int, ga: Any, error: Exception) -> Exception:
     """The exception for vjp i of t's row: it raised error, or error came of what it returned, ga."""
     if isinstance(error, MemoryError):
         return error
-    name, of = t.op.__name__, f"for argument {i}, {describe(t.args[i])}"
+    wrong, of = f"vjp {i} of {t.op.__name__} is wrong", f"for argument {i}, {describe(t.args[i])}"
+    raised_by_grad = error.__traceback__ is None or error.__traceback__.tb_next is None     # not inside of the vjp
+    if not hasattr(ga, "shape") and (ga is not None or (raised_by_grad and isinstance(error, AttributeError))):
+        return BadValue(f"{wrong}: it must return an array", expected=f"an array {of}", got=describe(ga),
+                        fix="return dL/dx, which is linear in g; for an argument without a gradient, None in the place "
+                            "of its vjp")
     if ga is not None:
-        return BadValue(f"vjp {i} of {name} is wrong: its shape", expected=f"an array {of}, or one broadcast from it",
-                        got=describe(ga), fix="g has the shape of the result z; undo what the forward did to the shape")
-    got = f"{type(error).__name__}: " + (f"{error.what}, got {error.got}" if isinstance(error, Refusal) else f"{error}")
-    if not isinstance(error, Refusal) and "NoneType" in str(error):
-        got = "None"
-    return BadValue(f"vjp {i} of {name} is wrong: it failed {of}", got=got,
-                    expected=f"an array: it is called as vjp(g, z, *arrays, **settings), with g and z {describe(t)}",
-                    fix="g is dL/dz and belongs to other rows too: compute with it, do not write into it"
-                        if "read-only" in str(error) else f"look at the vjp: {name} = op(forward, vjp 0, vjp 1, ...)")
+        return BadValue(f"{wrong}: its shape", expected=f"an array {of}, or one broadcast from it", got=describe(ga),
+                        fix="g has the shape of the result z; undo what the forward did to the shape")
+    if "read-only" in str(error):
+        fix = "g is dL/dz and belongs to other rows too: compute with it, do not write into it"
+    elif raised_by_grad:
+        fix = "lambda g, z, x: ..., with g and z first and then everything that the row was called with"
+    elif isinstance(error, Refusal):
+        fix = "operators and rows of tinyae.ops, which take arrays and, for higher orders, Tensors"
+    else:
+        fix = f"look at this vjp: {t.op.__name__} = op(forward, vjp 0, vjp 1, ...)"
+    return BadValue(f"{wrong}: it failed {of}", expected=f"an array: it is called as vjp(g, z, *arrays, **settings), "
+                    f"with g and z {describe(t)}", fix=fix, got=f"{type(error).__name__}: "
+                    + (f"{error.what}, got {error.got}" if isinstance(error, Refusal) else str(error)))
 
 
 def wrong_dtype(t: Any, i: int, g: Any) -> BadValue:
@@ -162,12 +182,15 @@ def wrong_dtype(t: Any, i: int, g: Any) -> BadValue:
 
 # ---- a name, looked for where it is not
 
+CHAPTERS = ("ops", "functions", "conv", "fused", "layers", "optim", "models")
+
+
 def elsewhere(module: str, name: str) -> AttributeError:
     """The module has no such name; another chapter may have it."""
     missing = f"module {module!r} has no attribute {name!r}"
     for chapter in (f"{__package__}.{chapter}" for chapter in CHAPTERS):
         found = getattr(sys.modules.get(chapter), "__dict__", {}).get(name)
-        if getattr(found, "__module__", "") == chapter:
+        if f"{getattr(found, '__module__', '')}.".startswith(f"{chapter}."):
             return BadName(missing, expected=f"a name of {module}", got=f"{name}, which stands in {chapter}",
                            fix=f"{chapter}.{name}")
     return AttributeError(missing)
@@ -214,7 +237,6 @@ INSTEAD = {       # np.NAME -> how to write it with rows (a test compares the tw
     "hstack": "ops.concatenate(x, y, axis=1)",
     "split": "t[:n], t[n:]", "broadcast_arrays": "ops.broadcast_to(x, shape), ops.broadcast_to(y, shape)",
 }
-CHAPTERS = ("ops", "functions", "conv", "fused", "layers")        # where a person may look for a function
 LOST = "would lose this Tensor's gradient"
 
 
@@ -266,3 +288,7 @@ def no_attribute(name: str) -> BadName:
     return BadName(f"a Tensor has no {name}", expected="data, shape, dtype, ... or a row such as t.sum(axis=0)",
                    got=f"t.{name}", fix=HABITS.get(name, f"tinyae.ops or tinyae.functions, if {name} is there; "
                                                          f"t.data.{name} for a constant"))
+
+
+GROWING = ("w -= array makes a new Tensor at every step, and each keeps all that came before it. For a step of "
+           "gradient descent write w.data = w.data - lr * g, which leaves w a leaf.")
