@@ -2,7 +2,8 @@
 
 A loss returns one number per image, shape (n,), summed over pixels or latents; a model takes the mean over its batch.
 Its two arguments must have the same shape, because a loss that broadcasts would compare each image with all others.
-Every function takes Tensors or arrays, and returns a Tensor if an argument is one.
+Every function takes Tensors or arrays, and returns a Tensor if an argument is one. A loss of no images is an array of
+no numbers. docs/numbers.md has a table of nan, inf and kinks.
 """
 from __future__ import annotations
 
@@ -61,7 +62,10 @@ def _peak(x: Value, axis: Axis) -> tuple[Array, Array]:
 
 
 def var(x: Value, axis: Axis = None, keepdims: bool = False) -> Value:
-    """mean((x - mean(x))^2) along axis: division by n, as in NumPy with ddof=0."""
+    """mean((x - mean(x))^2) along axis: division by n, as in NumPy with ddof=0.
+
+    BadValue: x has no numbers along axis. (PyTorch and JAX give nan.)
+    """
     return mean(square(x - mean(x, axis=axis, keepdims=True)), axis=axis, keepdims=keepdims)
 
 
@@ -69,7 +73,8 @@ def layer_norm(x: Value, eps: float = 1e-4) -> Value:
     """(x - m) / sqrt(v + eps), m and v the mean and the variance along the last axis (Ba, Kiros & Hinton 2016).
 
     Images (n, h, w, c) are normalised at each place separately. There is no gain and no bias, and no statistic of
-    other images, so training and use need no separate modes.
+    other images, so training and use need no separate modes. BadValue: the last axis is empty. (PyTorch returns an
+    empty array.)
     """
     x = x - mean(x, axis=-1, keepdims=True)
     return x * (mean(square(x), axis=-1, keepdims=True) + eps) ** -0.5

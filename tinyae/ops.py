@@ -11,7 +11,8 @@ The Jacobian itself is never built.
 
 Forwards are NumPy's functions, or stand in kernels.py under the row's name. Vjps are written with operators and other
 rows: here abs, sum, max and min are rows. On bare arrays they run at NumPy's speed; on Tensors they are traced, so that
-every row can be differentiated as often as you like. Arrays come first, then settings, by position or by name.
+every row can be differentiated as often as you like. Arrays come first, then settings, by position or by name. What a
+row does with nan, inf and at kinks stands in docs/numbers.md, beside PyTorch and JAX.
 """
 # Rows refer to each other, and mypy reads a lambda before it knows the rows below it:
 # mypy: disable-error-code="has-type"
