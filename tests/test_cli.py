@@ -196,7 +196,7 @@ def test_resume_needs_no_other_flag_and_goes_on_with_more_epochs(run, folder, mo
 
 
 @pytest.mark.parametrize("conflict", ["--seed 4", "--latent 3", "--hidden 6,6", "--lr 0.1", "--batch-size 9",
-                                      "--epochs 1", "--data labels.npz", "--out elsewhere"])
+                                      "--epochs 1", "--out elsewhere"])
 def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatch, capsys):
     before = everything(folder)
     assert demo("vae", f"--resume run {conflict}", monkeypatch) == 2
@@ -204,7 +204,45 @@ def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatc
     assert everything(folder) == before
 
 
+def test_resume_goes_on_with_the_same_images_wherever_they_are(run, folder, monkeypatch, capsys):
+    Path("good.npy").rename("moved.npy")
+    assert demo("vae", "--resume run --epochs 3", monkeypatch) == 2
+    assert "there is no data 'good.npy'" in capsys.readouterr().err
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    for data, epochs in (("../moved.npy", 3), (str(folder / "moved.npy"), 4)):
+        assert demo("vae", f"--resume ../run --epochs {epochs} --data {data}", monkeypatch) == 0
+        assert json.loads((run / "config.json").read_text())["data"] == data
+    assert demo("vae", "--resume ../run --epochs 5", monkeypatch) == 0          # it remembers
+
+
+@pytest.mark.parametrize("out", ["mine", "runs/vae-1"])
+def test_data_of_a_relative_path_is_looked_for_beside_the_run(out, folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert demo("vae", f"{SMALL} --out {out}", monkeypatch) == 0
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert demo("vae", f"--resume ../{out} --epochs 3", monkeypatch) == 0
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda images: np.concatenate([images[:59], 255 - images[59:]]), lambda images: images[:59],
+    lambda images: (images / 255).astype(np.float32), lambda images: images[::-1]])
+def test_resume_refuses_other_images_whatever_their_path(spoil, run, folder, monkeypatch, capsys):
+    before = everything(run)
+    images = np.load("good.npy")
+    np.save("other.npy", spoil(images))
+    assert demo("vae", "--resume run --epochs 3 --data other.npy", monkeypatch) == 2
+    assert re.match("run/last.npz belongs to another run\n.* images", capsys.readouterr().err)
+    assert demo("vae", "--resume run --epochs 3 --data labels.npz", monkeypatch) == 2
+    np.save("good.npy", spoil(images))
+    assert demo("vae", "--resume run --epochs 3", monkeypatch) == 2
+    assert everything(run) == before
+
+
 @pytest.mark.parametrize("spoil, word", [
+    (lambda config: "[" * 100_000, "not valid JSON"), (lambda config: "1" * 10_000, "not valid JSON"),
+    (lambda config: " " * (1 << 21) + "{}", "2,097,154 bytes"), (lambda config: "\udcff", "not valid JSON"),
     (lambda config: "{", "not valid JSON"), (lambda config: "[]", "something else"),
     (lambda config: json.dumps(config | {"demo": "autoencoder"}), "a run of autoencoder"),
     (lambda config: json.dumps({"demo": "vae"}), "without data"),
@@ -215,7 +253,8 @@ def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatc
     (lambda config: json.dumps(config | {"latent": 3}), "belongs to another run"),
 ])
 def test_resume_reads_a_spoilt_config_as_strictly_as_flags(spoil, word, run, folder, monkeypatch, capsys):
-    (run / "config.json").write_text(spoil(json.loads((run / "config.json").read_text())))
+    text = spoil(json.loads((run / "config.json").read_text()))
+    (run / "config.json").write_bytes(text.encode(errors="surrogateescape"))
     before = everything(folder)
     assert demo("vae", "--resume run", monkeypatch) == 2
     assert word in capsys.readouterr().err

@@ -46,6 +46,7 @@ HOUSE = {
                                      "summary")),
     "optim": Entry("chapters", 90),
     "models": Entry("chapters", 60),
+    "console": Entry("around", 100),
     "data": Entry("around", 100),
     "train": Entry("around", 120),
     "demo": Entry("around", 130),

@@ -168,8 +168,9 @@ def test_history_goes_to_csv_and_back(tmp_path):
     (tmp_path / "history.csv").write_text(history.to_csv(ROWS))
     assert history.read_csv(tmp_path / "history.csv") == ROWS
     assert history.to_csv([]).strip() == "seconds"
-    assert history.line(ROWS[0], 10, ["note"]) == (
-        "epoch  1/10 · train reconstruction 89.00 + kl 20.00 = 109.00 · test 91.00 + 21.00 = 112.00 · 1.0 s · note")
+    assert history.lines(ROWS[:1], 10, ["note"]) == [
+        "epoch  1/10 · train reconstruction 89.00 + kl 20.00 = 109.00\n"
+        "            · test 91.00 + 21.00 = 112.00 · 1.0 s · note"]
 
 
 def test_signed_weights_keep_their_zero_in_the_middle():

@@ -118,7 +118,7 @@ def test_load_gives_parameters_a_new_birth():
         grad(loss, params(layer))
 
 
-def test_save_keeps_a_suffix_and_replaces_the_file_as_a_whole(tmp_path):
+def test_save_keeps_a_suffix_and_replaces_the_file_as_a_whole(tmp_path, monkeypatch):
     path = tmp_path / "weights.bin"
     for seed in (0, 1):
         layer = Dense(4, 3, rng=np.random.default_rng(seed))
@@ -128,7 +128,8 @@ def test_save_keeps_a_suffix_and_replaces_the_file_as_a_whole(tmp_path):
         assert np.array_equal(loaded.W.data, layer.W.data)
     assert [path.name for path in tmp_path.iterdir()] == ["weights.bin"]
     before = path.read_bytes()
-    (tmp_path / "weights.bin.tmp").mkdir()                              # the temporary file cannot be opened
+    monkeypatch.setattr("os.urandom", lambda n: b"\xaa" * n)
+    (tmp_path / f"weights.bin.{'aa' * 8}.tmp").mkdir()                  # the temporary file cannot be opened
     with pytest.raises(BadFile, match="cannot write"):
         save(dense(), path)
     assert path.read_bytes() == before
