@@ -5,6 +5,8 @@ it ends, and the file names the process, so that a second one can say who is the
 """
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import platform
@@ -13,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from .. import files
 from ..errors import BadFile
@@ -101,7 +102,6 @@ class Lock:
                 self.file = self._opened()
             self.file.truncate(0)
             self.file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
-            self.file.flush()
             files.sweep(folder)
         except OSError as error:
             raise error if isinstance(error, BadFile) else _unusable(folder, error) from error
@@ -115,9 +115,9 @@ class Lock:
             with suppress(OSError):
                 self.path.unlink()
 
-    def _opened(self) -> Any:
+    def _opened(self) -> io.FileIO:
         """The file, open and locked."""
-        file = open(self.path, "a+b")
+        file = io.FileIO(str(self.path), "a+")
         try:
             _lock(file.fileno())
         except OSError as error:
@@ -132,7 +132,7 @@ class Lock:
             return os.path.samestat(os.fstat(self.file.fileno()), os.stat(self.path))
         return False
 
-    def _refusal(self, file: Any) -> BadFile:
+    def _refusal(self, file: io.FileIO) -> BadFile:
         try:
             file.seek(0)
             owner = json.loads(file.read(1000))
@@ -145,7 +145,6 @@ class Lock:
 
 
 if sys.platform == "win32":
-    import errno
     import msvcrt
 
     _HELD = (errno.EACCES, errno.EDEADLK)
@@ -154,7 +153,6 @@ if sys.platform == "win32":
         os.lseek(handle, 1 << 30, os.SEEK_SET)      # others may read the bytes before it
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
 else:
-    import errno
     import fcntl
 
     _HELD = (errno.EWOULDBLOCK, errno.EACCES)

@@ -21,7 +21,7 @@ ROW = {"epoch": int, "step": int, "phase": str, "train_total": float, "test_tota
 def progress_of(meta: dict[str, Any], stages: Sequence[Stage], ends: Sequence[int], steps: float,
                 where: object) -> dict[str, Any]:
     """A copy of meta["progress"]. BadFile: no run of these stages, with so many steps an epoch, can have written it."""
-    progress = meta.get("progress")
+    progress: Any = meta.get("progress")
     try:
         _check_kinds("progress", progress, PROGRESS)
         if set(progress) != set(PROGRESS):
