@@ -158,6 +158,8 @@ class Each:
     __iter__ = None                             # there is no last one
 
     def __init__(self, each: Any):
+        if each is None:
+            raise refusals.no_vjps()
         self.each = each
 
     def __getitem__(self, i: int) -> Callable:

@@ -242,7 +242,8 @@ def _sum_of_rows(rows: Array) -> Array:
 def matmul(x: Array, y: Array) -> Array:
     if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-2]:
         raise BadValue("matmul cannot multiply these", expected="(..., n, k) @ (..., k, m)",
-                       got=f"{describe(x)} @ {describe(y)}", fix="x.T, x.mT, or a vector as a row x.reshape(1, -1)")
+                       got=f"{describe(x)} @ {describe(y)}",
+                       fix="x.mT if its axes are swapped; a vector w as x @ w.reshape(-1, 1) or w.reshape(1, -1) @ x")
     return np.matmul(x, y)
 
 

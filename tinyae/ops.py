@@ -1,9 +1,13 @@
 """ops: the page of calculus.
 
 Each row is z = forward(x, y) and, for each argument, its vector-Jacobian product (vjp): dL/dx, given g = dL/dz. The
-chain rule alone derives it: dL/dx_i = sum_j g_j dz_j/dx_i. For exp this is g * z, since z_j = e^x_j depends on x_j
-alone. For a product of matrices, z_ij = sum_k x_ik y_kj, it is dL/dx_ik = sum_j g_ij y_kj, which is g @ y.mT. The
-Jacobian itself is never built.
+chain rule alone derives it: dL/dx_i = sum_j g_j dz_j/dx_i, over all entries j of z.
+
+    exp       z_j = e^x_j depends on x_j alone, and dz_j/dx_j = z_j. So the vjp is g * z.
+    matmul    z_ab = sum_c x_ac y_cb, so dz_ab/dx_ac = y_cb, and dL/dx_ac = sum_b g_ab y_cb. That is g @ y.mT.
+              In the same way dz_ab/dy_cb = x_ac, and dL/dy_cb = sum_a x_ac g_ab. That is x.mT @ g.
+
+The Jacobian itself is never built.
 
 Forwards are NumPy's functions, or stand in kernels.py under the row's name. Vjps are written with operators and other
 rows: here abs, sum, max and min are rows. On bare arrays they run at NumPy's speed; on Tensors they are traced, so that
@@ -84,7 +88,7 @@ stack    = op(kernels.stack, each=lambda i, g, z, *xs, axis=0: _layer(i, g, axis
 # ---- what vjps are made of. A comparison is flat almost everywhere, so that of Tensors, too, is a plain array.
 
 def _share(g: Value, wins: Any, ties: Any) -> Value:
-    """g where x wins, g / 2 where both are equal (wins is False there, ties True), 0 elsewhere."""
+    """g where x wins, g / 2 where both are equal, 0 elsewhere. wins: x > y; ties: x >= y."""
     half = g * 0.5
     return keep(half, wins) + keep(half, ties)
 

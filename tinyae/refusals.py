@@ -52,6 +52,11 @@ def wrong_count(row: Any, arrays: int, names: list[str], args: tuple, settings: 
                    fix="leave out what is too much; an op of your own needs one vjp for each of its arrays")
 
 
+def no_vjps() -> BadType:
+    return BadType("op needs one vjp for each array of its forward", expected="op(forward, vjp, ...)", got="no vjp",
+                   fix="op(np.exp, lambda g, z, x: g * z): dL/dx, given g = dL/dz")
+
+
 def setting_is_a_tensor(row: str, name: str, t: Any) -> BadType:
     fix = {"low": "ops.maximum(x, low)", "high": "ops.minimum(x, high)", "slope": "ops.where(x > 0, x, slope * x)",
            "key": "x[t.data.astype(int)]"}.get(name, f"{name}=t.item() for a constant")
