@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +33,17 @@ def available(report: Callable[[str], None] = print) -> bool:
 
 def _import() -> None:
     """Import matplotlib, also where MPLBACKEND names a backend of another environment: figures here need none."""
-    named = os.environ.get("MPLBACKEND")
+    if sys.modules.get("matplotlib"):
+        return
+    named = os.environ.pop("MPLBACKEND", None)      # matplotlib cannot be imported with one that is not installed
     try:
         import matplotlib
-    except ValueError:
-        if named is None:
-            raise
-        os.environ.pop("MPLBACKEND")
-        try:
-            import matplotlib  # noqa: F401
-        finally:
+    finally:
+        if named is not None:
             os.environ["MPLBACKEND"] = named
+    if named:
+        with suppress(ValueError):                  # for the figures of a notebook, say
+            matplotlib.rcParams["backend"] = named
 
 
 def learning_curves(rows: Sequence[Row], path: str | Path, *, unit: str = "nats per image") -> None:
