@@ -67,7 +67,7 @@ def run() -> None:
     experiments.write(out, flags, history, {
         "distance to the nearest picture, codes mixed": distance(drawn),
         "distance to the nearest picture, pixels mixed": distance(mixed),
-        "codes / pixels": distance(drawn) / distance(mixed)})
+        "codes / pixels": experiments.ratio(distance(drawn), distance(mixed))})
     cli.show(out)
 
 
