@@ -76,8 +76,9 @@ def safe_streams() -> Iterator[None]:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
+            if stream not in before:            # one of ours; closing it leaves the file below it open
+                with suppress(OSError, ValueError):
+                    stream.close()
         sys.stdout, sys.stderr, warnings.showwarning = before
 
 
