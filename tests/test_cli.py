@@ -259,3 +259,49 @@ def test_resume_reads_a_spoilt_config_as_strictly_as_flags(spoil, word, run, fol
     assert demo("vae", "--resume run", monkeypatch) == 2
     assert word in capsys.readouterr().err
     assert everything(folder) == before
+
+
+# ---- degenerate data, little memory
+
+DEGENERATE = {"black": np.zeros((40, 4, 4), np.uint8), "white": np.full((40, 4, 4), 255, np.uint8),
+              "two": np.arange(32, dtype=np.uint8).reshape(2, 4, 4),
+              "dots": np.arange(40, dtype=np.uint8).reshape(40, 1, 1)}
+
+
+@pytest.mark.parametrize("name, line, kinds", [
+    ("autoencoder", "", DEGENERATE), ("linear", "--hidden none", DEGENERATE), ("denoising", "", DEGENERATE),
+    ("interpolate", "", DEGENERATE), ("vae", "--samples 2", DEGENERATE), ("dropout", "", ["white", "two"]),
+    ("collapse", "", ["black", "two"]), ("contractive", "--hidden none", ["black", "dots"]),
+    ("conv_stacked", "--hidden 2,2", ["black", "white"]), ("conv_denoising", "--hidden 2", ["black", "two"])])
+def test_data_of_which_there_is_nothing_to_learn_still_give_a_result(name, line, kinds, folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for kind in kinds:
+        np.save("degenerate.npy", DEGENERATE[kind])
+        shown = f"--data degenerate.npy --epochs 2 --batch-size 1 --hidden 6 --latent 1 --out {kind} {line}".split()
+        assert demo(name, " ".join(shown), monkeypatch) == 0, capsys.readouterr().err
+        figures = json.loads(Path(kind, "result.json").read_text())["figures"]
+        assert figures and all(np.isfinite(value) for value in figures.values())
+
+
+@pytest.mark.parametrize("said", ["Unable to allocate 75.0 GiB for an array with shape (100, 100)", ""])
+def test_little_memory_is_a_refusal(said, folder, monkeypatch, capsys):
+    def fail(*args, **settings):
+        raise MemoryError(*[said] * bool(said))
+
+    monkeypatch.setattr("tinyae.train.fit", fail)
+    assert demo("vae", SMALL, monkeypatch) == 2
+    got = re.escape(said or "a MemoryError")
+    assert re.fullmatch(rf"out of memory\n  expected: .+\n  got:      {got}\n  fix:      .+\n", capsys.readouterr().err)
+
+
+def test_widths_that_no_machine_holds_are_refused_with_the_bytes(folder, monkeypatch, capsys):
+    assert demo("vae", f"{SMALL} --hidden 100000,100000,100000,100000", monkeypatch) == 2
+    assert "80,000,000,000 bytes" in capsys.readouterr().err
+
+
+def test_a_name_with_control_characters_reaches_no_terminal(folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert demo("vae", f"{SMALL} --out a\x1b]0;b\x07", monkeypatch) == 0
+    assert demo("vae", f"{SMALL} --out a\x1b]0;b\x07", monkeypatch) == 2
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err and "a\\x1b]0;b\\x07" in said.err

@@ -190,3 +190,8 @@ def test_bars_stand_in_the_order_of_their_values(tmp_path, figure):
     axis = figure[0].axes[0]
     assert [bar.get_height() for bar in axis.patches] == [2, 0.5, 1]
     assert (axis.get_title(), axis.get_xlabel(), axis.get_ylabel()) == ("t", "x", "y")
+
+
+@pytest.mark.parametrize("shape, factor", [((1, 2000), 1), ((2000, 1), 1), ((1, 1), 56), ((8, 28), 2), ((28, 28), 2)])
+def test_pictures_are_enlarged_until_their_longer_side_is_large(shape, factor):
+    assert images._pixels(np.zeros((2, *shape)), shape).shape[1:3] == tuple(factor * side for side in shape)

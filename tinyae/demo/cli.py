@@ -102,8 +102,8 @@ def main(run: Callable[[], int | None]) -> NoReturn:
 def _from_here(path: Path) -> str:
     """path as seen from the current folder, where there is one, on the same drive."""
     with suppress(OSError, ValueError):
-        return os.path.relpath(path)
-    return str(path)
+        return console.printable(os.path.relpath(path))
+    return console.printable(str(path))
 
 
 def _beside(run: Path, data: str) -> str:
