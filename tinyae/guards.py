@@ -6,9 +6,11 @@ without this file, and refusals.py holds its sentences.
 """
 from __future__ import annotations
 
+import warnings
 from array import array
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from html import escape
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +133,7 @@ def frozen_setting(row: Any, name: str, value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, array | memoryview):
-        return freeze(np.array(value))
+        return value.tolist()
     if isinstance(value, Guarded):
         raise refusals.setting_is_a_tensor(row.__name__, name, value)
     return frozen(value) if is_array(value) else value
@@ -201,8 +203,8 @@ def _ufunc(t: Any, ufunc: np.ufunc, method: str, *args: Any, **settings: Any) ->
         return NUMPY[ufunc](*args)
     if method == "__call__" and ufunc in COMPARISONS and not settings:
         return ufunc(*map(_data_of, args))
-    call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
-    raise refusals.lost_gradient(call + f"({', '.join(settings)}=)" * bool(settings))
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    raise refusals.no_row(name, ", ".join(settings) if ufunc in NUMPY and method == "__call__" else "")
 
 
 class _AsNumPyAsks:
@@ -290,7 +292,7 @@ class Guarded:
         return self._data.item()
 
     def __float__(self) -> float:
-        raise refusals.lost_gradient("float, math.exp, array[i] = t and whatever else asks for a number")
+        raise refusals.lost_as_number()
 
     __int__ = __complex__ = __float__
 
@@ -308,14 +310,20 @@ class Guarded:
     def __setitem__(self, key: Any, value: Any) -> None:
         raise refusals.no_writing()
 
+    def __isub__(self, y: Any) -> Any:
+        t = self - y
+        if t.op is self.op and is_array(y) and is_array(self.args[1]) and getattr(self.args[0], "op", t) is None:
+            warnings.warn(refusals.GROWING, stacklevel=2)       # only the second time: x -= mean is no mistake
+        return t
+
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
-        raise refusals.lost_gradient("np.asarray, np.array and whatever else asks for an array")
+        raise refusals.lost_as_array()
 
     def __array_function__(self, function: Callable, types: Any, args: Any, settings: Any) -> Any:
         """np.sum(t, axis=0): the row of that function (NEP 18)."""
         if function in NUMPY:
             return NUMPY[function](*args, **settings)
-        raise refusals.lost_gradient(f"np.{function.__name__}")
+        raise refusals.no_row(f"{function.__module__}.{function.__name__}".removeprefix("numpy."))
 
     def __getattr__(self, name: str) -> Any:
         raise refusals.no_attribute(name)
@@ -333,6 +341,14 @@ class Guarded:
         place = "" if device_of(self._data) == "cpu" else ", on cuda"
         value = f"{self._data.tolist()}, " if self._data.size <= 8 else ""
         return f"Tensor({value}shape {self._data.shape}, {self._data.dtype}, {made}{place})"
+
+    def _repr_html_(self) -> str:
+        """The same as a table, which a notebook shows."""
+        facts = {"Tensor": self._data.tolist()} if self._data.size <= 8 else {}
+        facts |= {"shape": self._data.shape, "dtype": self._data.dtype, "device": device_of(self._data),
+                  "made by": self.op.__name__ if self.op else "Tensor(array): a leaf"}
+        rows = (f"<tr><th>{name}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())
+        return f"<table>{''.join(rows)}</table>"
 
 
 def _data_of(x: Any) -> Any:

@@ -158,5 +158,5 @@ def data_of(x: Any) -> Any:
 
 # The three rows that the engine itself needs.
 add          = op(np.add,           lambda g, z, x, y: g,                                   lambda g, z, x, y: g)
-sum_to       = op(kernels.sum_to,   lambda g, z, x, shape: broadcast_to(g, shape=x.shape))
-broadcast_to = op(np.broadcast_to,  lambda g, z, x, shape: sum_to(g, shape=x.shape))
+sum_to       = op(kernels.sum_to,  lambda g, z, x, shape: broadcast_to(g, shape=x.shape))
+broadcast_to = op(kernels.broadcast_to, lambda g, z, x, shape: sum_to(g, shape=x.shape))
