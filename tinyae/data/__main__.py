@@ -29,7 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
         for name, description in SOURCES.items():
             print(f"{name:14} {description}")
     elif options.command == "fetch":
-        train, test = load(options.name, options.data_dir)
+        try:
+            train, test = load(options.name, options.data_dir)
+        except KeyboardInterrupt:
+            print("\nstopped; the next fetch goes on from what has come", file=sys.stderr)
+            return 130
         print(f"{options.name} is ready: {len(train.images):,} images {train.images.shape[1:]} to train on, "
               f"{len(test.images):,} to test with")
     else:
