@@ -127,8 +127,10 @@ def _plain(name: str) -> str:
 
 
 def _sides(size: Size | None) -> tuple[int, int] | None:
-    sides = (size, size) if isinstance(size, int) else size
-    if sides and not (len(sides) == 2 and all(isinstance(side, int) and 0 < side < 10_000 for side in sides)):
+    if size is None:
+        return None
+    height, width = size if isinstance(size, tuple) and len(size) == 2 else (size, size)
+    if not all(isinstance(side, int) and 0 < side < 10_000 for side in (height, width)):
         raise BadValue("size must be a side or (height, width)", expected="whole numbers from 1 to 9 999", got=size,
                        fix="size=64, or size=(48, 64)")
-    return sides
+    return height, width    # type: ignore[return-value]
