@@ -196,7 +196,7 @@ def test_resume_needs_no_other_flag_and_goes_on_with_more_epochs(run, folder, mo
 
 
 @pytest.mark.parametrize("conflict", ["--seed 4", "--latent 3", "--hidden 6,6", "--lr 0.1", "--batch-size 9",
-                                      "--epochs 1", "--data labels.npz", "--out elsewhere"])
+                                      "--epochs 1", "--out elsewhere"])
 def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatch, capsys):
     before = everything(folder)
     assert demo("vae", f"--resume run {conflict}", monkeypatch) == 2
@@ -204,7 +204,45 @@ def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatc
     assert everything(folder) == before
 
 
+def test_resume_goes_on_with_the_same_images_wherever_they_are(run, folder, monkeypatch, capsys):
+    Path("good.npy").rename("moved.npy")
+    assert demo("vae", "--resume run --epochs 3", monkeypatch) == 2
+    assert "there is no data 'good.npy'" in capsys.readouterr().err
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    for data, epochs in (("../moved.npy", 3), (str(folder / "moved.npy"), 4)):
+        assert demo("vae", f"--resume ../run --epochs {epochs} --data {data}", monkeypatch) == 0
+        assert json.loads((run / "config.json").read_text())["data"] == data
+    assert demo("vae", "--resume ../run --epochs 5", monkeypatch) == 0          # it remembers
+
+
+@pytest.mark.parametrize("out", ["mine", "runs/vae-1"])
+def test_data_of_a_relative_path_is_looked_for_beside_the_run(out, folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert demo("vae", f"{SMALL} --out {out}", monkeypatch) == 0
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert demo("vae", f"--resume ../{out} --epochs 3", monkeypatch) == 0
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda images: np.concatenate([images[:59], 255 - images[59:]]), lambda images: images[:59],
+    lambda images: (images / 255).astype(np.float32), lambda images: images[::-1]])
+def test_resume_refuses_other_images_whatever_their_path(spoil, run, folder, monkeypatch, capsys):
+    before = everything(run)
+    images = np.load("good.npy")
+    np.save("other.npy", spoil(images))
+    assert demo("vae", "--resume run --epochs 3 --data other.npy", monkeypatch) == 2
+    assert re.match("run/last.npz belongs to another run\n.* images", capsys.readouterr().err)
+    assert demo("vae", "--resume run --epochs 3 --data labels.npz", monkeypatch) == 2
+    np.save("good.npy", spoil(images))
+    assert demo("vae", "--resume run --epochs 3", monkeypatch) == 2
+    assert everything(run) == before
+
+
 @pytest.mark.parametrize("spoil, word", [
+    (lambda config: "[" * 100_000, "not valid JSON"), (lambda config: "1" * 10_000, "not valid JSON"),
+    (lambda config: " " * (1 << 21) + "{}", "2,097,154 bytes"), (lambda config: "\udcff", "not valid JSON"),
     (lambda config: "{", "not valid JSON"), (lambda config: "[]", "something else"),
     (lambda config: json.dumps(config | {"demo": "autoencoder"}), "a run of autoencoder"),
     (lambda config: json.dumps({"demo": "vae"}), "without data"),
@@ -215,8 +253,55 @@ def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatc
     (lambda config: json.dumps(config | {"latent": 3}), "belongs to another run"),
 ])
 def test_resume_reads_a_spoilt_config_as_strictly_as_flags(spoil, word, run, folder, monkeypatch, capsys):
-    (run / "config.json").write_text(spoil(json.loads((run / "config.json").read_text())))
+    text = spoil(json.loads((run / "config.json").read_text()))
+    (run / "config.json").write_bytes(text.encode(errors="surrogateescape"))
     before = everything(folder)
     assert demo("vae", "--resume run", monkeypatch) == 2
     assert word in capsys.readouterr().err
     assert everything(folder) == before
+
+
+# ---- degenerate data, little memory
+
+DEGENERATE = {"black": np.zeros((40, 4, 4), np.uint8), "white": np.full((40, 4, 4), 255, np.uint8),
+              "two": np.arange(32, dtype=np.uint8).reshape(2, 4, 4),
+              "dots": np.arange(40, dtype=np.uint8).reshape(40, 1, 1)}
+
+
+@pytest.mark.parametrize("name, line, kinds", [
+    ("autoencoder", "", DEGENERATE), ("linear", "--hidden none", DEGENERATE), ("denoising", "", DEGENERATE),
+    ("interpolate", "", DEGENERATE), ("vae", "--samples 2", DEGENERATE), ("dropout", "", ["white", "two"]),
+    ("collapse", "", ["black", "two"]), ("contractive", "--hidden none", ["black", "dots"]),
+    ("conv_stacked", "--hidden 2,2", ["black", "white"]), ("conv_denoising", "--hidden 2", ["black", "two"])])
+def test_data_of_which_there_is_nothing_to_learn_still_give_a_result(name, line, kinds, folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for kind in kinds:
+        np.save("degenerate.npy", DEGENERATE[kind])
+        shown = f"--data degenerate.npy --epochs 2 --batch-size 1 --hidden 6 --latent 1 --out {kind} {line}".split()
+        assert demo(name, " ".join(shown), monkeypatch) == 0, capsys.readouterr().err
+        figures = json.loads(Path(kind, "result.json").read_text())["figures"]
+        assert figures and all(np.isfinite(value) for value in figures.values())
+
+
+@pytest.mark.parametrize("said", ["Unable to allocate 75.0 GiB for an array with shape (100, 100)", ""])
+def test_little_memory_is_a_refusal(said, folder, monkeypatch, capsys):
+    def fail(*args, **settings):
+        raise MemoryError(*[said] * bool(said))
+
+    monkeypatch.setattr("tinyae.train.fit", fail)
+    assert demo("vae", SMALL, monkeypatch) == 2
+    got = re.escape(said or "a MemoryError")
+    assert re.fullmatch(rf"out of memory\n  expected: .+\n  got:      {got}\n  fix:      .+\n", capsys.readouterr().err)
+
+
+def test_widths_that_no_machine_holds_are_refused_with_the_bytes(folder, monkeypatch, capsys):
+    assert demo("vae", f"{SMALL} --hidden 100000,100000,100000,100000", monkeypatch) == 2
+    assert "80,000,000,000 bytes" in capsys.readouterr().err
+
+
+def test_a_name_with_control_characters_reaches_no_terminal(folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert demo("vae", f"{SMALL} --out a\x1b]0;b\x07", monkeypatch) == 0
+    assert demo("vae", f"{SMALL} --out a\x1b]0;b\x07", monkeypatch) == 2
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err and "a\\x1b]0;b\\x07" in said.err

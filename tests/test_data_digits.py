@@ -9,6 +9,8 @@ import pytest
 from tinyae.data import Dataset, digits, idx
 from tinyae.data.cached import kept
 
+NAME = f"digits-{digits.SHA256[:8]}-seed0.npz"
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
@@ -87,7 +89,7 @@ def test_they_are_drawn_once(cache, monkeypatch):
     first = load()
     monkeypatch.setattr(digits, "draw", None)
     again = load()
-    assert [p.name for p in cache.iterdir() if p.suffix] == ["digits-v1-seed0.npz"]
+    assert [p.name for p in cache.iterdir() if p.suffix] == [NAME]
     for a, b in zip(first, again, strict=True):
         assert (a.images == b.images).all() and (a.labels == b.labels).all()
     assert (len(first[0].images), len(first[1].images)) == (500, 250)
@@ -98,7 +100,7 @@ def test_they_are_drawn_once(cache, monkeypatch):
     lambda content: b"", lambda content: b"\0" * len(content)], ids=["cut", "one byte", "empty", "zeros"])
 def test_a_damaged_file_is_drawn_again(cache, damage):
     first = load()
-    path = cache / "digits-v1-seed0.npz"
+    path = cache / NAME
     path.write_bytes(damage(path.read_bytes()))
     assert (load()[0].images == first[0].images).all()
     assert kept(path, (500, 250)) is not None
@@ -106,7 +108,7 @@ def test_a_damaged_file_is_drawn_again(cache, damage):
 
 def test_a_file_of_another_set_is_drawn_again(cache):
     cache.mkdir()
-    np.savez(cache / "digits-v1-seed0.npz", images=np.zeros((20, 28, 28), np.uint8))
+    np.savez(cache / NAME, images=np.zeros((20, 28, 28), np.uint8))
     assert len(load()[0].images) == 500
 
 
@@ -123,7 +125,7 @@ def test_if_the_first_folder_cannot_be_written_the_next_is(tmp_path, monkeypatch
     (tmp_path / "file").touch()
     monkeypatch.setenv("TINYAE_DATA", str(tmp_path / "file"))
     load()
-    assert (tmp_path / "cache" / "tinyae" / "digits-v1-seed0.npz").exists()
+    assert (tmp_path / "cache" / "tinyae" / NAME).exists()
 
 
 def test_of_processes_at_once_one_draws_and_the_others_wait(cache):
