@@ -20,7 +20,7 @@ def load(path: Path, limit: int = MAX_TABLE) -> tuple[Dataset, Dataset]:
 
     Cells are separated by commas, semicolons, tabs or spaces. A first row of names is not needed. The labels are the
     only column of words, or the column called label, class, target or y, or, without names, a first column of class
-    numbers before a square number of pixels. All other columns must be numbers; `rows.as_images` turns them into images.
+    numbers before a square number of pixels. `rows.as_images` turns the other columns, all numbers, into images.
     """
     lines = _lines(path, limit)
     separator = max(",;\t", key=lines[0].count) if any(map(lines[0].count, ",;\t")) else None
@@ -32,16 +32,7 @@ def load(path: Path, limit: int = MAX_TABLE) -> tuple[Dataset, Dataset]:
     if len(first) != len(second):
         raise BadFile(f"{path} has rows of several lengths", expected="a table, a row for each image",
                       got=f"{len(first)} cells, then {len(second)}", fix="leave out lines that are not of the table")
-    count = len(second)
-    words = [i for i, cell in enumerate(second) if not is_number(cell) and not (header and i == 0 and not first[0])]
-    if len(words) > 1:
-        raise BadFile(f"{path} holds more than one column of words", expected="numbers, and one column of labels",
-                      got=", ".join(f"{first[i]} ({second[i]})" if header else f"column {i + 1} ({second[i]})"
-                                    for i in words[:4]), fix="leave these columns out, or number them")
-    named = [i for i in range(count) if header and first[i].strip().lower() in LABELS]
-    numbered = [0] if header and not first[0] and count > 1 else []         # pandas' index, R's row names
-    at = (words or named)[:1]
-    columns = [i for i in range(count) if i not in (*at, *numbered)]
+    at, columns = _columns(first if header else [], second, path)
     try:
         if not columns:
             raise ValueError("no column of numbers")
@@ -58,6 +49,19 @@ def load(path: Path, limit: int = MAX_TABLE) -> tuple[Dataset, Dataset]:
     if labels is not None:
         labels, classes = numbered_labels(labels, len(numbers), str(path))
     return every_tenth(Dataset(as_images(numbers, str(path)), labels, classes=classes))
+
+
+def _columns(names: list[str], cells: list[str], path: Path) -> tuple[list[int], list[int]]:
+    """The column of labels, if there is one, and the columns of numbers, from the names and the first row."""
+    numbered = [0] if names and not names[0] and len(cells) > 1 else []     # pandas' index, R's row names
+    words = [i for i, cell in enumerate(cells) if not is_number(cell) and i not in numbered]
+    if len(words) > 1:
+        raise BadFile(f"{path} holds more than one column of words", expected="numbers, and one column of labels",
+                      got=", ".join(f"{names[i] if names else f'column {i + 1}'} ({cells[i]})" for i in words[:4]),
+                      fix="leave these columns out, or number them")
+    named = [i for i, name in enumerate(names) if name.lower() in LABELS]
+    labels = (words or named)[:1]
+    return labels, [i for i in range(len(cells)) if i not in (*labels, *numbered)]
 
 
 def _lines(path: Path, limit: int) -> list[str]:
