@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import BadType, BadValue
 
 MAX_BYTES = 4 << 30       # the most that a reader loads into memory; use a .npy, which is mapped, for more
+MAX_FETCHED = 64 << 20    # bytes of a published file; all are much smaller
 CHECK_BYTES = 64 << 20    # float images up to this size are checked when loaded, larger sets batch by batch
 MAX_CLASSES = 10_000      # a classifier has a column of weights for each
 

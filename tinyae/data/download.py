@@ -18,9 +18,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import BadFile, Refusal
-from .published import LIMIT
+from .checks import MAX_FETCHED
 from .reply import Deadline, Head, Lost, pieces
 
+LIMIT = MAX_FETCHED
 WAITS = (0.5, 1.5, 4.0)     # seconds before the second, third and fourth attempt
 
 

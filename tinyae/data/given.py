@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadType, BadValue
-from . import report, tables
+from . import report, rows
 from .checks import check_images, check_labels
 from .dataset import Dataset, every_tenth
 
@@ -16,7 +16,7 @@ def from_arrays(images: Any, labels: Any = None, test_images: Any = None,
     """(train, test) from anything that NumPy turns into an array: a list of pictures, a tensor, a pandas frame.
 
     images: (n, h, w), (n, h, w, c) or, with a note, channels first (n, c, h, w); uint8, integers 0 to 255, bool, floats
-    in [0, 1] or, with a note, in [0, 255]. (n, d) is a table, which `tables.as_images` turns into images.
+    in [0, 1] or, with a note, in [0, 255]. (n, d) is a table, which `rows.as_images` turns into images.
     labels: integers (n,) or (n, 1), or words. Without test_images, every tenth image is for the test.
     BadType, BadValue: these are no images, or labels that do not fit.
     """
@@ -75,7 +75,7 @@ def _array(images: Any, name: str) -> np.ndarray:
 def _as_images(images: np.ndarray) -> np.ndarray:
     """Images as check_images wants them; notes say what has been changed."""
     if images.ndim == 2:
-        return tables.as_images(images, "the table")
+        return rows.as_images(images, "the table")
     if images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[3] not in (1, 3):
         report.note(f"the channels of the images {images.shape} come first; they are moved last")
         images = np.moveaxis(images, 1, -1)

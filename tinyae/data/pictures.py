@@ -101,7 +101,7 @@ def eight_bits(deep: list[np.ndarray]) -> tuple[list[np.ndarray], str]:
     if integers and low >= 0 and high < 1 << 16:
         bits = next(bits for bits in (8, 10, 12, 16) if high < 1 << bits)
         note = f"the brightest of the 16-bit pixels is {high:.0f}, so they are read as numbers of {bits} bits"
-        return [(x >> (bits - 8)).astype(np.uint8) for x in deep], note if bits < 16 else ""
+        return [(x >> (bits - 8)).astype(np.uint8) for x in deep], note if bits < 16 and high > 1 else ""
     base, span = (0.0, 1.0) if not integers and low >= 0 and high <= 1 else (low, high - low or 1.0)
     note = f"pixels from {low:.5g} to {high:.5g} are scaled to black and white"
     return ([np.rint((x.astype(np.float64) - base) * (255 / span)).astype(np.uint8) for x in deep],

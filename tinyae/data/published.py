@@ -10,9 +10,8 @@ import numpy as np
 
 from ..errors import BadFile
 from . import cache, idx, idx_names
+from .checks import MAX_FETCHED
 from .dataset import Dataset
-
-LIMIT = 64 << 20        # bytes; every file in SETS is much smaller
 
 
 class Published(NamedTuple):
@@ -103,7 +102,7 @@ def _fetch(name: str, places: list[Path], progress: bool) -> None:
 
 
 def _check(path: Path, ndim: int, sha256: str) -> None:
-    _verify(path, idx.read(path, ndim, LIMIT), sha256)
+    _verify(path, idx.read(path, ndim, MAX_FETCHED), sha256)
 
 
 def _verify(path: Path, array: np.ndarray, sha256: str) -> None:

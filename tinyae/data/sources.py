@@ -133,4 +133,4 @@ def _sides(size: Size | None) -> tuple[int, int] | None:
     if not all(isinstance(side, int) and 0 < side < 10_000 for side in (height, width)):
         raise BadValue("size must be a side or (height, width)", expected="whole numbers from 1 to 9 999", got=size,
                        fix="size=64, or size=(48, 64)")
-    return height, width    # type: ignore[return-value]
+    return height, width
