@@ -9,7 +9,6 @@ the model and the batch. The tables are printed and saved in FOLDER/convolution.
 """
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import command
 import conditions
 import libraries
 import numpy as np
@@ -231,9 +231,10 @@ def report(result: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, help="rounds, in each of which both sides are timed (9)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each side (1)")
+    parser = command.parser(__doc__)
+    parser.add_argument("--rounds", type=command.count(), default=9,
+                        help="rounds, in each of which both sides are timed (9)")
+    parser.add_argument("--threads", type=command.count(), default=1, help="threads of each side (1)")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for convolution.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
@@ -249,4 +250,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.start(main)

@@ -11,7 +11,6 @@ alone. The tables are printed and saved in FOLDER, as cpu_vs_gpu.json and cpu_vs
 """
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from statistics import median
 from typing import Any
 
 import charts
+import command
 import conditions
 import race
 import tables
@@ -135,12 +135,15 @@ def gpu() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, with batches {QUICK_BATCHES}")
     parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(NAMES)}")
-    parser.add_argument("--batches", metavar="1,32", help=f"batch sizes ({BATCHES}; {IMAGES} for W7)")
-    parser.add_argument("--rounds", type=int, help="rounds, in each of which every side is timed (9; quick: 3)")
-    parser.add_argument("--seconds", type=float, default=0.2, help="length of a turn, but at least one step (0.2)")
+    parser.add_argument("--batches", type=command.counts, metavar="1,32",
+                        help=f"batch sizes ({BATCHES}; {IMAGES} for W7)")
+    parser.add_argument("--rounds", type=command.count(),
+                        help="rounds, in each of which every side is timed (9; quick: 3)")
+    parser.add_argument("--seconds", type=command.seconds, default=0.2,
+                        help="length of a turn, but at least one step (0.2)")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for the results (runs/benchmarks)")
     asked = parser.parse_args(arguments)
@@ -157,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result["workloads"] = {}
     for name in names:
         w = WORKLOADS[name]
-        some = list(map(int, asked.batches.split(","))) if asked.batches else (
+        some = asked.batches if asked.batches else (
             QUICK_BATCHES if asked.quick else IMAGES if w.kind == "conv_vae" else BATCHES)
         result["workloads"][name] = {}
         for batch in some:
@@ -178,4 +181,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.start(main)

@@ -7,7 +7,6 @@ converts a batch, and the generator of noise and masks. The table is printed and
 """
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import command
 import conditions
 import numpy as np
 import tables
@@ -97,8 +97,9 @@ def report(result: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=IMAGES, help=f"number of training images ({IMAGES:,})")
+    parser = command.parser(__doc__)
+    parser.add_argument("--images", type=command.count(BATCH), default=IMAGES,
+                        help=f"number of training images ({IMAGES:,})")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for feeding.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
@@ -115,4 +116,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.start(main)

@@ -10,7 +10,6 @@ much. The tables are printed and saved in FOLDER, as growth.json and growth.png.
 """
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from statistics import median
 from typing import Any
 
 import charts
+import command
 import conditions
 import numpy as np
 import tables
@@ -165,7 +165,7 @@ def panels(result: dict[str, Any]) -> Iterator[charts.Panel]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes only")
     parser.add_argument("--only", metavar="A,B", help=f"only these of {', '.join(GROWTHS)}")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
@@ -191,4 +191,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.start(main)

@@ -8,7 +8,6 @@ Every figure of the page comes from benchmarks/measured. Other libraries are com
 """
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import command
 import conditions
 import convolution
 import cpu_vs_gpu
@@ -224,7 +224,7 @@ COMMANDS = ["step", "shares", "convolution", "techniques", "feeding", "growth", 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     parser.add_argument("--only", metavar="A,B", help=f"only these of {', '.join(COMMANDS)}")
     parser.add_argument("--report", action="store_true", help="only write the page, from benchmarks/measured")
     asked = parser.parse_args(arguments)
@@ -232,16 +232,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(chosen) - set(COMMANDS):
         parser.error(f"unknown {', '.join(unknown)}; there are {', '.join(COMMANDS)}")
     failed = []
-    for command in chosen:
+    for name in chosen:
         began = time.perf_counter()
-        script = Path(__file__).with_name(f"{command}.py")
+        script = Path(__file__).with_name(f"{name}.py")
         if subprocess.run([sys.executable, str(script), "--out", str(MEASURED)]).returncode:
-            failed.append(command)
-        print(f"{command}: {(time.perf_counter() - began) / 60:.1f} minutes", flush=True)
+            failed.append(name)
+        print(f"{name}: {(time.perf_counter() - began) / 60:.1f} minutes", flush=True)
     files.write(PAGE, page(measured()).encode())
     print(PAGE)
     return bool(failed)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.start(main)

@@ -10,7 +10,6 @@ Published data sets are read from $TINYAE_DATA or downloaded. Exit status 1: a d
 """
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import command
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
@@ -40,9 +40,9 @@ anything computed from it: compare such nats with each other, not with those pub
 
 def run(job: experiments.Experiment, flags: str, folder: Path) -> dict[str, Any] | None:
     """Run demos/DEMO.py with these flags; return its result, or None after printing why it failed."""
-    command = [sys.executable, str(ROOT / "demos" / f"{job.demo}.py"), *flags.split(), "--out", str(folder)]
+    line = [sys.executable, str(ROOT / "demos" / f"{job.demo}.py"), *flags.split(), "--out", str(folder)]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=folder.parent,
+    ended = subprocess.run(line, capture_output=True, text=True, cwd=folder.parent,
                            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
     if ended.returncode == 0 and (folder / "result.json").exists():
         return experiments.read(folder / "result.json")
@@ -141,8 +141,8 @@ def full(only: str, missing: bool, report: bool) -> int:
     return failed + sum(line[-1] == "missed" for line in lines)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main() -> int:
+    parser = command.parser(__doc__)
     parser.add_argument("--smoke", action="store_true", help="run each demo once, on few images")
     parser.add_argument("--only", default="", metavar="NAME", help="only runs whose name begins with NAME")
     parser.add_argument("--missing", action="store_true", help="only runs without a result")
@@ -151,4 +151,8 @@ if __name__ == "__main__":
     if not any(job.name.startswith(asked.only) for job in experiments.EXPERIMENTS):
         parser.error(f"no run begins with {asked.only!r}; there are "
                      + ", ".join(job.name for job in experiments.EXPERIMENTS))
-    sys.exit(bool(smoke(asked.only) if asked.smoke else full(asked.only, asked.missing, asked.report)))
+    return bool(smoke(asked.only) if asked.smoke else full(asked.only, asked.missing, asked.report))
+
+
+if __name__ == "__main__":
+    command.start(main)

@@ -8,8 +8,6 @@ belongs to the engine and the Python code between the rows. The table is printed
 """
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import command
 import conditions
 import tables
 from libraries import tinyae as library
@@ -93,7 +92,7 @@ def report(result: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(WORKLOADS)}")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for shares.json (runs/benchmarks)")
@@ -108,4 +107,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.start(main)

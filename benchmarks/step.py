@@ -10,7 +10,6 @@ The tables are printed and saved in FOLDER/step.json.
 """
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import command
 import conditions
 import libraries
 import race
@@ -125,14 +125,15 @@ def others(steps: dict[str, Any]) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, with fewer rounds")
     parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(WORKLOADS)}")
     parser.add_argument("--libraries", metavar="A,B", help=f"compare only with these of "
                         f"{', '.join(libraries.MODULES)}")
-    parser.add_argument("--rounds", type=int, help="rounds, in each of which every library is timed (15; quick: 5)")
-    parser.add_argument("--seconds", type=float, default=0.3, help="length of a turn (0.3)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each library (1)")
+    parser.add_argument("--rounds", type=command.count(),
+                        help="rounds, in each of which every library is timed (15; quick: 5)")
+    parser.add_argument("--seconds", type=command.seconds, default=0.3, help="length of a turn (0.3)")
+    parser.add_argument("--threads", type=command.count(), default=1, help="threads of each library (1)")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for step.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
@@ -167,4 +168,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.start(main)

@@ -10,7 +10,6 @@ alone. The table is printed and saved in FOLDER/techniques.json.
 """
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import command
 import conditions
 import numpy as np
 import race
@@ -145,11 +145,12 @@ def report(result: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, with fewer rounds")
     parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(NAMES)}")
-    parser.add_argument("--rounds", type=int, help="rounds, in each of which every form is timed (15; quick: 5)")
-    parser.add_argument("--seconds", type=float, default=0.3, help="length of a turn (0.3)")
+    parser.add_argument("--rounds", type=command.count(),
+                        help="rounds, in each of which every form is timed (15; quick: 5)")
+    parser.add_argument("--seconds", type=command.seconds, default=0.3, help="length of a turn (0.3)")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for techniques.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
@@ -176,4 +177,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.start(main)

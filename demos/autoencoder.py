@@ -70,7 +70,7 @@ def run() -> None:
     experiments.write(out, flags, history, {
         "nats per image": history[-1]["test_reconstruction"], "squared error": errors["deep autoencoder"],
         "squared error, linear": errors["linear autoencoder"], "squared error of PCA": errors["PCA"],
-        "error / PCA's": errors["deep autoencoder"] / errors["PCA"]})
+        "error / PCA's": experiments.ratio(errors["deep autoencoder"], errors["PCA"])})
     cli.show(out)
 
 

@@ -68,7 +68,7 @@ def run() -> None:
         plots.lines({name: (latents, kl) for name, kl in carried.items()}, out / "latents.png",
                     xlabel="latents, sorted by their KL", ylabel="KL, nats",
                     title="information in each latent")
-    figures = {"kl, at once / warm-up": carried["at once"].sum() / carried["warm-up"].sum()}
+    figures = {"kl, at once / warm-up": experiments.ratio(carried["at once"].sum(), carried["warm-up"].sum())}
     for name, row in zip(nets, history[-2:], strict=True):
         figures |= {f"-ELBO, {name}": row["test_total"], f"kl, {name}": carried[name].sum(),
                     f"active units, {name}": active_units(nets[name], first(2000))}

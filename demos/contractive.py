@@ -65,7 +65,8 @@ def run() -> None:
     plain, contractive = history[-2:]                                          # one row for each phase
     before, after = (norms(net).mean() for net in nets.values())
     experiments.write(out, flags, history, {
-        "Jacobian norm, plain": before, "Jacobian norm": after, "Jacobian norm / that of the plain net": after / before,
+        "Jacobian norm, plain": before, "Jacobian norm": after,
+        "Jacobian norm / that of the plain net": experiments.ratio(after, before),
         "nats per image, plain": plain["test_reconstruction"], "nats per image": contractive["test_reconstruction"]})
     cli.show(out)
 

@@ -56,7 +56,7 @@ def run() -> None:
     figures = {"error of a copy": copied}
     for name, row in zip(nets, history[-2:], strict=True):              # one row for each phase
         figures[f"{name}: squared error"] = row["test_reconstruction"]
-        figures[f"{name}: error / that of a copy"] = row["test_reconstruction"] / copied
+        figures[f"{name}: error / that of a copy"] = experiments.ratio(row["test_reconstruction"], copied)
         figures[f"{name}: parameters"] = sum(p.size for p in own[name].values())
     for name, value in figures.items():
         print(f"{name:40} {value:.6g}")

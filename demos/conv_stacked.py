@@ -78,7 +78,7 @@ def run() -> None:
         lambda x, i=i: through(grown, i, x), test.images, flags.device) for i in layers}
     by_whole = evaluate.squared_error(lambda x: through(whole, layers[-1], x), test.images, flags.device)
     figures["squared error, trained whole"] = by_whole
-    figures["grown / whole"] = figures[f"squared error by way of layer {len(layers)}"] / by_whole
+    figures["grown / whole"] = experiments.ratio(figures[f"squared error by way of layer {len(layers)}"], by_whole)
     for name, value in figures.items():
         print(f"{name:40} {value:.6g}")
     experiments.write(out, flags, history, figures)

@@ -61,7 +61,7 @@ def run() -> None:
         name = f"{model.noise} {model.level:g}"
         figures |= {f"{name}: squared error": history[-1]["test_reconstruction"],
                     f"{name}: error of a copy": copied,
-                    f"{name}: error / that of a copy": history[-1]["test_reconstruction"] / copied}
+                    f"{name}: error / that of a copy": experiments.ratio(history[-1]["test_reconstruction"], copied)}
     if plots.available():
         plots.learning_curves(histories[0] + histories[1], out / "curves.png", unit="squared error per image")
     experiments.write(out, flags, histories[0] + histories[1], figures)

@@ -58,7 +58,7 @@ def run() -> None:
         print(f"{name}: {seen:.2f} nats on its {len(training.images):,} images, {unseen:.2f} on others, "
               f"a gap of {unseen - seen:.2f}")
 
-    figures["gap with / gap without"] = figures["with dropout: gap"] / figures["without dropout: gap"]
+    figures["gap with / gap without"] = experiments.ratio(figures["with dropout: gap"], figures["without dropout: gap"])
 
     shown = next(evaluate.batches(test.images[:10], flags.device))
     rows = [to_host(row) for row in (shown, *(net.reconstruct(shown) for net in nets.values()))]

@@ -60,7 +60,7 @@ def errors(method: str, dtype: type) -> np.ndarray:
 
 
 def run(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", metavar="FILE", type=Path, default=Path("gradient_check.png"),
                         help="file for the picture (default: %(default)s)")
     out = parser.parse_args(argv).out

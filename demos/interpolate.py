@@ -36,7 +36,8 @@ def run() -> None:
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
                         out=out, resume=flags.resume, config=vars(flags))
 
-    pairs = moon.draw(PAIRS.ravel()) if flags.data == "moon" else test.images[:min(8, len(test.images) // 2 * 2)]
+    ends = test.images if len(test.images) > 1 else np.concatenate([test.images, training.images[:1]])
+    pairs = moon.draw(PAIRS.ravel()) if flags.data == "moon" else ends[:min(8, len(ends) // 2 * 2)]
     x = data.batch(pairs, np.arange(len(pairs)))
     share = np.linspace(0, 1, STEPS, dtype=np.float32)[:, None]
 
@@ -67,7 +68,7 @@ def run() -> None:
     experiments.write(out, flags, history, {
         "distance to the nearest picture, codes mixed": distance(drawn),
         "distance to the nearest picture, pixels mixed": distance(mixed),
-        "codes / pixels": distance(drawn) / distance(mixed)})
+        "codes / pixels": experiments.ratio(distance(drawn), distance(mixed))})
     cli.show(out)
 
 

@@ -56,7 +56,7 @@ def run() -> None:
                     title="test images", ylabel="squared error per image")
     error = history[-1]["test_reconstruction"]
     experiments.write(out, flags, history, {
-        "squared error": error, "squared error of PCA": best, "error / PCA's": error / best,
+        "squared error": error, "squared error of PCA": best, "error / PCA's": experiments.ratio(error, best),
         "largest angle to PCA's subspace, degrees": largest_angle(found, pca.components)})
     cli.show(out)
 

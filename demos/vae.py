@@ -71,7 +71,8 @@ def run() -> None:
         images.save_manifold(out / "manifold.png",
                              lambda z: ops.sigmoid(model.decode(to_device(z, flags.device))).numpy(), shape)
     codes = model.encode(first(20)).data
-    one, other = codes[:len(codes) // 2], codes[-(len(codes) // 2):]
+    half = max(1, len(codes) // 2)                      # a single image is drawn as a line to itself
+    one, other = codes[:half], codes[-half:]
     between = np.concatenate([one + t * (other - one) for t in np.linspace(0, 1, 10, dtype=np.float32)])
     images.save_grid(out / "interpolation.png", ops.sigmoid(model.decode(between)).numpy(), shape,
                      title="from one test image (top) to another (bottom), on the straight line between their codes")

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
 import subprocess
 import sys
 from functools import partial
@@ -16,6 +18,7 @@ from tinyae import Tensor, conv, ops
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
+import command  # noqa: E402
 import conditions  # noqa: E402
 import convolution  # noqa: E402
 import cpu_vs_gpu  # noqa: E402
@@ -120,8 +123,24 @@ def test_step_runs_to_its_end_and_names_what_is_not_installed(monkeypatch, tmp_p
 
 def test_step_says_what_it_does_not_know(capsys):
     with pytest.raises(SystemExit):
-        step.main(["--only", "W9"])
+        command.start(lambda: step.main(["--only", "W9"]))
     assert "there are W1, W2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", [
+    "feeding --images 10", "feeding --images 0", "feeding --images -1", "feeding --images many",
+    "cpu_vs_gpu --batches 0", "cpu_vs_gpu --batches 1,x", "cpu_vs_gpu --batches ,", "cpu_vs_gpu --rounds 0",
+    "cpu_vs_gpu --seconds 0", "convolution --rounds 0", "convolution --rounds -1", "convolution --threads 0",
+    "step --rounds 0", "step --seconds nan", "step --threads 1.5", "techniques --rounds 0",
+    "techniques --seconds -1", "techniques --nonsense", "growth --only none", "shares --only W0",
+    "launches --only W0", "performance --only all", "quality --only none", "quality --missing 3"])
+def test_flags_that_no_benchmark_can_take_are_refused_in_three_lines(line, monkeypatch, capsys):
+    name, *flags = line.split()
+    monkeypatch.setattr(sys, "argv", [f"benchmarks/{name}.py", *flags])
+    with pytest.raises(SystemExit) as status:
+        runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+    assert status.value.code == 2
+    assert re.fullmatch(r".+\n  expected: .+\n  got:      .*\n  fix:      .+\n", capsys.readouterr().err)
 
 
 def test_another_model_is_told_by_its_loss():

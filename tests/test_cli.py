@@ -53,6 +53,11 @@ def demo(name: str, line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     return status.value.code
 
 
+def refused(err: str) -> str:
+    """What is on stderr behind the lines that say what the data holds."""
+    return re.sub(r"^\w+\.npy: .* images to train on and .*\n", "", err, flags=re.MULTILINE)
+
+
 def everything(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -84,7 +89,7 @@ LINES = [*(f"{SMALL} {flag} {value}" for flag, values in FLAGS.items() for value
 def test_nonsense_is_refused(line, folder, monkeypatch, capsys):
     before = everything(folder)
     assert demo("vae", line, monkeypatch) == 2
-    said = capsys.readouterr().err
+    said = refused(capsys.readouterr().err)
     assert re.fullmatch(r".+\n  expected: .+\n  got:      .*\n  fix:      .+\n", said), said
     assert everything(folder) == before
 
@@ -110,7 +115,7 @@ def test_a_demo_s_own_flags_are_kept_with_the_run(name, line, key, value, other,
     assert json.loads(Path("run/config.json").read_text())[key] == value
     assert demo(name, "--resume run --epochs 3", monkeypatch) == 0
     assert demo(name, f"--resume run {other}", monkeypatch) == 2
-    assert capsys.readouterr().err.startswith(f"{other.split()[0]} conflicts with ")
+    assert refused(capsys.readouterr().err).startswith(f"{other.split()[0]} conflicts with ")
 
 
 def test_there_are_enough_cases():
@@ -141,7 +146,7 @@ def test_without_matplotlib_a_demo_says_once_what_to_install(folder, monkeypatch
 def test_a_learning_rate_too_large_is_explained(folder, monkeypatch, capsys):
     assert demo("vae", f"{SMALL} --lr 1e3 --epochs 50", monkeypatch) == 2
     assert re.match(r"a number is not finite: epoch \d+, step \d+\n.*\n  got: .* in the result of \w+, shape .*\n"
-                    r"  fix: .*--lr.* runs/vae-1/last.npz\n$", capsys.readouterr().err)
+                    r"  fix: .*--lr.* runs/vae-1/last.npz\n$", refused(capsys.readouterr().err))
 
 
 @pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -165,7 +170,7 @@ def test_a_reader_who_leaves_ends_the_run_without_a_traceback(folder):
     environment = os.environ | {"PYTHONPATH": str(DEMOS.parent)}
     ended = subprocess.run(f"{line} | head -n 1", shell=True, capture_output=True, text=True, env=environment,
                            timeout=60)
-    assert (ended.stdout.count("\n"), ended.stderr) == (1, "")
+    assert (ended.stdout.count("\n"), refused(ended.stderr)) == (1, "")
 
 
 def test_help_shows_every_flag_with_its_default(folder, monkeypatch, capsys):
@@ -196,15 +201,53 @@ def test_resume_needs_no_other_flag_and_goes_on_with_more_epochs(run, folder, mo
 
 
 @pytest.mark.parametrize("conflict", ["--seed 4", "--latent 3", "--hidden 6,6", "--lr 0.1", "--batch-size 9",
-                                      "--epochs 1", "--data labels.npz", "--out elsewhere"])
+                                      "--epochs 1", "--out elsewhere"])
 def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatch, capsys):
     before = everything(folder)
     assert demo("vae", f"--resume run {conflict}", monkeypatch) == 2
-    assert capsys.readouterr().err.startswith(f"{conflict.split()[0]} conflicts with ")
+    assert refused(capsys.readouterr().err).startswith(f"{conflict.split()[0]} conflicts with ")
     assert everything(folder) == before
 
 
+def test_resume_goes_on_with_the_same_images_wherever_they_are(run, folder, monkeypatch, capsys):
+    Path("good.npy").rename("moved.npy")
+    assert demo("vae", "--resume run --epochs 3", monkeypatch) == 2
+    assert "there is no data 'good.npy'" in capsys.readouterr().err
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    for data, epochs in (("../moved.npy", 3), (str(folder / "moved.npy"), 4)):
+        assert demo("vae", f"--resume ../run --epochs {epochs} --data {data}", monkeypatch) == 0
+        assert json.loads((run / "config.json").read_text())["data"] == data
+    assert demo("vae", "--resume ../run --epochs 5", monkeypatch) == 0          # it remembers
+
+
+@pytest.mark.parametrize("out", ["mine", "runs/vae-1"])
+def test_data_of_a_relative_path_is_looked_for_beside_the_run(out, folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert demo("vae", f"{SMALL} --out {out}", monkeypatch) == 0
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert demo("vae", f"--resume ../{out} --epochs 3", monkeypatch) == 0
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda images: np.concatenate([images[:59], 255 - images[59:]]), lambda images: images[:59],
+    lambda images: (images / 255).astype(np.float32), lambda images: images[::-1]])
+def test_resume_refuses_other_images_whatever_their_path(spoil, run, folder, monkeypatch, capsys):
+    before = everything(run)
+    images = np.load("good.npy")
+    np.save("other.npy", spoil(images))
+    assert demo("vae", "--resume run --epochs 3 --data other.npy", monkeypatch) == 2
+    assert re.match("run/last.npz belongs to another run\n.* images", refused(capsys.readouterr().err))
+    assert demo("vae", "--resume run --epochs 3 --data labels.npz", monkeypatch) == 2
+    np.save("good.npy", spoil(images))
+    assert demo("vae", "--resume run --epochs 3", monkeypatch) == 2
+    assert everything(run) == before
+
+
 @pytest.mark.parametrize("spoil, word", [
+    (lambda config: "[" * 100_000, "not valid JSON"), (lambda config: "1" * 10_000, "not valid JSON"),
+    (lambda config: " " * (1 << 21) + "{}", "2,097,154 bytes"), (lambda config: "\udcff", "not valid JSON"),
     (lambda config: "{", "not valid JSON"), (lambda config: "[]", "something else"),
     (lambda config: json.dumps(config | {"demo": "autoencoder"}), "a run of autoencoder"),
     (lambda config: json.dumps({"demo": "vae"}), "without data"),
@@ -215,8 +258,57 @@ def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatc
     (lambda config: json.dumps(config | {"latent": 3}), "belongs to another run"),
 ])
 def test_resume_reads_a_spoilt_config_as_strictly_as_flags(spoil, word, run, folder, monkeypatch, capsys):
-    (run / "config.json").write_text(spoil(json.loads((run / "config.json").read_text())))
+    text = spoil(json.loads((run / "config.json").read_text()))
+    (run / "config.json").write_bytes(text.encode(errors="surrogateescape"))
     before = everything(folder)
     assert demo("vae", "--resume run", monkeypatch) == 2
     assert word in capsys.readouterr().err
     assert everything(folder) == before
+
+
+# ---- degenerate data, little memory
+
+DEGENERATE = {"black": np.zeros((40, 4, 4), np.uint8), "white": np.full((40, 4, 4), 255, np.uint8),
+              "two": np.arange(32, dtype=np.uint8).reshape(2, 4, 4),
+              "dots": np.arange(40, dtype=np.uint8).reshape(40, 1, 1)}
+
+
+@pytest.mark.parametrize("name, line, kinds", [
+    ("autoencoder", "", DEGENERATE), ("linear", "--hidden none", DEGENERATE), ("denoising", "", DEGENERATE),
+    ("interpolate", "", DEGENERATE), ("vae", "--samples 2", DEGENERATE), ("dropout", "", ["white", "two"]),
+    ("collapse", "", ["black", "two"]), ("contractive", "--hidden none", ["black", "dots"]),
+    ("conv_stacked", "--hidden 2,2", ["black", "white"]), ("conv_denoising", "--hidden 2", ["black", "two"])])
+@pytest.mark.filterwarnings("ignore:all training images are equal", "ignore:the images are dark")      # so they are
+def test_data_of_which_there_is_nothing_to_learn_still_give_a_result(name, line, kinds, folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for kind in kinds:
+        np.save("degenerate.npy", DEGENERATE[kind])
+        shown = f"--data degenerate.npy --epochs 2 --batch-size 1 --hidden 6 --latent 1 --out {kind} {line}".split()
+        assert demo(name, " ".join(shown), monkeypatch) == 0, capsys.readouterr().err
+        figures = json.loads(Path(kind, "result.json").read_text())["figures"]
+        assert figures and all(np.isfinite(value) for value in figures.values())
+
+
+@pytest.mark.parametrize("said", ["Unable to allocate 75.0 GiB for an array with shape (100, 100)", ""])
+def test_little_memory_is_a_refusal(said, folder, monkeypatch, capsys):
+    def fail(*args, **settings):
+        raise MemoryError(*[said] * bool(said))
+
+    monkeypatch.setattr("tinyae.train.fit", fail)
+    assert demo("vae", SMALL, monkeypatch) == 2
+    got = re.escape(said or "a MemoryError")
+    assert re.fullmatch(rf"out of memory\n  expected: .+\n  got:      {got}\n  fix:      .+\n",
+                        refused(capsys.readouterr().err))
+
+
+def test_widths_that_no_machine_holds_are_refused_with_the_bytes(folder, monkeypatch, capsys):
+    assert demo("vae", f"{SMALL} --hidden 100000,100000,100000,100000", monkeypatch) == 2
+    assert "80,000,000,000 bytes" in capsys.readouterr().err
+
+
+def test_a_name_with_control_characters_reaches_no_terminal(folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert demo("vae", f"{SMALL} --out a\x1b]0;b\x07", monkeypatch) == 0
+    assert demo("vae", f"{SMALL} --out a\x1b]0;b\x07", monkeypatch) == 2
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err and "a\\x1b]0;b\\x07" in said.err

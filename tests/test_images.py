@@ -168,8 +168,9 @@ def test_history_goes_to_csv_and_back(tmp_path):
     (tmp_path / "history.csv").write_text(history.to_csv(ROWS))
     assert history.read_csv(tmp_path / "history.csv") == ROWS
     assert history.to_csv([]).strip() == "seconds"
-    assert history.line(ROWS[0], 10, ["note"]) == (
-        "epoch  1/10 · train reconstruction 89.00 + kl 20.00 = 109.00 · test 91.00 + 21.00 = 112.00 · 1.0 s · note")
+    assert history.lines(ROWS[:1], 10, ["note"]) == [
+        "epoch  1/10 · train reconstruction 89.00 + kl 20.00 = 109.00\n"
+        "            · test 91.00 + 21.00 = 112.00 · 1.0 s · note"]
 
 
 def test_signed_weights_keep_their_zero_in_the_middle():
@@ -189,3 +190,8 @@ def test_bars_stand_in_the_order_of_their_values(tmp_path, figure):
     axis = figure[0].axes[0]
     assert [bar.get_height() for bar in axis.patches] == [2, 0.5, 1]
     assert (axis.get_title(), axis.get_xlabel(), axis.get_ylabel()) == ("t", "x", "y")
+
+
+@pytest.mark.parametrize("shape, factor", [((1, 2000), 1), ((2000, 1), 1), ((1, 1), 56), ((8, 28), 2), ((28, 28), 2)])
+def test_pictures_are_enlarged_until_their_longer_side_is_large(shape, factor):
+    assert images._pixels(np.zeros((2, *shape)), shape).shape[1:3] == tuple(factor * side for side in shape)

@@ -13,7 +13,7 @@ import pytest
 
 from tinyae import Tensor, grad, load_params, ops, params, summary, train
 from tinyae.errors import BadFile, BadValue
-from tinyae.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, Sequential, load, save
+from tinyae.layers import ACTIVATIONS, INITIALIZERS, Conv2D, ConvTranspose2D, Dense, Dropout, Sequential, load, save
 from tinyae.models import VAE, Autoencoder, ConvStacked
 from tinyae.optim import Adam
 
@@ -118,7 +118,7 @@ def test_load_gives_parameters_a_new_birth():
         grad(loss, params(layer))
 
 
-def test_save_keeps_a_suffix_and_replaces_the_file_as_a_whole(tmp_path):
+def test_save_keeps_a_suffix_and_replaces_the_file_as_a_whole(tmp_path, monkeypatch):
     path = tmp_path / "weights.bin"
     for seed in (0, 1):
         layer = Dense(4, 3, rng=np.random.default_rng(seed))
@@ -128,7 +128,8 @@ def test_save_keeps_a_suffix_and_replaces_the_file_as_a_whole(tmp_path):
         assert np.array_equal(loaded.W.data, layer.W.data)
     assert [path.name for path in tmp_path.iterdir()] == ["weights.bin"]
     before = path.read_bytes()
-    (tmp_path / "weights.bin.tmp").mkdir()                              # the temporary file cannot be opened
+    monkeypatch.setattr("os.urandom", lambda n: b"\xaa" * n)
+    (tmp_path / f"weights.bin.{'aa' * 8}.tmp").mkdir()                  # the temporary file cannot be opened
     with pytest.raises(BadFile, match="cannot write"):
         save(dense(), path)
     assert path.read_bytes() == before
@@ -288,3 +289,16 @@ def test_refusals_say_expected_got_fix(call, words):
 
 def test_every_initialiser_is_tested():
     assert set(INITIALIZERS) == {"he_normal", "he_uniform", "glorot_normal", "glorot_uniform"}
+
+
+def no_memory(n, k, rng):
+    raise MemoryError
+
+
+@pytest.mark.parametrize("make, size", [
+    (lambda rng: Dense(10**7, 10**7, rng=rng), 8 * 10**14), (lambda rng: Dense(np.int64(2**40), 2**40, rng=rng), 2**83),
+    (lambda rng: Conv2D(10**6, 10**6, rng=rng), 72 * 10**12), (lambda rng: Dense(3, 2, init=no_memory, rng=rng), 48),
+    (lambda rng: ConvTranspose2D(10**6, 10**6, rng=rng), 72 * 10**12)])
+def test_a_layer_that_no_memory_holds_says_how_much_it_asked_for(make, size, rng):
+    with pytest.raises(BadValue, match=f"expected: {size:,} bytes"):
+        make(rng)

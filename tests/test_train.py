@@ -13,7 +13,7 @@ import pytest
 import tiny_runs
 from support import refused
 
-from tinyae import Tensor, data, functions, grad, ops, params, train
+from tinyae import Tensor, console, data, functions, grad, ops, params, train
 from tinyae.errors import BadFile, BadType, BadValue
 from tinyae.optim import SGD, Adam
 from tinyae.train import history, loader, loop, metrics
@@ -143,11 +143,11 @@ def test_nothing_waits_within_an_epoch(device, monkeypatch):
 def test_the_progress_bar_shows_every_term(monkeypatch):
     shown = []
 
-    class Bar(loop.tqdm):
+    class Bar(console.tqdm):
         def set_postfix(self, terms, refresh):
             shown.append(terms)
 
-    monkeypatch.setattr(loop, "tqdm", Bar)
+    monkeypatch.setattr(console, "tqdm", Bar)
     monkeypatch.setattr(loop, "READ_EVERY", 0.0)
     (row,) = tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()))
     assert len(shown) == 7 + 1      # after each step, and at the epoch's end

@@ -15,8 +15,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from tqdm import tqdm
-
+from .. import console
 from ..backend import DEVICES, device
 from ..demo.cli import Parser, main
 from ..errors import BadValue
@@ -61,11 +60,12 @@ def run(argv: Sequence[str] | None = None) -> int:
     flags = parser().parse_args(argv)
     first, names, where = whole(flags.seed), chosen(flags.only), device(flags.device)
     seeds = range(first, first + (THOROUGH if flags.thorough else 1))
-    bar = tqdm(names, file=sys.stderr, disable=None, leave=False, unit="")
     results = []
-    for name in bar:
-        bar.set_postfix_str(name)
-        results.append(check(name, seeds, where))
+    with console.bar(len(names), desc="checked", unit="") as bar:
+        for name in names:
+            bar.set_postfix_str(name)
+            results.append(check(name, seeds, where))
+            bar.update()
     if flags.json:
         print(json.dumps({"device": where, "seeds": list(seeds), "right": not any(r.faults for r in results),
                           "results": [vars(r) for r in results]}, indent=1))
@@ -75,4 +75,4 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    main(lambda: sys.exit(run()))
+    main(run)

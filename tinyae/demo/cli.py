@@ -1,7 +1,8 @@
 """demo · cli: a demo's command line, checked before anything else happens.
 
 A demo gets its settings from flags(...) and the run's folder from folder(...), and main(run) starts it. A mistake that
-the user can correct prints three lines to stderr and exits with status 2, never with a traceback.
+the user can correct prints three lines to stderr and exits with status 2, never with a traceback. From flags(...) or
+folder(...) to the program's end, no other process can start a run in the folder.
 """
 from __future__ import annotations
 
@@ -10,15 +11,19 @@ import json
 import os
 import shlex
 import sys
-import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .. import files
+from .. import console, files
+from ..data import SOURCES
 from ..errors import BadFile, BadValue, Refusal
+from ..train import folder as run_folder
 from ..train.interrupt import Interrupted
 from .flags import FLAGS, SPECIAL, Flag
+
+CONFIG_BYTES = 1 << 20      # of a config.json, at most
 
 
 def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: Any) -> argparse.Namespace:
@@ -35,56 +40,78 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
     given = {flag.key: _value(flag, texts[flag.key]) for flag in mine if texts[flag.key] is not None}
     if run is None:
         if out is not None:
-            files.claim(Path(out))
+            run_folder.keep(Path(out), new=True)
         return argparse.Namespace(**usual | given, demo=demo, out=out, resume=False)
     if out is not None:
         raise BadValue("--out conflicts with --resume", expected="one of them", got=f"--out {out} --resume {run}",
                        fix=f"leave out --out: the run continues in {run}")
     saved = _saved(Path(run), demo, mine)
+    run_folder.keep(Path(run), new=False)
     for key, value in given.items():
-        longer, moved = key == "epochs" and value >= saved[key], key == "data_dir"
+        longer = key == "epochs" and value >= saved[key]
+        moved = key in ("data", "data_dir")     # fit compares the images
         if value != saved[key] and not (longer or moved):
             name = key.replace("_", "-")
             raise BadValue(f"--{name} conflicts with the run in {run}", got=f"--{name} {_text(value)}",
                            expected=f"{_text(saved[key])}, as in that run" + (", or more" if key == "epochs" else ""),
                            fix=f"leave out --{name}, or start a new run without --resume")
-    return argparse.Namespace(**saved | given, demo=demo, out=run, resume=True)
+    here = {} if "data" in given else {"data": _beside(Path(run), saved["data"])}
+    return argparse.Namespace(**saved | here | given, demo=demo, out=run, resume=True)
 
 
 def folder(settings: argparse.Namespace) -> Path:
     """The run's folder: --out, --resume, or a new one, runs/DEMO-1, -2, ... Call it after the data has been loaded."""
     if settings.out is None:
-        settings.out = str(files.new_folder(Path("runs", settings.demo)))
+        settings.out = str(run_folder.new_folder(Path("runs", settings.demo)))
+        run_folder.keep(Path(settings.out), new=True)
     return Path(settings.out)
 
 
 def show(out: Path) -> None:
     """Print where the results are: the last of each series of pictures, and the files of numbers."""
     pictures = {path.stem.rstrip("0123456789"): path for path in sorted(out.glob("*.png"))}
-    print("pictures:", *map(os.path.relpath, pictures.values()), sep="\n  ")
-    print("numbers:", *(os.path.relpath(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
+    print("pictures:", *map(_from_here, pictures.values()), sep="\n  ")
+    print("numbers:", *(_from_here(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
 
 
-def main(run: Callable[[], None]) -> NoReturn:
-    """Call run and exit Python: status 0, 2 after a Refusal, or 128 + the signal that stopped the run."""
-    sys.stdout.reconfigure(line_buffering=True)     # type: ignore[union-attr]   # a pipe gets each epoch as it ends
-    warnings.showwarning = lambda message, *place: print(f"note: {message}", file=sys.stderr)
-    try:
-        run()
-        sys.exit(0)
-    except Interrupted as stop:
-        print(f"\n{stop}", file=sys.stderr)
-        if stop.out is not None:
-            print(f"continue with: python {shlex.join([sys.argv[0], '--resume', str(stop.out)])}", file=sys.stderr)
-        sys.exit(128 + stop.signum)
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:     # `| head`: the reader closed the pipe; suppress Python's own message at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+def main(run: Callable[[], int | None]) -> NoReturn:
+    """Call run and exit Python: its status (None: 0), 2 after a Refusal, or 128 + the signal that stopped the run."""
+    with console.safe_streams():
+        try:
+            status = run() or 0
+        except Interrupted as stop:
+            print(f"\n{stop}", file=sys.stderr)
+            if stop.out is not None:
+                print(f"continue with: python {shlex.join([sys.argv[0], '--resume', str(stop.out)])}", file=sys.stderr)
+            status = 128 + stop.signum
+        except Refusal as refusal:
+            print(console.printable(str(refusal)), file=sys.stderr)
+            status = 2
+        except MemoryError as error:
+            print(BadValue("out of memory", expected="memory for the model, its gradients and a batch",
+                           got=str(error) or "a MemoryError",
+                           fix="smaller --hidden, --latent or --batch-size, or fewer images"), file=sys.stderr)
+            status = 2
+        except KeyboardInterrupt:
+            status = 130
+        finally:
+            run_folder.release_all()
+    sys.exit(status)
+
+
+def _from_here(path: Path) -> str:
+    """path as seen from the current folder, where there is one, on the same drive."""
+    with suppress(OSError, ValueError):
+        return console.printable(os.path.relpath(path))
+    return console.printable(str(path))
+
+
+def _beside(run: Path, data: str) -> str:
+    """The data of a saved run. A relative path that leads nowhere is looked for beside the run and its folder."""
+    if data in SOURCES or os.path.isabs(data) or os.path.exists(data):
+        return data
+    places = [folder / data for folder in run.absolute().parents[:2]]
+    return next((str(place) for place in places if os.path.exists(place)), data)
 
 
 class Parser(argparse.ArgumentParser):
@@ -103,6 +130,16 @@ def _parser(doc: str, mine: list[Flag], usual: dict[str, Any]) -> argparse.Argum
     parser.add_argument("--out", metavar="FOLDER", help="the run's folder, new or empty (default: runs/DEMO-1, ...)")
     parser.add_argument("--resume", metavar="RUN", help="continue the run in this folder, with its own settings")
     return parser
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of a parser's argument: a whole number of at least `least`."""
+    def whole(text: str) -> int:
+        with suppress(ValueError):
+            if (value := int(text)) >= least:
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    return whole
 
 
 def _value(flag: Flag, text: str) -> Any:
@@ -125,13 +162,13 @@ def _saved(run: Path, demo: str, mine: list[Flag]) -> dict[str, Any]:
         return BadFile(f"cannot continue {run}", expected=f"the folder of a run of {demo}, with its config.json",
                        got=got, fix="give --resume the folder that the run printed at its end")
     try:
-        config = json.loads((run / "config.json").read_text())
+        config = json.loads(files.read(run / "config.json", CONFIG_BYTES))
     except OSError as error:
         raise refuse(error.strerror or error) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refuse(f"a config.json that is not valid JSON: {error}") from error
     if not isinstance(config, dict) or config.get("demo") != demo:
-        raise refuse(f"a run of {config.get('demo') if isinstance(config, dict) else 'something else'}")
+        raise refuse(f"a run of {config.get('demo')!s:.100}" if isinstance(config, dict) else "a run of something else")
     if missing := [flag.key for flag in mine if flag.key not in config]:
         raise refuse(f"a config.json without {', '.join(missing)}")
     return {flag.key: None if config[flag.key] is None is flag.default else _value(flag, _text(config[flag.key]))

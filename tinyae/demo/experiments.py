@@ -10,7 +10,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from math import inf
+from math import inf, isfinite, nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,16 +142,21 @@ EXPERIMENTS: list[Experiment] = [
 ]
 
 
+def ratio(a: float, b: float) -> float:
+    """a / b; nan if b is 0, as PCA's error is for images that are all equal."""
+    return a / b if b else nan
+
+
 def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], figures: Mapping[str, float]) -> None:
     """Write out/result.json: the demo, its settings, seconds of training, the machine, and figures by name.
 
-    history: the rows of all runs that the demo made, one after the other.
+    history: the rows of all runs that the demo made, one after the other. Figures that are not finite are left out.
     """
     setting = {name: value for name, value in vars(flags).items() if name not in ("demo", "out", "resume", "data_dir")}
     epochs = {(row["epoch"], row["seconds"]) for row in history}        # all phases of an epoch repeat its seconds
     result = {"demo": flags.demo, "setting": setting, "machine": machine(),
               "seconds": round(sum(seconds for _, seconds in epochs), 1),
-              "figures": {name: float(f"{value:.6g}") for name, value in figures.items()}}
+              "figures": {name: float(f"{value:.6g}") for name, value in figures.items() if isfinite(value)}}
     files.write(Path(out) / "result.json", (json.dumps(result, indent=2) + "\n").encode())
 
 

@@ -20,7 +20,7 @@ from ..errors import BadValue
 PAPER, INK = 235, 30        # grey levels of the background and of the title
 GAP, PAIR_GAP = 2, 12       # pixels between pictures, and between pairs of rows
 MARGIN = 8
-LARGE = 56                  # pixels: smaller pictures are enlarged to about this height
+LARGE = 56                  # pixels: smaller pictures are enlarged to about this height or width
 
 
 def save_grid(path: str | Path, images: Any, shape: tuple[int, ...], *, columns: int = 10, title: str = "") -> None:
@@ -67,7 +67,7 @@ def _pixels(images: Any, shape: tuple[int, ...]) -> np.ndarray:
                        got=images.shape, fix="shape=images.shape[1:] of the data set")
     if images.dtype != np.uint8:
         images = np.clip(np.nan_to_num(images) * 255 + 0.5, 0, 255).astype(np.uint8)
-    factor = max(1, LARGE // h)
+    factor = max(1, LARGE // max(h, w))
     enlarged = images.reshape(-1, h, w, c).repeat(factor, axis=1).repeat(factor, axis=2)
     return np.broadcast_to(enlarged, (*enlarged.shape[:3], 3)) if c == 1 else enlarged
 

@@ -5,7 +5,10 @@ Figures are made without pyplot, so they need no display and share no state.
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +19,31 @@ from ..train.history import Row
 
 
 def available(report: Callable[[str], None] = print) -> bool:
-    """Whether matplotlib is installed; if not, report how to install it."""
+    """Whether matplotlib can be imported; if not, report how to install it, or why it does not start."""
     try:
-        import matplotlib  # noqa: F401
+        _import()
     except ImportError:
         report("no plots, because matplotlib is not installed: pip install '.[plots]'")
         return False
+    except Exception as error:      # a setting of matplotlib, or too few files that may be open: no reason to stop
+        report(f"no plots, because matplotlib does not start: {error}")
+        return False
     return True
+
+
+def _import() -> None:
+    """Import matplotlib, also where MPLBACKEND names a backend of another environment: figures here need none."""
+    if sys.modules.get("matplotlib"):
+        return
+    named = os.environ.pop("MPLBACKEND", None)      # matplotlib cannot be imported with one that is not installed
+    try:
+        import matplotlib
+    finally:
+        if named is not None:
+            os.environ["MPLBACKEND"] = named
+    if named:
+        with suppress(ValueError):                  # for the figures of a notebook, say
+            matplotlib.rcParams["backend"] = named
 
 
 def learning_curves(rows: Sequence[Row], path: str | Path, *, unit: str = "nats per image") -> None:

@@ -10,7 +10,7 @@ from ..backend import Rng, Value, describe
 from ..conv import conv2d_affine, conv_size, conv_transpose2d_affine, conv_transpose_size
 from ..errors import BadValue
 from ..tensor import Tensor
-from .dense import ACTIVATIONS, INITIALIZERS, check_width, named
+from .dense import ACTIVATIONS, check_width, drawn, named
 from .parameters import parameter
 
 BOTH_AXES = "2: one number serves both axes"       # how a refusal's fix goes on after `kernel=`
@@ -29,7 +29,7 @@ class Conv2D:
                  init: str | Callable = "he_normal", device: str = "cpu", dtype: Any = np.float32):
         self.geometry = _geometry(c_in, c_out, kernel, stride, padding)
         self.activation = named("activation", activation, ACTIVATIONS)
-        W = named("init", init, INITIALIZERS)(kernel * kernel * c_in, c_out, rng)
+        W = drawn(init, kernel * kernel * c_in, c_out, rng)
         self.W = parameter(W.reshape(kernel, kernel, c_in, c_out), device, dtype)
         self.b = parameter(np.zeros(c_out), device, dtype)         # (k,)
 
@@ -62,7 +62,7 @@ class ConvTranspose2D:
                            expected=f"a whole number from 0 to {stride - 1}, or a pair of them")
         self.output_padding = pair
         self.activation = named("activation", activation, ACTIVATIONS)
-        W = named("init", init, INITIALIZERS)(kernel * kernel * c_in, c_out, rng) * stride
+        W = drawn(init, kernel * kernel * c_in, c_out, rng) * stride
         W = W.reshape(kernel, kernel, c_in, c_out).swapaxes(2, 3)
         self.W = parameter(W, device, dtype)
         self.b = parameter(np.zeros(c_out), device, dtype)         # (c,)

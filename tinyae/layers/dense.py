@@ -1,7 +1,10 @@
 """layers · dense: every output depends on every input."""
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -47,7 +50,7 @@ class Dense:
         check_width("n_in", n_in)
         check_width("n_out", n_out)
         self.activation = named("activation", activation, ACTIVATIONS)
-        W = named("init", init, INITIALIZERS)(n_in, n_out, rng)
+        W = drawn(init, n_in, n_out, rng)
         self.W = parameter(W, device, dtype)                       # (d, k)
         self.b = parameter(np.zeros(n_out), device, dtype)         # (k,)
 
@@ -57,6 +60,27 @@ class Dense:
             raise BadValue(f"Dense({d}, {k}) cannot take this input", expected=f"x (n, {d})", got=describe(x),
                            fix=f"x.reshape(len(x), -1) for images; or Dense({x.shape[-1] if x.ndim else 1}, {k})")
         return self.activation(fused.affine(x, self.W, self.b))
+
+
+def drawn(init: str | Callable, n: int, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Initial weights (n, k), float64. BadValue: this machine's memory cannot hold them."""
+    size = 8 * int(n) * int(k)
+    draw = named("init", init, INITIALIZERS)
+    try:
+        if size > _memory():            # the system might grant it, and kill the process when it is used
+            raise MemoryError
+        return draw(n, k, rng)
+    except MemoryError as error:
+        raise BadValue(f"no memory for a layer's weights ({n}, {k})", got=f"too little for {size / 2 ** 30:,.2f} GiB",
+                       expected=f"{size:,} bytes to draw them as float64, and as much again to train them",
+                       fix="narrower layers: smaller n_in, n_out or channels (--hidden, --latent)") from error
+
+
+def _memory() -> float:
+    """Bytes of this machine's memory; inf where the system does not say."""
+    with suppress(AttributeError, ValueError, OSError):     # Windows has no sysconf
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return math.inf
 
 
 def named(what: str, choice: str | Callable, table: dict[str, Callable]) -> Callable:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import math
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -36,14 +35,11 @@ def load(path: str | Path, limit: int) -> tuple[dict[str, Any], dict[str, np.nda
     """(meta, arrays) as saved. A file that is damaged or longer than limit bytes is refused with the reason."""
     path = Path(path)
     try:
-        size = os.stat(path).st_size
-        if size > limit:
-            raise _bad(path, f"at most {limit:,} bytes, as this model and its optimizer need", f"{size:,} bytes")
-        content = path.read_bytes()
+        content = files.read(path, limit)
     except OSError as error:
-        if isinstance(error, BadFile):
-            raise
-        raise _bad(path, "a checkpoint", error.strerror or error) from error
+        link = f", linked to from {path.name}" if path.is_symlink() else ""
+        raise _bad(path, f"a file of at most {limit:,} bytes, as this model and its optimizer need",
+                   f"{error.strerror or error}{link}") from error
     return unpack(content, path)
 
 

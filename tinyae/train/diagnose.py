@@ -59,7 +59,8 @@ def relu_peaks(loss: Tensor, params: dict[str, Tensor]) -> dict[str, Array]:
     for t in tape(loss):
         if t.op is not None and t.op.__name__ == "relu" and t.ndim > 1:
             layer = next((names[id(p)] for p in _ancestors(t) if id(p) in names), "relu")
-            peaks[layer.rpartition(".")[0] or layer] = t.data.max(axis=tuple(range(t.ndim - 1)))
+            layer, peak = layer.rpartition(".")[0] or layer, t.data.max(axis=tuple(range(t.ndim - 1)))
+            peaks[layer] = np.maximum(peaks.get(layer, peak), peak)     # a layer may be applied several times
     return peaks
 
 

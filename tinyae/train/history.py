@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
+import textwrap
 from pathlib import Path
 from typing import Any
+
+from ..console import WIDTH
 
 Row = dict[str, Any]
 
@@ -21,12 +24,31 @@ def row(epoch: int, step: int, phase: str, seconds: float, *, train: dict[str, f
     return {"epoch": epoch, "step": step, "phase": phase, **losses, "seconds": seconds}
 
 
-def line(row: Row, epochs: int, notes: list[str]) -> str:
-    """A row as a line: epoch 3/10 · train reconstruction 83.1 + kl 24.0 = 107.1 · test 82.0 + 24.2 = 106.2 · 4.1 s."""
-    epoch = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"
-    train, test = _sum(row, "train_", named=True), _sum(row, "test_", named=False)
-    parts = [epoch, row["phase"], f"train {train}", f"test {test}", f"{row['seconds']:.1f} s", *notes]
-    return " · ".join(part for part in parts if part)
+def lines(rows: list[Row], epochs: int, notes: list[str]) -> list[str]:
+    """The rows of an epoch, each as a line of at most WIDTH columns, or several with an indent; notes end the last.
+
+    epoch 3/10 · train reconstruction 83.1 + kl 24.0 = 107.1
+               · test 82.0 + 24.2 = 106.2 · 4.1 s
+    """
+    said = []
+    for row in rows:
+        epoch = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"
+        parts = [row["phase"], f"train {_sum(row, 'train_', named=True)}", f"test {_sum(row, 'test_', named=False)}"]
+        last = [f"{row['seconds']:.1f} s", *notes] if row is rows[-1] else []       # the same for all phases
+        said.append(_wrapped(epoch, [part for part in parts + last if part]))
+    return said
+
+
+def _wrapped(head: str, parts: list[str]) -> str:
+    """head · part · part ..., in lines of WIDTH columns; a part that is longer than a line breaks at its spaces."""
+    found, indent = [head], " " * len(head)
+    for part in parts:
+        if len(found[-1]) + len(part) + 3 <= WIDTH:
+            found[-1] += f" · {part}"
+        else:
+            found += textwrap.wrap(part, WIDTH, initial_indent=f"{indent} · ", subsequent_indent=f"{indent}   ",
+                                   break_long_words=False, break_on_hyphens=False)
+    return "\n".join(found)
 
 
 def _sum(row: Row, prefix: str, named: bool) -> str:

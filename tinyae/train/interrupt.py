@@ -1,6 +1,6 @@
 """train · interrupt: how a run ends early, by a signal or by its callback.
 
-The first Ctrl-C (or SIGTERM) lets the step finish and the run save itself; the second stops it at once.
+The first Ctrl-C (or SIGTERM, or SIGHUP) lets the step finish and the run save itself; a second stops it at once.
 """
 from __future__ import annotations
 
@@ -24,26 +24,34 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupt:
-    """with Interrupt() as interrupt: ... if interrupt.signum: a signal has asked the run to end.
+    """with Interrupt(out) as interrupt: ... if interrupt.signum: a signal has asked the run to end.
 
-    Outside the main thread, where Python allows no handlers, signals are not caught. The old handlers return at exit.
+    If the block ends by itself although a signal has asked, as in the pictures of the last epoch, Interrupted is raised
+    at its end. Outside the main thread, where Python allows no handlers, signals are not caught. Signals that the
+    process ignores, as in the background of a shell, stay ignored. The old handlers return at exit.
     """
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+                    if hasattr(signal, name))       # SIGHUP: a terminal was closed; SIGBREAK: Ctrl-Break on Windows
 
-    def __init__(self) -> None:
-        self.signum = 0
+    def __init__(self, out: Path | None = None) -> None:
+        self.signum, self.out = 0, out
         self._old: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._old = {s: signal.signal(s, self._receive) for s in self.signals}
+            for s in self.signals:
+                if signal.getsignal(s) not in (signal.SIG_IGN, None):       # None: a handler that is not Python's
+                    self._old[s] = signal.signal(s, self._receive)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, *error: object) -> None:
         for s, handler in self._old.items():
             signal.signal(s, handler)
+        if self.signum and kind is None:
+            raise Interrupted("stopped after the last epoch" + (f", saved in {self.out}" if self.out else ""),
+                              self.signum, self.out)
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:
-        if self.signum:
-            raise Interrupted("stopped at once; the last checkpoint is intact", signum)
-        self.signum = signum
+        if self.signum and signum != getattr(signal, "SIGHUP", 0):      # a closed terminal often sends two of these
+            raise Interrupted("stopped at once; the last checkpoint is intact", signum, self.out)
+        self.signum = self.signum or signum

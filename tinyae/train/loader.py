@@ -19,6 +19,7 @@ from ..errors import BadValue
 from .schedule import check_whole
 
 SHUFFLE, NOISE, EVALUATION, SPLIT = range(4)    # streams: stream s of epoch e is default_rng([seed, s, e])
+SUMMED, CHUNK = 1 << 28, 1 << 24                # bytes: of the images that identify a data set; read at a time
 Images = Any                                    # an array (n, h, w[, c]) or (n, pixels), in memory or mapped
 Data = Any                                      # (train, test), or one of them: a data set or its images
 
@@ -37,8 +38,9 @@ class Loader:
                            expected=f"at most {len(train)}", fix=f"batch_size={min(128, len(train))}")
         self.batch_size, self.seed, self.device, self.dtype = batch_size, seed, device, dtype
         self.steps = math.ceil(len(train) / batch_size)                         # of an epoch
-        self.facts = {"seed": seed, "batch_size": batch_size, "training images": _fingerprint(train),
-                      "test images": _fingerprint(test)}
+        self.facts = {"seed": seed, "batch_size": batch_size, "training images": _description(train),
+                      "test images": _description(test), "all training images": fingerprint(train),
+                      "all test images": fingerprint(test)}
         self.train, self.test = (to_device_if_it_fits(images, device) for images in (train, test))
 
     def __str__(self) -> str:
@@ -86,7 +88,16 @@ def _split(data: Data, validation: float, seed: int) -> list[Images]:
     return [np.asarray(images[np.sort(part)]) for part in (drawn[held:], drawn[:held])]
 
 
-def _fingerprint(images: Images) -> str:
-    """Shape, dtype and the checksum of 16 images: enough to notice that a run is resumed with other data."""
+def fingerprint(images: Images) -> str:
+    """The checksum of the pixels of all images; where they are larger than SUMMED, of images spread over all."""
+    some = images[::max(1, images.nbytes // SUMMED)]
+    checksum, rows = 0, max(1, CHUNK // max(1, some[:1].nbytes))
+    for start in range(0, len(some), rows):
+        checksum = zlib.crc32(np.ascontiguousarray(some[start:start + rows]).tobytes(), checksum)
+    return f"crc32 {checksum:08x}"
+
+
+def _description(images: Images) -> str:
+    """Shape, dtype and the checksum of 16 images: what checkpoints of every version know of their data."""
     some = np.ascontiguousarray(images[::max(1, len(images) // 16)][:16])
     return f"{images.shape} {images.dtype} crc32 {zlib.crc32(some.tobytes()):08x}"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from .. import console
 from ..backend import Array, generator
 from ..errors import BadValue
 from ..tensor import Tensor, grad
@@ -25,7 +26,7 @@ from .interrupt import Interrupt, Interrupted, StopTraining
 from .loader import EVALUATION, Data, Loader
 from .metrics import LossSums, losses_of
 from .saver import Saver
-from .schedule import Model, Phase, Rate, Stage, as_stages, stage_ends
+from .schedule import Model, Phase, Rate, Stage, as_stages, rates, stage_ends
 from .state import RunState
 
 READ_EVERY = 1.0                        # seconds between two reads of the losses
@@ -36,7 +37,7 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
         lr: float | Rate | None = None, validation: float | None = None, seed: int = 0, out: str | Path | None = None,
         resume: bool = False, on_epoch: OnEpoch | None = None, config: dict[str, Any] | None = None,
         checkpoint_every: float = 30.0, checkpoint_steps: int | None = None, captured: bool = False,
-        report: Callable[[str], None] | None = print) -> list[history.Row]:
+        report: Callable[[str], None] | None = console.say) -> list[history.Row]:
     """Train the model on data; -> the history's rows (history.py).
 
     model: an object with losses(batch, rng), or with players() that take turns, trained by Adam; or a list of stages
@@ -48,38 +49,40 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
         lr=lambda epoch: 1e-3 * 0.5 ** epoch.
     out: the run's folder. It gets config.json (config and the settings here), history.csv, last.npz and best.npz
         (checkpoints; the best has the least test loss of its stage's first phase) and, at the end, weights.npz (plain
-        arrays). None: nothing is written.
-    resume: go on from out/last.npz if it exists. On the CPU (same machine, same number of threads) the result is bit
-        for bit that of a run that was never stopped; on CUDA it is from an epoch's start.
+        arrays). None: nothing is written. A second run in the folder, also of another process, is refused.
+    resume: go on from out/last.npz; start in a folder in which no run has reached anything. On the CPU (same machine,
+        same number of threads) the result is bit for bit that of a run that was never stopped; on CUDA it is from an
+        epoch's start.
     on_epoch: called with the number of each finished epoch (1, 2, ...), to draw pictures; the text it returns ends the
         epoch's line. To stop early, it raises StopTraining("why"): the run ends as after its last epoch, and a resumed
         run stays ended.
     checkpoint_every, checkpoint_steps: seconds and steps between checkpoints in an epoch; every epoch ends with one.
     captured: on a GPU, record the step as a CUDA graph in every epoch, so that one launch starts it (see captured.py).
         For losses that do the same for every batch: what they do on the host happens twice in an epoch.
-    report: receives each epoch's line; None silences the run and its progress bar.
+    report: receives each epoch's lines; None silences the run and its progress bar.
 
-    Ctrl-C or SIGTERM finishes the step, saves and raises Interrupted; a second one stops at once. If a loss, gradient
-    or parameter is not finite, the run ends with a BadValue that names step, term and op; the last checkpoint stays.
+    Ctrl-C, SIGTERM or SIGHUP finishes the step, saves and raises Interrupted; a second one stops at once. If a loss,
+    gradient or parameter is not finite, the run ends with a BadValue that names step, term and op; the last checkpoint
+    stays.
     """
     stages = as_stages(model, lr)
     ends = stage_ends(epochs, len(stages))
     state = RunState(stages, ends, seed)
     loader = Loader(data, validation, batch_size, seed, state.device, state.dtype)
-    facts = loader.facts | {"epochs of the earlier stages": ends[:-1]}
+    facts = loader.facts | {"epochs of the earlier stages": ends[:-1], "learning rates": rates(stages)}
     saver = Saver(out, checkpoint_every, checkpoint_steps, facts)
     settings = {"epochs": ends[-1], "batch_size": batch_size, "seed": seed, "device": state.device}
     advance = Captured(step, state) if captured else step
     report_line = report or (lambda line: None)
-    with np.errstate(all="ignore"), Interrupt() as interrupt:       # numbers that are not finite: see `explain`
+    with np.errstate(all="ignore"), saver, Interrupt(saver.out) as interrupt:   # numbers that overflow: see `explain`
         try:
-            saver.begin(state, resume, settings | (config or {}))
+            saver.begin(state, loader.steps, resume, settings | (config or {}))
             report_line(f"{loader}" + f"; going on after epoch {state.epoch}, step {state.step}" * resume)
             while not state.is_over:
                 state.set_rates()
                 order, began = loader.order(state.epoch), perf_counter() - state.seconds
-                with tqdm(total=loader.steps, initial=state.step, desc=f"epoch {state.epoch + 1}", unit=" steps",
-                          leave=False, disable=None if report else True) as bar:
+                with console.bar(loader.steps, initial=state.step, desc=f"epoch {state.epoch + 1}", unit=" steps",
+                                 shown=report is not None) as bar:
                     while state.step < loader.steps:
                         advance(state, loader, order)
                         state.seconds = perf_counter() - began
@@ -91,8 +94,8 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
                 notes = diagnose.troubles(peaks, state.params) + run_callback(on_epoch, state)
                 saver.save(state, is_best=state.end_epoch(rows))
                 saver.save_history(state)
-                for row in rows:
-                    report_line(history.line(row, ends[-1], notes))
+                for line in history.lines(rows, ends[-1], notes):
+                    report_line(line)
             saver.finish(state)
         except NonFinite:
             raise explain(state, loader, saver) from None
@@ -196,4 +199,4 @@ def explain(state: RunState, loader: Loader, saver: Saver) -> BadValue:
     state.restore(saver.saved, "the last checkpoint")
     where = f"{saver.out / 'last.npz'}" if saver.out else "what the parameters hold now"
     return BadValue(f"a number is not finite: {place}", expected="finite losses and gradients", got=got,
-                    fix=f"a smaller learning rate (--lr); the last good checkpoint, {good}, is {where}")
+                    fix=f"a new run with a smaller learning rate (--lr); the last good checkpoint, {good}, is {where}")

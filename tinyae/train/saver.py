@@ -1,8 +1,10 @@
-"""train · saver: a run's folder, and the moments at which its checkpoint is written."""
+"""train · saver: what a run writes into its folder, and when."""
 from __future__ import annotations
 
 import json
+import os
 import platform
+from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -11,17 +13,23 @@ import numpy as np
 
 from .. import __version__, files
 from ..backend import to_host
-from . import checkpoint, history
+from ..errors import BadFile
+from . import checkpoint, folder, history
 from .diagnose import NonFinite
 from .schedule import check_whole
 from .state import Content, RunState, check_same
+
+RESULTS = ("best.npz", "history.csv", "weights.npz")        # files that no run has without a last.npz
+LATER = ("learning rates", "all training images", "all test images")
+ROW_BYTES = 2048        # of JSON, for each row of the history, at most
 
 
 class Saver:
     """Keeps a run's last good content: in memory, to replay from, and in out/last.npz, to resume from.
 
     out None: nothing is written. every, steps: seconds and steps between two checkpoints of an epoch. facts identify
-    the run: only a run of the same facts may go on from its checkpoint.
+    the run: only a run of the same facts may go on from its checkpoint. `begin` locks the folder for this process, and
+    the end of a `with` statement releases it.
     """
 
     def __init__(self, out: str | Path | None, every: float, steps: int | None, facts: dict[str, Any]):
@@ -30,20 +38,37 @@ class Saver:
         self.every, self.steps, self.facts = every, steps, facts
         self.saved: Content
         self.saved_at = perf_counter()
+        self.lock = ExitStack()
 
-    def begin(self, state: RunState, resume: bool, config: dict[str, Any]) -> None:
-        """Claim the folder; to resume, set the state to its last.npz, if there is one."""
-        if self.out is not None and not resume:
-            files.claim(self.out)
+    def __enter__(self) -> Saver:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.close()
+
+    def begin(self, state: RunState, steps: int, resume: bool, config: dict[str, Any]) -> None:
+        """Claim the folder; to resume, set the state to its last.npz, if there is one. steps: those of an epoch."""
+        if self.out is not None:
+            self.lock.enter_context(folder.hold(self.out, new=not resume))
         self.saved = state.capture()
-        if self.out is not None and resume and (last := self.out / "last.npz").exists():
-            limit = checkpoint.OVERHEAD + 2 * sum(a.nbytes for a in self.saved[1].values())
-            meta, arrays = checkpoint.load(last, limit)
-            check_same("what the run was started with", meta.get("facts"), self.facts, last)
-            state.restore((meta, arrays), last)
+        if self.out is not None and resume and _was_begun(self.out):
+            self._restore(state, steps, self.out / "last.npz")
         versions = {"tinyae": __version__, "numpy": np.__version__, "python": platform.python_version()}
         self.write("config.json", json.dumps(config | {"versions": versions}, indent=2) + "\n")
         self.save(state)
+
+    def _restore(self, state: RunState, steps: int, last: Path) -> None:
+        rows = state.ends[-1] * max(map(len, state.stages))
+        arrays_bytes = sum(a.nbytes for a in self.saved[1].values())
+        meta, arrays = checkpoint.load(last, checkpoint.OVERHEAD + 2 * arrays_bytes + ROW_BYTES * rows)
+        saved = meta.get("facts")
+        if isinstance(saved, dict):     # checkpoints of older versions lack these facts
+            saved = {name: self.facts[name] for name in LATER if name in self.facts} | saved
+        check_same("what the run was started with", saved, self.facts, last)
+        if bad := [name for name, a in arrays.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]:
+            raise BadFile(f"cannot use {last}", expected="finite numbers", got=f"nan or inf in {bad[0]}",
+                          fix="continue from another checkpoint (copy RUN/best.npz to RUN/last.npz)")
+        state.restore((meta, arrays), last, steps)
 
     def is_due(self, step: int) -> bool:
         """Whether the run should save itself after this step of the epoch."""
@@ -72,3 +97,14 @@ class Saver:
     def write(self, name: str, content: bytes | str) -> None:
         if self.out is not None:
             files.write(self.out / name, content.encode() if isinstance(content, str) else content)
+
+
+def _was_begun(out: Path) -> bool:
+    """Whether there is a last.npz to go on from. BadFile: it is gone, and what the run reached would be overwritten."""
+    if os.path.lexists(out / "last.npz"):
+        return True
+    if left := [name for name in RESULTS if os.path.lexists(out / name)]:
+        raise BadFile(f"cannot continue {out}", expected="last.npz, the last checkpoint of the run",
+                      got=f"no last.npz, but {', '.join(left)}, which a run from the start would overwrite",
+                      fix="copy best.npz to last.npz to continue from the best epoch, or start a run in another folder")
+    return False

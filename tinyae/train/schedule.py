@@ -6,6 +6,7 @@ training). A stage is a phase, or a tuple of phases that take turns on every bat
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
@@ -112,6 +113,11 @@ def rate_of(lr: Rate, epoch: int) -> float:
     return float(rate)
 
 
+def rates(stages: Sequence[Stage]) -> list[list[float | None]]:
+    """The learning rate with which each phase of each stage begins; None where a schedule sets it."""
+    return [[None if phase.lr else float(phase.optimizer.lr) for phase in stage] for stage in stages]
+
+
 def stage_ends(epochs: int | Sequence[int], stages: int) -> list[int]:
     """The number of epochs, from the run's start, after which each stage is over."""
     counts = list(epochs) if isinstance(epochs, Sequence) else [epochs] * stages
@@ -121,6 +127,11 @@ def stage_ends(epochs: int | Sequence[int], stages: int) -> list[int]:
     for count in counts:
         check_whole("epochs", count, 1)
     return list(accumulate(counts))
+
+
+def stage_at(epoch: int, stages: Sequence[Stage], ends: Sequence[int]) -> Stage:
+    """The stage of the epoch after `epoch` finished ones; after the last of all, the last stage."""
+    return stages[min(bisect(ends, epoch), len(stages) - 1)]
 
 
 def split_epochs(epochs: int, shares: Sequence[float]) -> list[int]:

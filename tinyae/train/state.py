@@ -6,7 +6,6 @@ RunState holds the numbers; the phases' parameters and optimizers hold the array
 from __future__ import annotations
 
 import math
-from bisect import bisect
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,10 @@ from ..tensor import Tensor
 from .history import Row
 from .loader import NOISE
 from .metrics import LossSums
-from .schedule import Optimizer, Rng, Stage, check_whole, rate_of
+from .progress import progress_of
+from .schedule import Optimizer, Rng, Stage, check_whole, rate_of, stage_at
 
 Content = tuple[dict[str, Any], dict[str, np.ndarray]]      # of a checkpoint: (meta, arrays)
-PROGRESS = {"epoch": int, "step": int, "seconds": float, "sums": dict, "noise": dict, "best": float, "history": list}
 
 
 class RunState:
@@ -42,7 +41,7 @@ class RunState:
 
     @property
     def stage(self) -> Stage:
-        return self.stages[min(bisect(self.ends, self.epoch), len(self.stages) - 1)]
+        return stage_at(self.epoch, self.stages, self.ends)
 
     @property
     def is_over(self) -> bool:
@@ -84,10 +83,13 @@ class RunState:
                     "best": self.best, "history": self.history}
         return {"progress": progress, "stopped": self.stopped}, arrays
 
-    def restore(self, content: Content, where: object) -> None:
-        """Become what `capture` saw. Everything is checked before anything is set; `where` names it in a refusal."""
+    def restore(self, content: Content, where: object, steps: float = math.inf) -> None:
+        """Become what `capture` saw. Everything is checked before anything is set; `where` names it in a refusal.
+
+        steps: how many an epoch has.
+        """
         meta, arrays = content
-        progress = _checked(meta.get("progress"), where)
+        progress = progress_of(meta, self.stages, self.ends, steps, where)
         check_same("the arrays of this model and its optimizers",
                    {name: _describe(a) for name, a in arrays.items()}, self.shapes, where)
         for name, p in self.params.items():
@@ -96,7 +98,7 @@ class RunState:
             optimizer.load({name.removeprefix(f"{place}/"): a for name, a in arrays.items()
                             if name.startswith(f"{place}/")})
         self.best, self.history = progress.pop("best"), progress.pop("history")
-        self.stopped = bool(meta.get("stopped"))
+        self.stopped = meta.get("stopped", False)       # absent in checkpoints of older versions
         self._go_to(**progress)
 
 
@@ -133,20 +135,3 @@ def _optimizers(stages: list[Stage]) -> dict[str, Optimizer]:
 
 def _describe(a: np.ndarray) -> str:
     return f"{a.shape} {a.dtype}"
-
-
-def _checked(progress: object, where: object) -> dict[str, Any]:
-    """A copy of a checkpoint's progress, if it can be one."""
-    try:
-        if not isinstance(progress, dict) or progress.keys() != PROGRESS.keys():
-            raise TypeError(f"entries {', '.join(map(str, progress)) if isinstance(progress, dict) else progress!r}")
-        for name, kind in PROGRESS.items():
-            if not isinstance(progress[name], kind):
-                raise TypeError(f"{name} is {progress[name]!r}")
-        LossSums(progress["sums"])
-        if progress["noise"]:
-            np.random.default_rng().bit_generator.state = progress["noise"]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadFile(f"cannot use {where}", expected=f"the progress of a run: {', '.join(PROGRESS)}",
-                      got=error, fix="start the run again") from error
-    return dict(progress)
