@@ -246,13 +246,13 @@ def test_as_a_user_without_rights(tmp_path, locked):
             place.chmod(place.stat().st_mode | 0o11)
     code = ("import os, sys; from tinyae import data; from tinyae.data import pictures; from PIL import Image;"
             "Image.init(); os.setgid(65534); os.setuid(65534)\n"
-            "try: train, _ = data.load(sys.argv[1]); print(len(train.images), file=sys.stderr)\n"
+            "try: train, _ = data.load(sys.argv[1], progress=False); print(len(train.images))\n"
             "except OSError as error: print(error)")
     path = tmp_path / (locked if "." in locked and "/" not in locked else "here")
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     if locked.endswith("01.png"):
-        assert done.stderr == "4\n" and "01.png (PermissionError: Permission denied)" in done.stdout
+        assert done.stdout == "4\n" and "01.png (PermissionError: Permission denied)" in done.stderr
     else:
         assert "Permission denied" in done.stdout and "expected: " in done.stdout
 
