@@ -109,8 +109,9 @@ def _sigmoids(x: Value) -> tuple[Any, ...]:
     top = float(np.log(np.finfo(data.dtype).max)) * 0.9                     # e^top is finite
     peak, least = data.max(0), data.min(0)
     c, low, high = _shift(peak, least, top=top)
-    # On a GPU the comparison would force a sync, so there the general form serves all columns.
-    near = device_of(data) == "cpu" and not c.any() and (peak < top).all()
+    # On a GPU the comparison would force a sync, and a Tensor's vjp, which may be unrolled, must not branch on a value:
+    # there the general form serves all columns. Its bits are the same.
+    near = data is x and device_of(data) == "cpu" and not c.any() and (peak < top).all()
     return *(_near_zero(x) if near else _shifted(x, c, low, high, top=top)), c, low, high
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from . import guards, kernels, refusals
 from .backend import Array, freeze, is_array, to_host
 
-now, birth, new = count().__next__, attrgetter("born"), object.__new__
+now, birth, new, ndarray = count().__next__, attrgetter("born"), object.__new__, np.ndarray
 
 
 class Tensor(guards.Guarded):
@@ -76,7 +76,9 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
             if type(first) is Tensor:
                 break
         else:
-            return row.forward(*args, **settings)       # constants in, constant out, at array speed
+            if args and type(args[0]) is ndarray:
+                return row.forward(*args, **settings)   # constants in, constant out, at array speed
+            return guards.forward_for(row, args)(*args, **settings)
         z, args, settings, parents = guards.run(row, args, settings, first)
         t = new(Tensor)
         t._data, t.op, t.args, t.settings, t.parents, t.born, t.grad = z, row, args, settings, parents, now(), None
