@@ -74,12 +74,12 @@ def run(row: Any, args: tuple, settings: dict[str, Any], first: Any) -> tuple[Ar
             if type(x) is not kind or (x.dtype is not dtype and x.dtype != dtype):
                 if type(x) is kind or not (hasattr(kind, "record") or hasattr(x, "record")):
                     raise refusals.mixed(row.__name__, i, x, like)
-                if hasattr(x, "record"):
-                    return run(row, args, settings, a)
-                (x,), _ = like.recording.admit(row, (x,), {})       # unroll refuses a Tensor that it does not know
+                return (x if hasattr(x, "record") else like).recording.run(row, args, settings)
         elif type(a) is float:
             x = a
         else:
+            if hasattr(type(a), "record") and not hasattr(kind, "record"):
+                return a.recording.run(row, args, settings)             # with Tensors that record, too
             x = constant(row.__name__, i, a, like, cast=vjps[i] is not None)
             if x is not a:
                 args = (*args[:i], x, *args[i + 1:])

@@ -20,7 +20,8 @@ from ..errors import BadType, BadValue
 from ..guards import scalar, wanted
 from ..tensor import Tensor, grad, tape
 from . import passes, text
-from .recorded import Draws, Line, Recording
+from .recorded import Line
+from .recording import Draws, Recording
 
 SIZES = ("refuse", "record again")
 
@@ -35,7 +36,8 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
     f returns a Tensor of one element, or a dict of such Tensors, whose sum is differentiated. It is called once, with
     arrays that record what becomes of them; of rng it learns only that there is one, and draws nothing from it.
     wrt: leaf Tensors, in a list or a dict by name, as for grad. Every call reads their data anew.
-    constants: name -> array or leaf Tensor, for what f uses besides its inputs and wrt. "any" admits all other arrays.
+    constants: name -> array or leaf Tensor, for what f uses besides its inputs and wrt; "any" admits all other arrays.
+    A leaf Tensor that is older than the recording, such as a frozen parameter, needs no name, and is read anew as well.
     sizes: what to do with inputs of other shapes or dtypes, "refuse" or "record again".
     unused: as for grad.
 
@@ -52,10 +54,11 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
 
 
 class Written(NamedTuple):
-    """A program for inputs of one kind."""
+    """A program for inputs of one kind. Behind the inputs, step takes the rng, constants and the tensors' data."""
     step: Callable
     source: str
     constants: list[Array]
+    tensors: list[Tensor]
     statements: list[text.Statement]
 
 
@@ -89,7 +92,7 @@ class Program:
         if program is None or (rng is not None) is not self.has_rng:
             return self._otherwise(inputs, rng)
         draws = (rng,) if self.has_rng else ()
-        values, gradients = program.step(*inputs, *draws, *program.constants, *[t._data for t in self.tensors.values()])
+        values, gradients = program.step(*inputs, *draws, *program.constants, *[t._data for t in program.tensors])
         gradients = [freeze(g if is_array(g) else np.asarray(g)) for g in gradients]
         return (values[0] if self.terms is None else dict(zip(self.terms, values, strict=True)),
                 gradients if self.as_list else dict(zip(self.wrt, gradients, strict=True)))
@@ -143,13 +146,14 @@ class Program:
         passes.numbers(passes.needed(outputs))
         lines = passes.needed([*outputs, *recording.drawn])
         used = {name: c for name, c in recording.constants.items() if recording.leaves[name] in lines}
-        leaves = [*recording.inputs, *(recording.leaves[name] for name in [*used, *self.tensors])]
+        tensors = {t: array.line for t, (_, array) in recording.tensors.items()}
+        leaves = [*recording.inputs, *(recording.leaves[name] for name in used), *tensors.values()]
         body, names = text.statements(lines, leaves, outputs, gradient_of, rules)
         n = len(self.terms or [0])
         results = [names[line] for line in outputs]
         source = text.source(body, [names[line] for line in leaves], results[:n], results[n:])
         return Written(text.compiled(source, text.functions(lines)), source,
-                       [to_device(c, self.device) for c in used.values()], body)
+                       [to_device(c, self.device) for c in used.values()], list(tensors), body)
 
 
 def checked(inputs: Sequence[Any]) -> list[Any]:
@@ -179,18 +183,15 @@ def argument_names(f: Callable, n: int) -> list[str]:
 @contextmanager
 def recorded_data(tensors: dict[str, Tensor], recording: Recording) -> Iterator[None]:
     """The tensors hold Recordeds, and afterwards their data again."""
-    before = {t: t._data for t in tensors.values()}
-    during = {t: recording.given(name, to_host(t._data)) for name, t in tensors.items()}
     try:
-        for t, array in during.items():
-            t._data = array
+        for name, t in tensors.items():
+            recording.tensor(name, t)
         yield
-        if any(t._data is not array for t, array in during.items()):
+        if any(t._data is not array for t, (_, array) in recording.tensors.items()):
             raise BadValue("f changes a parameter", expected="an f that leaves t.data as it is", got="t.data = ...",
                            fix="optimizer.step(gradients) after program(x)")
     finally:
-        for t, array in before.items():
-            t._data = array
+        recording.restore()
 
 
 def line_of(t: Tensor) -> Line:

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from itertools import count
 from typing import Any, NoReturn
 
 import numpy as np
 
-from ..backend import Array, is_array, normal, to_host, uniform
+from ..backend import Array
 from ..errors import BadType, BadValue, Refusal
 
 METHODS = ("all", "any", "argmax", "argmin", "argsort", "astype", "clip", "copy", "cumprod", "cumsum", "diagonal",
            "max", "mean", "min", "prod", "ravel", "reshape", "round", "squeeze", "std", "sum", "swapaxes", "take",
            "transpose", "var")
-SHAPED_BY_VALUES = ("argwhere", "bincount", "compress", "delete", "extract", "flatnonzero", "histogram",
-                    "intersect1d", "nonzero", "repeat", "setdiff1d", "setxor1d", "trim_zeros", "union1d", "unique")
 NUMBERS = (np.shape, np.ndim, np.size)              # functions of NumPy that look at an array's shape alone
 
 
@@ -44,92 +41,12 @@ class Line:
         yield from (x.line for x in flat([*self.args, *self.settings.values()]) if isinstance(x, Recorded))
 
 
-class Recording:
-    """What one call of a function has computed so far, and the constants that it may use, by name.
-
-    constants: name -> array; None admits every array as a constant.
-    """
-
-    def __init__(self, constants: dict[str, Array] | None):
-        self.now, self.lenient = count().__next__, constants is None
-        self.constants: dict[str, Array] = {}
-        self.known: dict[int, Recorded] = {}                    # id of a constant -> its Recorded
-        self.leaves: dict[str, Line] = {}                       # inputs, draws, constants and parameters, by name
-        self.inputs: list[Line] = []                            # those that every call gives anew
-        self.drawn: list[Line] = []                             # draws: one that is not used still changes the rng
-        for name, array in (constants or {}).items():
-            self.constant(name, array)
-
-    def given(self, name: str, x: Any) -> Any:
-        """x as the program gets it under this name: a Recorded, if it is an array."""
-        line = self.leaves[name] = Line(None, (), {}, self.now(), name)
-        return self.new(x, line) if isinstance(x, np.ndarray) else x
-
-    def constant(self, name: str, array: Array) -> Recorded:
-        self.constants[name] = array                            # which also keeps its id
-        self.known[id(array)] = self.given(name, to_host(array))
-        return self.known[id(array)]
-
-    def new(self, array: Any, line: Line) -> Recorded:
-        line.shape, line.dtype = array.shape, array.dtype
-        return Recorded(array, line, self)
-
-    def call(self, function: Any, args: tuple, settings: dict[str, Any]) -> Any:
-        """function(*args, **settings), recorded: a Recorded, or a tuple of them."""
-        args, settings = self.admit(function, args, settings)
-        self.check_shape(function, args, settings)
-        line = Line(function, args, settings, self.now())
-        if isinstance(function, str):
-            first, *rest = map(plain, args)
-            method = first.__getitem__ if function == "[]" else getattr(first, function)
-            z = method(*rest, **plain(settings))
-        else:
-            z = getattr(function, "forward", function)(*map(plain, args), **plain(settings))
-        if isinstance(z, np.ndarray | np.generic):
-            used = [*line.uses()]
-            if function in (np.ones_like, np.zeros_like) or (used and all(a.value is not None for a in used)):
-                line.value = np.asarray(z)
-            return self.new(np.asarray(z), line)                # NumPy turns 0-d results into scalars
-        if isinstance(z, tuple | list) and all(isinstance(part, np.ndarray) for part in z):
-            whole = Recorded(np.empty(0), line, self)
-            return tuple(self.new(part, Line("[]", (whole, i), {}, self.now())) for i, part in enumerate(z))
-        raise escaping(f"{name_of(function)}, which returns {type(z).__name__}")
-
-    def check_shape(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
-        """Refuse results whose shape depends on values: the shapes of a program are fixed."""
-        name = name_of(function)
-        keys = flat(settings["key"] if "key" in settings else args[1] if function == "[]" else ())
-        masks = [k for k in keys if isinstance(k, Recorded) and k.dtype == bool]
-        if name in SHAPED_BY_VALUES or (name == "where" and len(args) + len(settings) == 1) or any(
-                k.line.name not in self.constants or self.writable(k) for k in masks):
-            raise BadValue(f"the shape of what {name.replace('[]', 'x[mask]')} returns depends on values",
-                           expected="the same shapes in every call", got=f"a mask or its like, in {place()}",
-                           fix="np.where(mask, x, 0) in place of x[mask]; a constant mask must be read-only")
-
-    def writable(self, constant: Recorded) -> bool:
-        return not self.lenient and self.constants[constant.line.name].flags.writeable
-
-    def admit(self, function: Any, args: tuple, settings: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        """args and settings with a Recorded for every constant. An array that is none is refused."""
-        def known(x: Any) -> Any:
-            if isinstance(x, tuple | list):
-                return type(x)(map(known, x))
-            if isinstance(x, Recorded) or not is_array(x):
-                return x
-            if id(x) in self.known:
-                return self.known[id(x)]
-            if not self.lenient:
-                raise captured(name_of(function), x)
-            return self.constant(f"constant_{len(self.constants)}", x)
-        return tuple(map(known, args)), {name: known(value) for name, value in settings.items()}
-
-
 class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
     """An array that remembers the Line that made it. It cannot be written into."""
     __slots__ = ("array", "line", "recording")
     __array_priority__ = 100
 
-    def __init__(self, array: Array, line: Line, recording: Recording):
+    def __init__(self, array: Array, line: Line, recording: Any):
         self.array, self.line, self.recording = array, line, recording
 
     shape = property(lambda self: self.array.shape)
@@ -217,35 +134,6 @@ for _name in METHODS:
     setattr(Recorded, _name, _method(_name))
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "pow", "matmul", "and", "or", "xor", "mod"):
     setattr(Recorded, f"__i{_name}__", _in_place)
-
-
-class Draws:
-    """A random generator whose draws are lines of the program. The numbers that it draws meanwhile do not matter."""
-
-    def __init__(self, recording: Recording):
-        self.rng, self.recording = np.random.default_rng(0), recording
-        self.given = recording.given("rng", np.empty(0))
-
-    def draw(self, method: str, like: Any, wide: Any) -> Any:
-        """Numbers of the shape, dtype and device of `like`."""
-        if isinstance(like, Recorded):
-            function = {"standard_normal": normal, "random": uniform}[method]
-            return self._drawn(np.zeros(like.shape, like.dtype), function, (like,), {})
-        return getattr(self, method)(like.shape, dtype=wide).astype(like.dtype, copy=False)
-
-    def __getattr__(self, method: str) -> Callable:
-        def drawn(*args: Any, **settings: Any) -> Any:
-            args, settings = self.recording.admit(f"rng.{method}", args, settings)
-            numbers = getattr(self.rng, method)(*map(plain, args), **plain(settings))
-            if not isinstance(numbers, np.ndarray | np.generic):        # rng.random() is a Python number
-                raise escaping(f"rng.{method} without a size")
-            return self._drawn(np.asarray(numbers), method, args, settings)
-        return drawn
-
-    def _drawn(self, numbers: Any, function: Any, args: tuple, settings: dict[str, Any]) -> Recorded:
-        line = Line(function, (self.given, *args), settings, self.recording.now())
-        self.recording.drawn.append(line)
-        return self.recording.new(numbers, line)
 
 
 def plain(x: Any) -> Any:
