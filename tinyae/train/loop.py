@@ -34,7 +34,7 @@ OnEpoch = Callable[[int], str | None]
 def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Sequence[int], batch_size: int = 128,
         lr: float | Rate | None = None, validation: float | None = None, seed: int = 0, out: str | Path | None = None,
         resume: bool = False, on_epoch: OnEpoch | None = None, config: dict[str, Any] | None = None,
-        checkpoint_every: float = 30.0, checkpoint_steps: int | None = None,
+        checkpoint_every: float = 30.0, checkpoint_steps: int | None = None, unrolled: bool = False,
         report: Callable[[str], None] | None = print) -> list[history.Row]:
     """Train the model on data; -> the history's rows (history.py).
 
@@ -54,6 +54,8 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
         epoch's line. To stop early, it raises StopTraining("why"): the run ends as after its last epoch, and a resumed
         run stays ended.
     checkpoint_every, checkpoint_steps: seconds and steps between checkpoints in an epoch; every epoch ends with one.
+    unrolled: run each phase as a program (see tinyae.unroll), recorded anew in every epoch: the same bits, in less time
+        for small nets. Losses that cannot be recorded are refused.
     report: receives each epoch's line; None silences the run and its progress bar.
 
     Ctrl-C or SIGTERM finishes the step, saves and raises Interrupted; a second one stops at once. If a loss, gradient
@@ -61,7 +63,7 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
     """
     stages = as_stages(model, lr)
     ends = stage_ends(epochs, len(stages))
-    state = RunState(stages, ends, seed)
+    state = RunState(stages, ends, seed, unrolled)
     loader = Loader(data, validation, batch_size, seed, state.device, state.dtype)
     facts = loader.facts | {"epochs of the earlier stages": ends[:-1]}
     saver = Saver(out, checkpoint_every, checkpoint_steps, facts)
@@ -100,10 +102,13 @@ def step(state: RunState, loader: Loader, order: Array, examine: Examine | None 
     index = order[state.step * loader.batch_size:(state.step + 1) * loader.batch_size]
     batch = loader.batch(loader.train, index)                               # (k, pixels)
     for phase in state.stage:
-        terms, total = losses_of(phase, batch, state.rng)
-        gradients = grad(total, phase.params)
-        if examine is not None:
-            examine(terms, total, gradients)
+        if state.unrolled and examine is None:
+            terms, gradients = state.program(phase)(batch, rng=state.rng)
+        else:
+            terms, total = losses_of(phase, batch, state.rng)
+            gradients = grad(total, phase.params)
+            if examine is not None:
+                examine(terms, total, gradients)
         phase.optimizer.step(gradients)
         state.sums.record(phase, len(index), terms)
     state.step += 1

@@ -65,7 +65,8 @@ class Written(NamedTuple):
 class Program:
     """f and its gradients as one function of bare arrays: what unroll makes."""
 
-    def __init__(self, f: Callable, wrt: Any, has_rng: bool, constants: Any, sizes: str, unused: str):
+    def __init__(self, f: Callable, wrt: Any, has_rng: bool, constants: Any = None, sizes: str = "refuse",
+                 unused: str = "error"):
         self.f, self.has_rng, self.sizes, self.unused = f, has_rng, sizes, unused
         self.as_list = not isinstance(wrt, dict)
         self.wrt: dict[str, Tensor] = {f"w{i}": w for i, w in enumerate(wrt)} if self.as_list else dict(wrt)
