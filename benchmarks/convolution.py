@@ -86,7 +86,7 @@ def our_step(name: str) -> Callable[[], Any]:
     def step() -> Any:
         loss = reduce(add, model.losses(x, rng).values())
         optimizer.step(grad(loss, own))
-        return loss
+        return loss.data
     return step
 
 

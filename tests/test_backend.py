@@ -1,6 +1,7 @@
 """Where arrays live: choosing a device, moving arrays, random numbers, both devices in one process."""
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import warnings
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from tinyae import Tensor, backend, grad, ops
-from tinyae.errors import BadType, BadValue
+from tinyae.check.gradcheck import NotDifferentiable, WrongGradient
+from tinyae.errors import BadFile, BadIndex, BadName, BadType, BadValue
 
 
 def without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,3 +248,11 @@ def test_frozen_copies_what_maps_a_writable_buffer():
     kept = backend.frozen(x)
     buffer[:] = b"1" * 16
     assert kept.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("kind", [BadFile, BadIndex, BadName, BadType, BadValue, WrongGradient, NotDifferentiable])
+def test_a_refusal_comes_out_of_another_process_as_it_was(kind):
+    """A pool waits for ever for an exception that cannot be unpickled."""
+    refusal = kind("what", expected="a", got=lambda: "a thing that cannot be pickled", fix="b")
+    again = pickle.loads(pickle.dumps(refusal))
+    assert type(again) is kind and str(again) == str(refusal) and again.fix == "b"

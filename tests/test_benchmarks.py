@@ -69,7 +69,7 @@ def test_a_model_s_first_loss_is_the_one_that_the_other_libraries_are_given(name
     p = {name: Tensor(a) for name, a in workloads.weights(w).items()}
     x, target = workloads.batch(w)
     expected = losses.loss(w, Rows(), p, x, target, next(workloads.noise(w)))
-    assert tinyae.build(w)().item() == pytest.approx(float(expected), rel=1e-5)
+    assert tinyae.build(w)().item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", [name for name in WORKLOADS if name != "W7"])

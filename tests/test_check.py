@@ -11,7 +11,7 @@ from support import refused
 
 from tinyae import Tensor, functions, fused, layers, models, op, ops
 from tinyae.check import __main__, table
-from tinyae.check.cases import CASES, case, refit, subjects
+from tinyae.check.cases import CASES, by_contract, case, refit, subjects
 from tinyae.check.gradcheck import WrongGradient
 from tinyae.check.properties import PROPERTIES, Point, traced
 from tinyae.errors import BadValue
@@ -214,3 +214,17 @@ def test_exit_statuses():
 def test_help_shows_the_commands():
     said = command("--help")
     assert said.returncode == 0 and said.stderr == "" and "python -m tinyae.check --only softmax" in said.stdout
+
+
+class Cut(models.Autoencoder):
+    """Its loss is multiplied by its own value as a constant: the gradient is one half of the right one."""
+
+    def losses(self, batch, rng=None):
+        constant = super().losses(batch)["reconstruction"].data
+        return {"reconstruction": super().losses(batch)["reconstruction"] * constant}
+
+
+@pytest.mark.parametrize("model, faults", [(models.Autoencoder, 0), (models.VAE, 0), (Cut, 1)])
+def test_a_model_without_a_line_is_checked_by_its_contract(model, faults, monkeypatch):
+    monkeypatch.setitem(CASES, "autoencoder", by_contract(model))
+    assert bool(table.check("autoencoder").faults) == faults

@@ -180,7 +180,7 @@ avg_pool2d = op(_avg_pool2d, lambda g, z, x, size: _broadcast_to_pixels(g * (1 /
 upsample2d = op(_upsample2d, lambda g, z, x, size: avg_pool2d(g, size=size) * size ** 2)
 # fmt: on
 
-ROWS = {name: row for name, row in globals().items() if hasattr(row, "vjps")}      # every row, by name
+ROWS = ops.named(globals())
 
 
 # ---- cells of pixels

@@ -6,6 +6,8 @@ status 2 without a traceback; any other exception is a bug of the library.
 """
 from __future__ import annotations
 
+from typing import Any
+
 
 class Refusal(Exception):
     """`what` must hold, or went wrong, in one line; then expected / got / fix, each a sentence or a line of code."""
@@ -16,6 +18,13 @@ class Refusal(Exception):
 
     def __str__(self) -> str:    # of OSError it would print the errno
         return str(self.args[0])
+
+    def __reduce__(self) -> Any:     # an exception that cannot be unpickled hangs a pool of processes
+        return _again, (type(self), self.what, str(self.expected), str(self.got), self.fix)
+
+
+def _again(kind: type[Refusal], what: str, expected: str, got: str, fix: str) -> Refusal:
+    return kind(what, expected=expected, got=got, fix=fix)
 
 
 class BadValue(Refusal, ValueError):

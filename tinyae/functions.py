@@ -2,49 +2,70 @@
 
 A loss returns one number per image, shape (n,), summed over pixels or latents; a model takes the mean over its batch.
 Its two arguments must have the same shape, because a loss that broadcasts would compare each image with all others.
-Every function takes Tensors or arrays, and returns a Tensor if an argument is one.
+Every function takes Tensors or arrays, and returns a Tensor if an argument is one. A loss of no images is an array of
+no numbers. docs/numbers.md has a table of nan, inf and kinks.
 """
 from __future__ import annotations
 
 from math import log as number_log
 from math import pi
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import refusals
 from .backend import Array, Axis, Rng, Value, describe, is_array, normal, uniform
 from .errors import BadValue
 from .fused import bce, kl, log_mean_sigmoids, same_shape, sse
-from .kernels import fuse
+from .kernels import fuse, kept_shape
 from .ops import exp, index, log, mean, named, square, sum
 from .tensor import data_of, op
 
 
 def softmax(x: Value, axis: int = -1) -> Value:
-    """exp(x_i) / sum_j exp(x_j) along axis."""
-    e = exp(x - _peak(x, axis))
+    """exp(x_i) / sum_j exp(x_j) along axis.
+
+    0 at an x_i of -inf, with gradient 0; nan in a row of -inf alone, as in PyTorch and JAX. Of no numbers, no numbers.
+    """
+    e = exp(x - _peak(x, axis)[1])
     return e / sum(e, axis=axis, keepdims=True)
 
 
 def log_softmax(x: Value, axis: int = -1) -> Value:
-    """x_i - log sum_j exp(x_j) along axis; exact where softmax underflows to 0."""
+    """x_i - log sum_j exp(x_j) along axis; exact where softmax underflows to 0, and nan in a row of -inf alone."""
     return x - logsumexp(x, axis=axis, keepdims=True)
 
 
 def logsumexp(x: Value, axis: Axis = -1, keepdims: bool = False) -> Value:
-    """log sum_j exp(x_j) along axis, without overflow."""
-    peak = _peak(x, axis)
-    z = log(sum(exp(x - peak), axis=axis, keepdims=True)) + peak
+    """log sum_j exp(x_j) along axis, without overflow.
+
+    A row of -inf, or of no numbers, gives log 0 = -inf, and its gradient is 0. (PyTorch and JAX give such a row the
+    gradient nan, which spoils every parameter behind it.) A row with inf gives inf, and nan for the gradient of inf.
+    """
+    highest, peak = _peak(x, axis)
+    total = sum(exp(x - peak), axis=axis, keepdims=True)                # >= 1, but 0 in a row of -inf,
+    z = log(total + (highest == -np.inf)) + highest                     # where this is log 1 - inf
     return z if keepdims else sum(z, axis=axis)            # axis has length 1: sum only removes it
 
 
-def _peak(x: Value, axis: Axis) -> Array:
-    # A plain array: exp(x - c) * exp(c) is the same for every c, so c has no gradient.
-    peak = data_of(x).max(axis=axis, keepdims=True)
-    return np.where(np.isfinite(peak), peak, np.zeros_like(peak))      # a row of -inf has peak -inf
+def _peak(x: Value, axis: Axis) -> tuple[Array, Array]:
+    """(the largest x of each row, the same or 0 where that is not finite)."""
+    # Plain arrays: exp(x - c) * exp(c) is the same for every c, so c has no gradient.
+    data = data_of(x)
+    try:
+        highest = data.max(axis=axis, keepdims=True) if data.size else np.full_like(
+            data, -np.inf, shape=kept_shape(data, axis))
+    except ValueError as error:
+        raise BadValue("axis must be an axis of x", expected=f"axes of {describe(data)}", got=f"axis={axis!r}: {error}",
+                       fix="axis=-1, the last one") from error
+    return highest, np.where(np.isfinite(highest), highest, np.zeros_like(highest))
 
 
 def var(x: Value, axis: Axis = None, keepdims: bool = False) -> Value:
-    """mean((x - mean(x))^2) along axis: division by n, as in NumPy with ddof=0."""
+    """mean((x - mean(x))^2) along axis: division by n, as in NumPy with ddof=0.
+
+    BadValue: x has no numbers along axis. (PyTorch and JAX give nan.)
+    """
     return mean(square(x - mean(x, axis=axis, keepdims=True)), axis=axis, keepdims=keepdims)
 
 
@@ -52,7 +73,8 @@ def layer_norm(x: Value, eps: float = 1e-4) -> Value:
     """(x - m) / sqrt(v + eps), m and v the mean and the variance along the last axis (Ba, Kiros & Hinton 2016).
 
     Images (n, h, w, c) are normalised at each place separately. There is no gain and no bias, and no statistic of
-    other images, so training and use need no separate modes.
+    other images, so training and use need no separate modes. BadValue: the last axis is empty. (PyTorch returns an
+    empty array.)
     """
     x = x - mean(x, axis=-1, keepdims=True)
     return x * (mean(square(x), axis=-1, keepdims=True) + eps) ** -0.5
@@ -170,5 +192,10 @@ def _if_classes(labels: Array, k: int) -> Array:
     return labels
 
 
-_probabilities, _classes = named({"probabilities": op(_if_probabilities, lambda g, z, x: g),
-                                  "classes": op(_if_classes, None)}).values()
+_probabilities, _classes = op(_if_probabilities, lambda g, z, x: g), op(_if_classes, None)
+named({"__name__": __name__, "_probabilities": _probabilities, "_classes": _classes})
+
+
+if not TYPE_CHECKING:               # mypy would take every name for one that is there
+    def __getattr__(name: str) -> None:
+        raise refusals.elsewhere(__name__, name)

@@ -186,4 +186,4 @@ PLAIN = {
     "log_mean_sigmoids": lambda x: stack(*(log(mean(sigmoid(sign * x), axis=0)) for sign in (1, -1))),
 }
 
-ROWS = named({name: globals()[name] for name in PLAIN})
+ROWS = named(globals(), *PLAIN)

@@ -6,9 +6,11 @@ without this file, and refusals.py holds its sentences.
 """
 from __future__ import annotations
 
+import warnings
 from array import array
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from html import escape
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +61,7 @@ def run(row: Any, args: tuple, settings: dict[str, Any], first: Any) -> tuple[Ar
     if type(vjps) is tuple and len(args) != len(vjps):
         args, settings = by_position(row, args, settings)
     if kind is not np.ndarray and hasattr(kind, "record"):
-        (args, settings), forward = like.recording.admit(row, args, settings), forward_for(row, (like,))
+        (args, settings), forward = like.recording.admit(row, args, settings), like.forward(row)
     if settings:
         settings = {name: frozen_setting(row, name, value) for name, value in settings.items()}
     arrays: list[Any] = []
@@ -77,9 +79,9 @@ def run(row: Any, args: tuple, settings: dict[str, Any], first: Any) -> tuple[Ar
                 return (x if hasattr(x, "record") else like).recording.run(row, args, settings)
         elif type(a) is float:
             x = a
+        elif type(a) is not kind and hasattr(type(a), "record"):
+            return a.recording.run(row, args, settings)                 # with Tensors that record, too
         else:
-            if hasattr(type(a), "record") and not hasattr(kind, "record"):
-                return a.recording.run(row, args, settings)             # with Tensors that record, too
             x = constant(row.__name__, i, a, like, cast=vjps[i] is not None)
             if x is not a:
                 args = (*args[:i], x, *args[i + 1:])
@@ -100,14 +102,6 @@ def run(row: Any, args: tuple, settings: dict[str, Any], first: Any) -> tuple[Ar
     if kind is np.ndarray:
         z.setflags(False)                       # read-only (flags.writeable = False takes 5 times as long)
     return z, args, settings, parents
-
-
-def forward_for(row: Any, arrays: tuple) -> Callable:
-    """The row's forward, or what writes its call down, if one of the arrays records (see unroll)."""
-    recorded = next((a for a in arrays if hasattr(type(a), "record")), None)
-    if recorded is None:
-        return row.forward
-    return lambda *args, **settings: recorded.record(row, args, settings)
 
 
 def constant(row: str, i: int, a: Any, like: Array, cast: bool) -> Any:
@@ -145,7 +139,7 @@ def frozen_setting(row: Any, name: str, value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, array | memoryview):
-        return freeze(np.array(value))
+        return value.tolist()
     if isinstance(value, Guarded):
         raise refusals.setting_is_a_tensor(row.__name__, name, value)
     return frozen(value) if is_array(value) else value
@@ -172,6 +166,8 @@ class Each:
     __iter__ = None                             # there is no last one
 
     def __init__(self, each: Any):
+        if each is None:
+            raise refusals.no_vjps()
         self.each = each
 
     def __getitem__(self, i: int) -> Callable:
@@ -213,8 +209,8 @@ def _ufunc(t: Any, ufunc: np.ufunc, method: str, *args: Any, **settings: Any) ->
         return NUMPY[ufunc](*args)
     if method == "__call__" and ufunc in COMPARISONS and not settings:
         return ufunc(*map(_data_of, args))
-    call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
-    raise refusals.lost_gradient(call + f"({', '.join(settings)}=)" * bool(settings))
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    raise refusals.no_row(name, ", ".join(settings) if ufunc in NUMPY and method == "__call__" else "")
 
 
 class _AsNumPyAsks:
@@ -302,7 +298,7 @@ class Guarded:
         return self._data.item()
 
     def __float__(self) -> float:
-        raise refusals.lost_gradient("float, math.exp, array[i] = t and whatever else asks for a number")
+        raise refusals.lost_as_number()
 
     __int__ = __complex__ = __float__
 
@@ -320,14 +316,20 @@ class Guarded:
     def __setitem__(self, key: Any, value: Any) -> None:
         raise refusals.no_writing()
 
+    def __isub__(self, y: Any) -> Any:
+        t = self - y
+        if t.op is self.op and is_array(y) and is_array(self.args[1]) and getattr(self.args[0], "op", t) is None:
+            warnings.warn(refusals.GROWING, stacklevel=2)       # only the second time: x -= mean is no mistake
+        return t
+
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
-        raise refusals.lost_gradient("np.asarray, np.array and whatever else asks for an array")
+        raise refusals.lost_as_array()
 
     def __array_function__(self, function: Callable, types: Any, args: Any, settings: Any) -> Any:
         """np.sum(t, axis=0): the row of that function (NEP 18)."""
         if function in NUMPY:
             return NUMPY[function](*args, **settings)
-        raise refusals.lost_gradient(f"np.{function.__name__}")
+        raise refusals.no_row(f"{function.__module__}.{function.__name__}".removeprefix("numpy."))
 
     def __getattr__(self, name: str) -> Any:
         raise refusals.no_attribute(name)
@@ -345,6 +347,14 @@ class Guarded:
         place = "" if device_of(self._data) == "cpu" else ", on cuda"
         value = f"{self._data.tolist()}, " if self._data.size <= 8 and not hasattr(self._data, "record") else ""
         return f"Tensor({value}shape {self._data.shape}, {self._data.dtype}, {made}{place})"
+
+    def _repr_html_(self) -> str:
+        """The same as a table, which a notebook shows."""
+        facts = {"Tensor": self._data.tolist()} if self._data.size <= 8 else {}
+        facts |= {"shape": self._data.shape, "dtype": self._data.dtype, "device": device_of(self._data),
+                  "made by": self.op.__name__ if self.op else "Tensor(array): a leaf"}
+        rows = (f"<tr><th>{name}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())
+        return f"<table>{''.join(rows)}</table>"
 
 
 def _data_of(x: Any) -> Any:

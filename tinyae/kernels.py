@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
-from math import prod
+from math import isinf, isnan, prod
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,11 @@ def fuse(f: Callable, name: str = "") -> Callable:
         return compiled[key](*args)
 
     return fused
+
+
+def forward_of(row: Any, args: tuple) -> Callable:
+    """The row's forward for args without a Tensor; an array of unroll also writes the call down."""
+    return next((a.forward(row) for a in args if hasattr(type(a), "record")), row.forward)
 
 
 def _compiled(f: Callable, name: str, kinds: list[type]) -> Callable:
@@ -244,7 +249,8 @@ def _sum_of_rows(rows: Array) -> Array:
 def matmul(x: Array, y: Array) -> Array:
     if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-2]:
         raise BadValue("matmul cannot multiply these", expected="(..., n, k) @ (..., k, m)",
-                       got=f"{describe(x)} @ {describe(y)}", fix="x.T, x.mT, or a vector as a row x.reshape(1, -1)")
+                       got=f"{describe(x)} @ {describe(y)}",
+                       fix="x.mT if its axes are swapped; a vector w as x @ w.reshape(-1, 1) or w.reshape(1, -1) @ x")
     return np.matmul(x, y)
 
 
@@ -263,6 +269,7 @@ def _wide(f: Callable, x: Array, axis: Axis, keepdims: bool) -> Array:
 
 # ---- moving numbers
 
+def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array: return np.broadcast_to(x, shape)
 def reshape(x: Array, shape: tuple[int, ...]) -> Array: return np.reshape(x, shape)
 def transpose(x: Array, axes: tuple[int, ...] | None = None) -> Array: return np.transpose(x, axes)
 def swapaxes(x: Array, axis1: int, axis2: int) -> Array: return np.swapaxes(x, axis1, axis2)
@@ -280,9 +287,9 @@ def crop(x: Array, width: Any) -> Array:
 def widths(width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
     """(before, after) for each axis, from any form that np.pad takes: n, (before, after), ((before, after), ...)."""
     pairs = np.broadcast_to(np.asarray(width), (ndim, 2)).tolist()
-    if not all(type(n) is int and n >= 0 for pair in pairs for n in pair):
-        raise BadValue("a width must be a whole number >= 0", expected="n, (before, after), or a pair for each axis",
-                       got=repr(width), fix="width=1; ops.crop takes pixels off")
+    if not ndim or not all(type(n) is int and n >= 0 for pair in pairs for n in pair):
+        raise BadValue("a width must be a whole number >= 0 for each axis", got=f"{width!r}, for {ndim} axes",
+                       expected="n, (before, after), or a pair for each axis", fix="width=1; ops.crop takes pixels off")
     return tuple(map(tuple, pairs))
 
 
@@ -290,18 +297,25 @@ def index(x: Array, key: Any) -> Array:
     try:
         return x[parts(key, x)]
     except IndexError as error:
-        raise BadIndex("index out of range, or not an index", expected=f"an index of {describe(x)}", got=str(error),
-                       fix="integers below the length of their axis, slices, None, ... or a mask of bool") from error
+        raise _no_index(x, error) from error
+
+
+def _no_index(x: Array, error: IndexError) -> BadIndex:
+    return BadIndex("index out of range, or not an index", expected=f"an index of {describe(x)}", got=str(error),
+                    fix="integers below the length of their axis, slices, None, ... or a mask of bool")
 
 
 def put(g: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of this shape with g added at key: the adjoint of index."""
     z = np.zeros(shape, g.dtype, like=g if is_array(g) else None)      # NumPy turns 0-d results into scalars
     keys = parts(key, g)
-    if all(_is_plain(k) or k.dtype == bool for k in keys):
-        z[keys] = g
-    else:
-        add_at(z, keys, g)                          # integers may name a place twice: both are added
+    try:
+        if all(_is_plain(k) or k.dtype == bool for k in keys):
+            z[keys] = g
+        else:
+            add_at(z, keys, g)                      # integers may name a place twice: both are added
+    except IndexError as error:
+        raise _no_index(z, error) from error
     return z
 
 
@@ -347,6 +361,9 @@ def _check_number(name: str, **settings: Any) -> None:
             raise BadType(f"{name} needs a number as {setting}", expected=f"{setting}, a Python number",
                           got=describe(value), fix="ops.maximum and ops.minimum for one bound per entry"
                           if name == "clip" else f"ops.where(x > 0, x, {setting} * x) for one number per entry")
+        if isnan(value) or (isinf(value) and name != "clip"):
+            raise BadValue(f"{name}: {setting} must be a number" + " and finite" * (name != "clip"),
+                           expected=f"{setting}, finite", got=value, fix=f"leave {setting} out, for its default")
 
 
 def _check_some(name: str, x: Any, axis: Axis) -> None:

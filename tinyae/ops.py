@@ -1,24 +1,29 @@
 """ops: the page of calculus.
 
 Each row is z = forward(x, y) and, for each argument, its vector-Jacobian product (vjp): dL/dx, given g = dL/dz. The
-chain rule alone derives it: dL/dx_i = sum_j g_j dz_j/dx_i. For exp this is g * z, since z_j = e^x_j depends on x_j
-alone. For a product of matrices, z_ij = sum_k x_ik y_kj, it is dL/dx_ik = sum_j g_ij y_kj, which is g @ y.mT. The
-Jacobian itself is never built.
+chain rule alone derives it: dL/dx_i = sum_j g_j dz_j/dx_i, over all entries j of z.
+
+    exp       z_j = e^x_j depends on x_j alone, and dz_j/dx_j = z_j. So the vjp is g * z.
+    matmul    z_ab = sum_c x_ac y_cb, so dz_ab/dx_ac = y_cb, and dL/dx_ac = sum_b g_ab y_cb. That is g @ y.mT.
+              In the same way dz_ab/dy_cb = x_ac, and dL/dy_cb = sum_a x_ac g_ab. That is x.mT @ g.
+
+The Jacobian itself is never built.
 
 Forwards are NumPy's functions, or stand in kernels.py under the row's name. Vjps are written with operators and other
 rows: here abs, sum, max and min are rows. On bare arrays they run at NumPy's speed; on Tensors they are traced, so that
-every row can be differentiated as often as you like. Arrays come first, then settings, by position or by name.
+every row can be differentiated as often as you like. Arrays come first, then settings, by position or by name. What a
+row does with nan, inf and at kinks stands in docs/numbers.md, beside PyTorch and JAX.
 """
 # Rows refer to each other, and mypy reads a lambda before it knows the rows below it:
 # mypy: disable-error-code="has-type"
 from __future__ import annotations
 
 from math import log as log_of_number
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import guards, kernels
+from . import guards, kernels, refusals
 from .backend import Axis, Value
 from .kernels import fuse
 from .tensor import Tensor, add, broadcast_to, data_of, op, sum_to  # noqa: F401  (all rows stand in this module)
@@ -84,7 +89,7 @@ stack    = op(kernels.stack, each=lambda i, g, z, *xs, axis=0: _layer(i, g, axis
 # ---- what vjps are made of. A comparison is flat almost everywhere, so that of Tensors, too, is a plain array.
 
 def _share(g: Value, wins: Any, ties: Any) -> Value:
-    """g where x wins, g / 2 where both are equal (wins is False there, ties True), 0 elsewhere."""
+    """g where x wins, g / 2 where both are equal, 0 elsewhere. wins: x > y; ties: x >= y."""
     half = g * 0.5
     return keep(half, wins) + keep(half, ties)
 
@@ -147,21 +152,29 @@ def _layer(i: int, g: Value, axis: int) -> Value:
     return index(g, key=(slice(None),) * (axis % g.ndim) + (i,))
 
 
-def _inverse(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    return None if axes is None else tuple(int(i) for i in np.argsort([a % len(axes) for a in axes]))
+def _inverse(axes: Any) -> tuple[int, ...] | None:
+    if axes is None or isinstance(axes, int):           # a number, for the one axis of a vector
+        return None
+    return tuple(int(i) for i in np.argsort([a % len(axes) for a in axes]))
 
 
 # ---- the rows get their names, and a Tensor its operators and methods
 
-def named(module: dict[str, Any]) -> dict[str, Any]:
-    """Every row of a module, by the name that it has there, which becomes its own."""
-    rows = {name: row for name, row in module.items() if hasattr(row, "vjps")}
+def named(module: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The rows of a module, all or those of these names, by name. A row gets its name, by which pickle finds it."""
+    rows = {name: row for name, row in module.items() if hasattr(row, "vjps") and name in (names or module)}
     for name, row in rows.items():
         row.__name__ = row.__qualname__ = name
+        row.__module__ = module["__name__"]
     return rows
 
 
 ROWS = named(globals())
+
+
+if not TYPE_CHECKING:               # mypy would take every name for one that is there
+    def __getattr__(name: str) -> None:
+        raise refusals.elsewhere(__name__, name)
 
 # Rows that NumPy's arrays or PyTorch's tensors have as a method: x.sum(0), x.exp(), x.max().
 METHODS = ("abs", "add", "broadcast_to", "clip", "cos", "div", "exp", "expm1", "log", "log1p", "matmul", "max",
@@ -189,7 +202,7 @@ for _name, _row in (OPERATORS | {name: ROWS[name] for name in METHODS}).items():
 guards.NUMPY |= {row.forward: row for row in ROWS.values() if isinstance(row.forward, np.ufunc)}
 guards.NUMPY |= {getattr(np, name): ROWS[name] for name in (
     "broadcast_to", "clip", "matmul", "max", "mean", "min", "pad", "power", "reshape", "sum", "swapaxes", "transpose",
-    "where")}
+    "where")} | {np.amax: max, np.amin: min}
 guards.NUMPY |= {np.concatenate: lambda xs, axis=0: concatenate(*xs, axis=axis),
                  np.stack: lambda xs, axis=0: stack(*xs, axis=axis)}
 

@@ -4,7 +4,11 @@ Each function makes an exception; the code that finds the mistake raises it.
 """
 from __future__ import annotations
 
+import sys
+from inspect import signature
 from typing import Any
+
+import numpy as np
 
 from .backend import Array, describe, device_of, is_array
 from .errors import BadName, BadType, BadValue, Refusal
@@ -23,7 +27,8 @@ def already_a_tensor(t: Any) -> BadType:
 
 def no_array(row: str, i: int, x: Any) -> BadType:
     return BadType(f"argument {i} of {row} must be an array", expected="a Tensor, an array, a number or a list",
-                   got=describe(x), fix="convert it with np.asarray(x, np.float32)")
+                   got=describe(x), fix="convert it with np.asarray(x, np.float32)" if x is not None else
+                   "a value: a function without return gives None")
 
 
 def mixed(row: str, i: int, x: Array, like: Array) -> BadType:
@@ -39,36 +44,53 @@ def mixed(row: str, i: int, x: Array, like: Array) -> BadType:
 
 # ---- calls of a row
 
+# A setting's name in NumPy or PyTorch -> its name here.
+HERE = {"dim": "axis", "keepdim": "keepdims", "a_min": "low", "a_max": "high", "min": "low", "max": "high",
+        "negative_slope": "slope", "pad_width": "width", "newshape": "shape", "dims": "axes"}
+
+
+
 def wrong_count(row: Any, arrays: int, names: list[str], args: tuple, settings: dict[str, Any]) -> BadType:
     """A call of row with another number of arguments than it takes: its arrays, then settings of these names."""
     by_name = f" and {', '.join(settings)} by name" if settings else ""
-    got, call = f"{len(args)} by position{by_name}", ", ".join(["x, y, z, w"[:3 * arrays - 2], *names])
+    of_forward = () if isinstance(row.forward, np.ufunc) else signature(row.forward).parameters
+    call = ", ".join([*(of_forward or "xyzw")][:arrays] + names)
+    got = f"{len(args)} by position{by_name}"
     if hasattr(row.forward, "nin") and row.forward.nin != arrays:
         return BadType(f"{row.__name__} was defined with {arrays} vjp(s)", got=f"{arrays}",
                        expected=f"one for each of the {row.forward.nin} arrays of np.{row.forward.__name__}",
                        fix="op(np.multiply, vjp for x, vjp for y); None for an argument without a gradient")
     return BadType(f"{row.__name__} takes {arrays} array(s)" + f", then {', '.join(names)}" * bool(names), got=got,
                    expected=f"{row.__name__}({call}): arrays first, settings by position or by name",
-                   fix="leave out what is too much; an op of your own needs one vjp for each of its arrays")
+                   fix="leave out what is too much" if len(args) >= arrays else "give every array by position")
+
+
+def no_vjps() -> BadType:
+    return BadType("op needs one vjp for each array of its forward", expected="op(forward, vjp, ...)", got="no vjp",
+                   fix="op(np.exp, lambda g, z, x: g * z): dL/dx, given g = dL/dz")
 
 
 def setting_is_a_tensor(row: str, name: str, t: Any) -> BadType:
     fix = {"low": "ops.maximum(x, low)", "high": "ops.minimum(x, high)", "slope": "ops.where(x > 0, x, slope * x)",
-           "key": "x[t.data.astype(int)]"}.get(name, f"{name}=t.item() for a constant")
+           "key": "x[t.data.astype(int)]"}.get(name, f"{name}=t.item() for a constant; if {name} is an array of an op "
+                                                     f"of your own, the op lacks its vjp")
     return BadType(f"{name} of {row} is a setting, which has no gradient", expected="a number or another constant",
                    got=repr(t), fix=fix)
 
 
 def no_gradient(row: str, i: int, t: Any) -> BadType:
-    return BadType(f"argument {i} of {row} has no gradient", expected="a plain array", got=repr(t), fix="pass t.data")
+    return BadType(f"argument {i} of {row} has no gradient", expected="a plain array", got=repr(t),
+                   fix="t.data; for a mask, a comparison such as t > 0, which is a plain array")
 
 
 def no_fit(row: Any, names: list[str], arrays: list[Any], settings: dict[str, Any], error: Exception) -> Refusal:
     """The forward of row raised error; names: the settings that it takes, empty if that cannot be told."""
     unknown = [name for name in settings if names and name not in names]
     if unknown:
+        ours = [f"{HERE[name]} for {name}" for name in unknown if HERE.get(name) in names]
         return BadType(f"{row.__name__} has no setting {', '.join(unknown)}", expected=", ".join(names),
-                       got=", ".join(f"{k}={v!r:.60}" for k, v in settings.items()), fix="leave it out")
+                       got=", ".join(f"{k}={v!r:.60}" for k, v in settings.items()),
+                       fix=", ".join(ours) or f"leave out {', '.join(unknown)}")
     given = " and ".join(map(describe, arrays)) + "".join(f", {k}={v!r:.60}" for k, v in settings.items())
     return BadValue(f"{row.__name__} cannot take these arguments", expected="shapes and settings that fit",
                     got=f"{given}: {error}", fix="print the shapes on the way; reshape or index until they fit")
@@ -87,7 +109,8 @@ def changed_dtype(row: str, z: Array, dtype: Any) -> BadValue:
 # ---- gradients
 
 def not_a_tensor(y: Any) -> BadType:
-    from_gradient = "; a gradient is a Tensor only with grad(..., create_graph=True)" if is_array(y) else ""
+    from_gradient = "; a gradient is a Tensor only with grad(..., create_graph=True)" if (
+        is_array(y) or isinstance(y, np.generic)) else ""
     return BadType("grad needs a Tensor y, there is nothing to differentiate", got=describe(y),
                    expected="y, a Tensor computed from Tensors",
                    fix="make the inputs Tensors before computing y; .data and .item() cut the path" + from_gradient)
@@ -129,23 +152,48 @@ def failed_vjp(t: Any, i: int, ga: Any, error: Exception) -> Exception:
     """The exception for vjp i of t's row: it raised error, or error came of what it returned, ga."""
     if isinstance(error, MemoryError):
         return error
-    name, of = t.op.__name__, f"for argument {i}, {describe(t.args[i])}"
+    wrong, of = f"vjp {i} of {t.op.__name__} is wrong", f"for argument {i}, {describe(t.args[i])}"
+    raised_by_grad = error.__traceback__ is None or error.__traceback__.tb_next is None     # not inside of the vjp
+    if not hasattr(ga, "shape") and (ga is not None or (raised_by_grad and isinstance(error, AttributeError))):
+        return BadValue(f"{wrong}: it must return an array", expected=f"an array {of}", got=describe(ga),
+                        fix="return dL/dx, which is linear in g; for an argument without a gradient, None in the place "
+                            "of its vjp")
     if ga is not None:
-        return BadValue(f"vjp {i} of {name} is wrong: its shape", expected=f"an array {of}, or one broadcast from it",
-                        got=describe(ga), fix="g has the shape of the result z; undo what the forward did to the shape")
-    got = f"{type(error).__name__}: " + (f"{error.what}, got {error.got}" if isinstance(error, Refusal) else f"{error}")
-    if not isinstance(error, Refusal) and "NoneType" in str(error):
-        got = "None"
-    return BadValue(f"vjp {i} of {name} is wrong: it failed {of}", got=got,
-                    expected=f"an array: it is called as vjp(g, z, *arrays, **settings), with g and z {describe(t)}",
-                    fix="g is dL/dz and belongs to other rows too: compute with it, do not write into it"
-                        if "read-only" in str(error) else f"look at the vjp: {name} = op(forward, vjp 0, vjp 1, ...)")
+        return BadValue(f"{wrong}: its shape", expected=f"an array {of}, or one broadcast from it", got=describe(ga),
+                        fix="g has the shape of the result z; undo what the forward did to the shape")
+    if "read-only" in str(error):
+        fix = "g is dL/dz and belongs to other rows too: compute with it, do not write into it"
+    elif raised_by_grad:
+        fix = "lambda g, z, x: ..., with g and z first and then everything that the row was called with"
+    elif isinstance(error, Refusal):
+        fix = "operators and rows of tinyae.ops, which take arrays and, for higher orders, Tensors"
+    else:
+        fix = f"look at this vjp: {t.op.__name__} = op(forward, vjp 0, vjp 1, ...)"
+    return BadValue(f"{wrong}: it failed {of}", expected=f"an array: it is called as vjp(g, z, *arrays, **settings), "
+                    f"with g and z {describe(t)}", fix=fix, got=f"{type(error).__name__}: "
+                    + (f"{error.what}, got {error.got}" if isinstance(error, Refusal) else str(error)))
 
 
 def wrong_dtype(t: Any, i: int, g: Any) -> BadValue:
     return BadValue(f"vjp {i} of {t.op.__name__} is wrong: it changed the dtype", got=describe(g),
                     expected=f"{describe(t.args[i])}, as its argument",
                     fix="write vjps with Python numbers, not np.float64")
+
+
+# ---- a name, looked for where it is not
+
+CHAPTERS = ("ops", "functions", "conv", "fused", "layers", "optim", "models")
+
+
+def elsewhere(module: str, name: str) -> AttributeError:
+    """The module has no such name; another chapter may have it."""
+    missing = f"module {module!r} has no attribute {name!r}"
+    for chapter in (f"{__package__}.{chapter}" for chapter in CHAPTERS):
+        found = getattr(sys.modules.get(chapter), "__dict__", {}).get(name)
+        if f"{getattr(found, '__module__', '')}.".startswith(f"{chapter}."):
+            return BadName(missing, expected=f"a name of {module}", got=f"{name}, which stands in {chapter}",
+                           fix=f"{chapter}.{name}")
+    return AttributeError(missing)
 
 
 # ---- a Tensor used as what it is not
@@ -175,30 +223,47 @@ def no_writing() -> BadType:
                    fix="ops.where(mask, value, t) for a changed copy; t.data = array for a parameter")
 
 
-INSTEAD = {
-    "dot": "x @ y", "inner": "x @ y.T", "linalg.norm": "ops.sqrt(ops.sum(t * t))", "norm": "ops.sqrt(ops.sum(t * t))",
-    "var": "tinyae.functions.var(t)", "std": "tinyae.functions.var(t) ** 0.5", "expand_dims": "t[None]",
-    "squeeze": "t.reshape(...)", "ravel": "t.reshape(-1)", "vstack": "ops.concatenate(x, y, axis=0)",
-    "hstack": "ops.concatenate(x, y, axis=1)", "prod": "ops.exp(ops.sum(ops.log(t)))", "sign": "np.sign(t.data)",
-    "split": "t[:n], t[n:]", "broadcast_arrays": "ops.broadcast_to(t, shape)",
+INSTEAD = {       # np.NAME -> how to write it with rows (a test compares the two)
+    "dot": "x @ y", "inner": "x @ y.T", "outer": "x[:, None] * y", "vdot": "ops.sum(x * y)",
+    "linalg.norm": "ops.sqrt(ops.sum(t * t))", "prod": "ops.exp(ops.sum(ops.log(t)))",
+    "var": "tinyae.functions.var(t)", "std": "tinyae.functions.var(t) ** 0.5", "add.reduce": "ops.sum(t, axis=0)",
+    "maximum.reduce": "ops.max(t, axis=0)",
+    "logaddexp": "tinyae.functions.logsumexp(ops.stack(x, y), axis=0)", "hypot": "ops.sqrt(x * x + y * y)",
+    "log2": "ops.log(t) / np.log(2)", "log10": "ops.log(t) / np.log(10)", "exp2": "2 ** t", "reciprocal": "1 / t",
+    "tan": "ops.sin(t) / ops.cos(t)", "sinh": "(ops.exp(t) - ops.exp(-t)) / 2", "fabs": "ops.abs(t)",
+    "cosh": "(ops.exp(t) + ops.exp(-t)) / 2", "positive": "t", "expand_dims": "t[None]", "ravel": "t.reshape(-1)",
+    "squeeze": "t.reshape(shape)", "matrix_transpose": "t.mT", "moveaxis": "t.transpose(axes)", "flip": "t[::-1]",
+    "take": "t[index]", "put": "ops.where(mask, value, t)", "vstack": "ops.concatenate(x, y, axis=0)",
+    "hstack": "ops.concatenate(x, y, axis=1)",
+    "split": "t[:n], t[n:]", "broadcast_arrays": "ops.broadcast_to(x, shape), ops.broadcast_to(y, shape)",
 }
+LOST = "would lose this Tensor's gradient"
 
 
-def lost_gradient(call: str) -> BadType:
-    """call: np.NAME, or a description of what asks for a number or an array."""
-    name = call.removeprefix("np.")
-    if "out=" in call:
-        return BadType(f"{call} would lose this Tensor's gradient: it writes into an array",
-                       expected="a new Tensor for new values", got="array += t, or out=array",
-                       fix="x = x + t makes a Tensor, as all of tinyae.ops does; t.numpy() for a constant")
-    if call.startswith("np.") and " " not in call:
-        there = INSTEAD.get(name)
-        fix = (f"{there}; " if there else f"a row of tinyae.ops, if one of them does it (there is no ops.{name}); ")
-        return BadType(f"{call} would lose this Tensor's gradient", expected="a row of tinyae.ops, or a constant",
-                       got=f"{call} of a Tensor", fix=f"{fix}{call.partition('(')[0]}(t.numpy()) for a constant")
-    return BadType("this would lose this Tensor's gradient", expected="ops.exp(t) or another row, which keeps it",
-                   got=f"a Tensor, given to {call}",
-                   fix="t.item() or t.numpy() for a constant; ops.stack(*ts) for a list of Tensors")
+def no_row(name: str, settings: str = "") -> BadType:
+    """np.NAME of a Tensor has no row, or not with these settings."""
+    call = f"np.{name}"
+    if settings:
+        fix = {"out": "a = a + t, a new Tensor, for a += t and for out=a", "dtype": "ops.cast, for another dtype"}
+        return BadType(f"{call} with {settings}= {LOST}", expected=f"{call} of Tensors, without {settings}=",
+                       got=f"{call}(..., {settings}=...)" + ", which array += t stands for" * (settings == "out"),
+                       fix=f"{fix.get(settings, f'{call} without it')}; t.numpy() in its place for a constant")
+    there = INSTEAD.get(name, f"rows of tinyae.ops, if they can do it (there is no ops.{name})")
+    return BadType(f"{call} {LOST}", expected="rows of tinyae.ops, or a constant", got=f"{call} of a Tensor",
+                   fix=f"{there}; t.numpy() in its place for a constant")
+
+
+def lost_as_number() -> BadType:
+    return BadType(f"a plain number {LOST}", expected="a row in the place of float, math.exp, array[i] = t and so on",
+                   got="a Tensor where Python or NumPy asks for a number",
+                   fix="ops.exp(t) for math.exp(t), ops.stack(*ts) for an array of Tensors; "
+                       "t.item() or t.numpy() for a constant")
+
+
+def lost_as_array() -> BadType:
+    return BadType(f"a plain array {LOST}", expected="a Tensor as it is, or a constant",
+                   got="a Tensor where np.asarray, np.array or the like asks for an array",
+                   fix="ops.stack(*ts) for a list of Tensors, t itself for one; t.numpy() for a constant")
 
 
 HABITS = {
@@ -223,3 +288,7 @@ def no_attribute(name: str) -> BadName:
     return BadName(f"a Tensor has no {name}", expected="data, shape, dtype, ... or a row such as t.sum(axis=0)",
                    got=f"t.{name}", fix=HABITS.get(name, f"tinyae.ops or tinyae.functions, if {name} is there; "
                                                          f"t.data.{name} for a constant"))
+
+
+GROWING = ("w -= array makes a new Tensor at every step, and each keeps all that came before it. For a step of "
+           "gradient descent write w.data = w.data - lr * g, which leaves w a leaf.")

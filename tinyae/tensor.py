@@ -19,7 +19,8 @@ import numpy as np
 from . import guards, kernels, refusals
 from .backend import Array, freeze, is_array, to_host
 
-now, birth, new, ndarray = count().__next__, attrgetter("born"), object.__new__, np.ndarray
+now = count().__next__          # birth numbers: 0, 1, 2, ...
+new = object.__new__            # new(Tensor) makes a Tensor without the checks of __init__
 
 
 class Tensor(guards.Guarded):
@@ -69,16 +70,16 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
     an argument without a gradient; each(i, g, z, *arrays, **settings) is for rows with any number of arguments. A row
     saves nothing, does not write into g, and leaves broadcasting to the engine.
 
-        softsign = op(lambda x: x / (1 + abs(x)),  lambda g, z, x: g / ops.square(1 + ops.abs(x)))
+        softsign = op(lambda x: x / (1 + np.abs(x)),  lambda g, z, x: g / ops.square(1 + ops.abs(x)))
     """
     def row(*args: Any, **settings: Any) -> Any:
         for first in args:                              # the first Tensor among the arguments
             if type(first) is Tensor:
                 break
         else:
-            if args and type(args[0]) is ndarray:
-                return row.forward(*args, **settings)   # constants in, constant out, at array speed
-            return guards.forward_for(row, args)(*args, **settings)
+            forward = row.forward if args and type(args[0]) is np.ndarray else kernels.forward_of(row, args)
+            return forward(*args, **settings)           # constants in, constant out, at array speed
+        # z = row.forward(*arrays, **settings); guards has first made sure that all of them may enter
         z, args, settings, parents = guards.run(row, args, settings, first)
         t = new(Tensor)
         t._data, t.op, t.args, t.settings, t.parents, t.born, t.grad = z, row, args, settings, parents, now(), None
@@ -106,11 +107,10 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
     one = freeze(np.ones_like(y._data))                         # 2. dy/dy = 1
     grads: dict[Tensor, Any] = {y: Tensor(one) if create_graph else one}
     for t in reversed(past):                                    # 3. Newest first: all that used t comes before t,
-        if t.op is None or t not in grads or t not in live:     #    so its gradient is complete when we reach it.
+        if t.op is None or t not in live:                       #    so its gradient is complete when we reach it.
             continue
-        g = grads[t] if t in wanted else grads.pop(t)
-        if type(g) is np.ndarray:
-            g.setflags(write=False)                                # other vjps get it, too
+        g = grads[t] if t in wanted else grads.pop(t)           # one that is not wanted is freed after its use
+        g = freeze(g)                                           # read-only: another vjp may get the same array
         # The same vjps run on bare arrays or, to be differentiated again, on Tensors.
         z, args = (t, t.args) if create_graph else (t._data, [a._data if type(a) is Tensor else a for a in t.args])
         for i, a in enumerate(t.args):
@@ -144,7 +144,7 @@ def tape(y: Tensor) -> list[Tensor]:
             if p not in seen:
                 seen.add(p)
                 todo.append(p)
-    return sorted(seen, key=birth)
+    return sorted(seen, key=attrgetter("born"))
 
 
 def renew(leaf: Tensor, array: Array) -> None:
@@ -159,5 +159,5 @@ def data_of(x: Any) -> Any:
 
 # The three rows that the engine itself needs.
 add          = op(np.add,           lambda g, z, x, y: g,                                   lambda g, z, x, y: g)
-sum_to       = op(kernels.sum_to,   lambda g, z, x, shape: broadcast_to(g, shape=x.shape))
-broadcast_to = op(np.broadcast_to,  lambda g, z, x, shape: sum_to(g, shape=x.shape))
+sum_to       = op(kernels.sum_to,  lambda g, z, x, shape: broadcast_to(g, shape=x.shape))
+broadcast_to = op(kernels.broadcast_to, lambda g, z, x, shape: sum_to(g, shape=x.shape))

@@ -10,7 +10,7 @@ import numpy as np
 import workloads
 
 from tinyae import Tensor, grad, models, params
-from tinyae.backend import freeze, frozen, generator, to_device
+from tinyae.backend import Array, freeze, frozen, generator, to_device
 from tinyae.functions import squared_error
 from tinyae.layers import dense_stack, load_params
 from tinyae.ops import mean
@@ -43,7 +43,7 @@ def model(w: workloads.Workload, target: Any, **settings: Any) -> Any:
     return kind(n_in, hidden, w.encoder[-1], w.activation, **settings)
 
 
-def build(w: workloads.Workload, device: str = "cpu") -> Callable[[], Tensor]:
+def build(w: workloads.Workload, device: str = "cpu") -> Callable[[], Array]:
     x, target = (to_device(frozen(a.reshape(w.batch, -1)), device) for a in workloads.batch(w))
     net = model(w, target, rng=np.random.default_rng(0), device=device)
     own = params(net)
@@ -51,10 +51,10 @@ def build(w: workloads.Workload, device: str = "cpu") -> Callable[[], Tensor]:
     optimizer = Adam(own, lr=w.lr, betas=w.betas, eps=w.eps)
     rng = generator(workloads.SEED + 2, device) if w.latent else None
 
-    def step() -> Tensor:
+    def step() -> Array:
         loss = reduce(add, net.losses(x, rng).values())
         optimizer.step(grad(loss, own))
-        return loss
+        return loss.data
     return step
 
 

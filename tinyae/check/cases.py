@@ -176,6 +176,12 @@ def model(make: Callable, images: Shape = (3, 6), noisy: bool = True, **sizes: A
     return Case(losses, lambda rng: weights(obj, rng))
 
 
+def by_contract(make: Callable) -> list[Case]:
+    """The case of a model that has no line of its own: what models/__init__.py asks of every constructor."""
+    smooth = {"activation": "tanh"} if "activation" in inspect.signature(make).parameters else {}
+    return [model(lambda rng: make(6, (5,), 3, rng=rng, **smooth))]
+
+
 def players(make: Callable, images: Shape = (3, 6), **sizes: Any) -> list[Case]:
     """The loss of each player of a tiny adversarial model as a function of the parameters that it may change."""
     obj, batch = make(rng=seeded(), **sizes), fraction(seeded(1), images)
@@ -332,6 +338,9 @@ CASES: dict[str, list[Case]] = {
     "conv_vae": [model(models.ConvVAE, (2, 12), shape=12, channels=(3,), latent=2, activation="elu", beta=0.7,
                        hidden=hidden, likelihood=p) for hidden, p in (((), "bernoulli"), ((4,), "gaussian"))],
 }
+
+
+CASES |= {name: by_contract(make) for name, make in models.MODELS.items() if name not in CASES}
 
 
 def subjects() -> dict[str, str]:

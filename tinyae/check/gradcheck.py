@@ -84,13 +84,18 @@ class Function:
         results = self.call(*tensors)
         zeros = self.tensors([np.zeros_like(w) for w in v])
         y = weighted([y + zero for y, zero in zip(results, zeros, strict=True)], [to_device(w, self.device) for w in v])
-        try:
-            found = [to_host(g) for g in grad(y, [*tensors, *zeros], unused="zero")]
-        except BadValue as error:                   # forward went well: a vjp did not
-            raise WrongGradient(error.what, expected=error.expected, got=error.got, fix=error.fix) from error
+        found = [to_host(g) for g in _grad(y, [*tensors, *zeros])]
         if not all(map(np.array_equal, found[len(tensors):], v)):
             raise writes_into_g(self)
         return found[:len(tensors)]
+
+
+def _grad(y: Tensor, wrt: list[Tensor], create_graph: bool = False) -> list[Any]:
+    """grad, with zeros where there is no path. The forward pass went well, so a refusal blames a vjp."""
+    try:
+        return grad(y, wrt, create_graph, unused="zero")
+    except BadValue as error:
+        raise WrongGradient(error.what, expected=error.expected, got=error.got, fix=error.fix) from error
 
 
 def weighted(results: Iterable[Tensor], v: Iterable[Any]) -> Tensor:
@@ -188,7 +193,7 @@ def _gradient(claim: Claim, wrt: list[int]) -> Function:
 
     def vjp(*tensors: Tensor) -> list[Tensor]:
         x, weights = tensors[:len(point)], tensors[len(point):]
-        return grad(weighted(f.call(*x), weights), [x[i] for i in wrt], create_graph=True, unused="zero")
+        return _grad(weighted(f.call(*x), weights), [x[i] for i in wrt], create_graph=True)
 
     names = [*f.args, *(f"cotangent {i}" for i in range(len(v)))]
     traced = Function(vjp, f"the gradient of {f.name}", f.seed, names, f.device)

@@ -8,10 +8,13 @@ from .dense import ACTIVATIONS, INITIALIZERS, Dense
 from .parameters import params
 from .pooling import MaxPool2D, Upsample
 from .sequential import Dropout, Flatten, Reshape, Sequential, dense_stack
-from .summary import summary
+from .summary import printed, summary
 from .tied import TiedConv2D, TiedDense
 from .weights import load, load_params, save
 
 __all__ = ["ACTIVATIONS", "INITIALIZERS", "Conv2D", "ConvTranspose2D", "Dense", "Dropout", "Flatten", "MaxPool2D",
            "Reshape", "Sequential", "TiedConv2D", "TiedDense", "Upsample", "dense_stack", "load", "load_params",
-           "params", "save", "summary"]
+           "params", "printed", "save", "summary"]
+
+printed(Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, MaxPool2D, Reshape, Sequential, TiedConv2D, TiedDense,
+        Upsample)

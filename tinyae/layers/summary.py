@@ -12,35 +12,54 @@ from .parameters import children, params
 from .sequential import is_layer
 
 
-def summary(obj: Any, input_shape: tuple[int, ...]) -> str:
+def summary(obj: Any, input_shape: tuple[int, ...] | None = None) -> str:
     """A table of obj's layers: name, kind, output shape (without the batch axis) and number of parameters.
 
     One image of zeros, of shape input_shape, passes through obj (a layer, or a model's `losses`), and each layer
-    records the shape of its output.
+    records the shape of its output. Without input_shape the table has no outputs; that is what print(obj) shows.
     """
-    own = params(obj)
-    x = np.zeros((1, *input_shape), *{p.dtype for p in own.values()})
-    x = to_device(x, device_of(next(iter(own.values())).data)) if own else x
     stage = {"": obj}                               # so that obj itself, if it is a layer, can be replaced too
-    layers = list(_layers(stage, ""))
-    rows: list[tuple[str, str, str, int]] = []
+    layers: list[tuple[Any, Any, str, Any, int]] = []
     counted: set[Tensor] = set()
-    try:
-        for owner, key, name, layer in layers:
-            mine = params(layer).values()
-            _set(owner, key, _Recorder(layer, name, rows, sum(p.size for p in mine if p not in counted)))
-            counted |= set(mine)                    # a shared (tied) weight counts in the first layer that has it
-        stage[""](x) if callable(obj) else obj.losses(x, np.random.default_rng(0))
-    finally:
-        for owner, key, _, layer in layers:
-            _set(owner, key, layer)
-    total = sum(p.size for p in own.values())
+    for place in _layers(stage, ""):
+        mine = params(place[-1]).values()
+        layers.append((*place, sum(p.size for p in mine if p not in counted)))
+        counted |= set(mine)                        # a shared (tied) weight counts in the first layer that has it
+    rows = ([(name, type(layer).__name__, "", n) for *_, name, layer, n in layers] if input_shape is None
+            else _outputs(stage, layers, input_shape))
+    total = sum(p.size for p in params(obj).values())
     if rest := total - sum(n for *_, n in rows):
         rows.append(("(others)", "", "", rest))     # parameters that no layer owns
     table = [("layer", "kind", "output", "parameters"), *((a, b, c, f"{n:,}") for a, b, c, n in rows),
              ("total", "", "", f"{total:,}")]
-    wide = [max(len(row[i]) for row in table) for i in range(4)]
-    return "\n".join(f"{a:{wide[0]}}  {b:{wide[1]}}  {c:{wide[2]}}  {n:>{wide[3]}}" for a, b, c, n in table)
+    columns = [c for c in zip(*table, strict=True) if c[0] != "output" or input_shape is not None]
+    wide = [f"{'<' if column is not columns[-1] else '>'}{max(map(len, column))}" for column in columns]
+    return "\n".join("  ".join(map(format, row, wide)) for row in zip(*columns, strict=True))
+
+
+def printed(*classes: type) -> None:
+    """For objects of these classes, print(obj) shows summary(obj), and repr(obj) one line. There is no base class."""
+    for kind in classes:
+        kind.__str__, kind.__repr__ = summary, _in_a_line       # type: ignore[assignment, method-assign]
+
+
+def _in_a_line(obj: Any) -> str:
+    return f"<{type(obj).__name__}, {sum(p.size for p in params(obj).values()):,} parameters; print it for its layers>"
+
+
+def _outputs(stage: dict, layers: list, input_shape: tuple[int, ...]) -> list[tuple[str, str, str, int]]:
+    """The rows of the table, in the order in which the layers are called for an image of zeros."""
+    rows: list[tuple[str, str, str, int]] = []
+    obj, own = stage[""], params(stage).values()
+    x = to_device(np.zeros((1, *input_shape), *{p.dtype for p in own}), *{device_of(p.data) for p in own} or {"cpu"})
+    try:
+        for owner, key, name, layer, n in layers:
+            _set(owner, key, _Recorder(layer, name, rows, n))
+        stage[""](x) if callable(obj) else obj.losses(x, np.random.default_rng(0))
+    finally:
+        for owner, key, _, layer, _ in layers:
+            _set(owner, key, layer)
+    return rows
 
 
 class _Recorder:

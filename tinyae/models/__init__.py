@@ -12,6 +12,7 @@ A model that generates has sample(rng, n) -> n images too. Images are rows (n, n
 MODELS is the registry. Its keys, the classes and the demos may have different names: "dropout_autoencoder",
 DropoutAutoencoder and demos/dropout.py belong together.
 """
+from ..layers import printed
 from .adversarial import Adversarial
 from .autoencoder import Autoencoder
 from .classifier import Classifier
@@ -52,3 +53,5 @@ MODELS = {
 __all__ = ["GSN", "MODELS", "VAE", "Adversarial", "Autoencoder", "Classifier", "Contractive", "ConvAutoencoder",
            "ConvDenoising", "ConvStacked", "ConvVAE", "ConvWinnerTakeAll", "Denoising", "DropoutAutoencoder",
            "LinearAutoencoder", "Sparse", "Stacked", "WinnerTakeAll"]
+
+printed(*MODELS.values(), Classifier)

@@ -13,13 +13,18 @@ import numpy as np
 from ..backend import Array, Rng, Value, normal
 from ..errors import BadType, BadValue
 from ..functions import bce_with_logits, gaussian_kl, gaussian_nll
-from ..layers import Dense, dense_stack
+from ..layers import ACTIVATIONS, Dense, dense_stack
 from ..ops import exp, log, mean, sigmoid, softplus
 from ..tensor import Tensor, data_of
 
+
+def log_var_of_sigma(s: Value) -> Value:
+    """log sigma^2, sigma = softplus(s) + 1e-6: finite even where float32 rounds softplus(s) to 0."""
+    return 2 * log(softplus(s) + 1e-6)
+
+
 # log_var from the output s of the encoder's second head. "log_var": s may have either sign, so it needs no activation.
-# "sigma": sigma = softplus(s) + 1e-6, whose log is finite even where float32 rounds softplus(s) to 0.
-SCALES: dict[str, Callable] = {"log_var": lambda s: s, "sigma": lambda s: 2 * log(softplus(s) + 1e-6)}
+SCALES: dict[str, Callable] = {"log_var": ACTIVATIONS["linear"], "sigma": log_var_of_sigma}
 LIKELIHOODS = ("bernoulli", "gaussian")
 
 
@@ -96,8 +101,7 @@ class VAE:
 
     def sample(self, rng: Rng, n: int) -> Array:
         """n new images (n, n_in), pixel probabilities in [0, 1], decoded from draws of the prior."""
-        weight = self.decoder[0].W.data
-        z = normal(rng, like=np.zeros((n, self.latent), weight.dtype, like=weight))
+        z = normal(rng, like=np.zeros_like(self.decoder[0].W.data, shape=(n, self.latent)))
         return data_of(sigmoid(self.decode(z)))
 
 

@@ -61,6 +61,10 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
     def record(self, function: Any, args: tuple, settings: dict[str, Any]) -> Any:
         return self.recording.call(function, args, settings)
 
+    def forward(self, row: Any) -> Callable:
+        """The row's forward, recorded."""
+        return lambda *args, **settings: self.record(row, args, settings)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, out: Any = None, **settings: Any) -> Any:
         if out is not None:
             raise written(f"np.{ufunc.__name__}(..., out=)")

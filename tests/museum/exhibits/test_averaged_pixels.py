@@ -41,7 +41,7 @@ def trained_kl(steps: int = 400) -> float:
     for _ in range(steps):
         terms = vae.losses(np.repeat(patterns, 4, axis=0), rng)
         optimizer.step(grad(terms["reconstruction"] + terms["kl"], own))
-    return float(vae.losses(patterns, rng)["kl"])
+    return vae.losses(patterns, rng)["kl"].item()
 
 
 def outcome() -> str:

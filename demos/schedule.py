@@ -1,0 +1,40 @@
+"""Training that watches itself: the learning rate falls, every epoch is drawn, and the run ends where it overfits.
+
+On 500 images an autoencoder soon learns the images themselves: its loss on them goes on falling, while the loss on
+images that it has not seen rises again. Each of the three means is one line, marked below.
+
+    python demos/schedule.py        drawn digits, needs no download, some seconds
+"""
+from pathlib import Path
+
+import numpy as np
+
+from tinyae import data, models, train
+from tinyae.demo.images import save_reconstructions
+from tinyae.functions import bce_with_logits
+from tinyae.train import evaluate
+
+FEW, PATIENCE = 500, 4
+
+images = data.load("digits")[0].images[:2 * FEW]
+seen, unseen = images[:FEW], images[FEW:]           # to let `fit` draw the second: fit(model, images, validation=0.5)
+model = models.Autoencoder(hidden=(512,), latent=64, rng=np.random.default_rng(0))
+x = data.batch(unseen, np.arange(40))
+losses: list[float] = []
+
+
+def watch(epoch: int) -> str:
+    """Called after each epoch; the text that it returns ends the line of that epoch."""
+    nats = evaluate.over(lambda x: bce_with_logits(model.decode(model.encode(x)), x), unseen, "cpu")
+    losses.append(float(nats.mean()))
+    save_reconstructions("runs/schedule.png", x, model.reconstruct(x), (28, 28))            # 1. a picture per epoch
+    if min(losses) < min(losses[-PATIENCE:]):                                               # 2. early stopping
+        raise train.StopTraining(f"no better in {PATIENCE} epochs")
+    return "best so far" * (losses[-1] == min(losses))
+
+
+Path("runs").mkdir(exist_ok=True)
+rate = lambda epoch: 2e-3 * 0.99 ** epoch                                                   # 3. a schedule
+train.fit(model, (seen, unseen), epochs=1000, batch_size=50, lr=rate, on_epoch=watch)
+print(f"least loss on unseen images: {min(losses):.1f} nats, after {losses.index(min(losses)) + 1} epochs; the last "
+      f"reconstructions: runs/schedule.png")

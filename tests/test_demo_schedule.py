@@ -1,0 +1,46 @@
+"""The demo of schedules stops by itself, and each of the things that it shows is one line."""
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tinyae import data, train
+from tinyae.data import digits
+from tinyae.data.dataset import Dataset
+
+DEMO = Path(__file__).parents[1] / "demos" / "schedule.py"
+
+
+def test_it_draws_slows_down_and_stops(tmp_path, monkeypatch, capsys):
+    rates, fit = [], train.fit
+
+    def load(name):
+        assert name == "digits"
+        images, labels = digits.draw(1200, np.random.RandomState(0))        # in the place of 70 000
+        return Dataset(images, labels), None
+
+    def spy(*args, lr, **settings):
+        return fit(*args, lr=lambda epoch: rates.append(lr(epoch)) or rates[-1], **settings)
+
+    monkeypatch.setattr(data, "load", load)
+    monkeypatch.setattr(train, "fit", spy)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(DEMO), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert epochs[-1].endswith("stopped: no better in 4 epochs") and 5 < len(epochs) < 200
+    assert epochs[0].endswith("best so far") and ["best so far" in line for line in epochs[-5:]] == [True] + [False] * 4
+    assert rates == sorted(rates, reverse=True) and rates[0] == 2e-3 and rates[-1] < 1.9e-3
+    assert re.search(rf"least loss on unseen images: \S+ nats, after {len(epochs) - 4} epochs", lines[-1])
+    assert np.asarray(Image.open(tmp_path / "runs" / "schedule.png")).std() > 50
+
+
+def test_each_means_is_one_line():
+    code = DEMO.read_text()
+    for n, words in ((1, "save_reconstructions("), (2, "if min(losses)"), (3, "lambda epoch: ")):
+        (line,) = [line for line in code.splitlines() if f"# {n}. " in line]
+        assert words in line
