@@ -42,7 +42,7 @@ HOUSE = {
     "conv": Entry("chapters", 160),
     "functions": Entry("chapters", 100),
     "check": Entry("chapters", 150),
-    "unroll": Entry("chapters", 200, ("recorded", "recording", "passes", "text", "program", "step")),
+    "unroll": Entry("chapters", 200, ("recorded", "recording", "passes", "text", "standalone", "program", "step")),
     "layers": Entry("chapters", 60, ("parameters", "weights", "dense", "sequential", "convolution", "pooling", "tied",
                                      "summary")),
     "optim": Entry("chapters", 90),

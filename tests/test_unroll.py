@@ -1,6 +1,9 @@
 """Unrolled programs: the bits of f and grad, and never stale."""
 from __future__ import annotations
 
+import ast
+import re
+import subprocess
 import sys
 from functools import reduce
 from operator import add
@@ -19,9 +22,10 @@ from tinyae.errors import BadType, BadValue, Refusal
 from tinyae.optim import Adam
 from tinyae.unroll.program import unroll
 
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-import libraries.tinyae
-import workloads
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "benchmarks"))
+import libraries.tinyae  # noqa: E402
+import workloads  # noqa: E402
 
 N, D = 4, 3
 
@@ -367,3 +371,73 @@ def test_names_do_not_meet():
         return {"mean": ops.mean(y), "tanh": ops.sum(y)}
     x = np.random.default_rng(0).random((N, D), dtype=np.float32)
     same(unroll(f, x, wrt=wrt), f, [x], wrt)
+
+
+# ---- the text
+
+def autoencoder():
+    """784-20-784 and a batch of 128 images."""
+    x = np.random.default_rng(0).random((128, 784), dtype=np.float32)
+    return models.Autoencoder(784, (), 20, rng=np.random.default_rng(0)), x
+
+
+def test_a_program_fits_one_screen():
+    model, x = autoencoder()
+    lines = str(unroll(model.losses, x, wrt=params(model))).splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 118
+    assert lines[0] == "def step(batch, encoder_0_W, encoder_0_b, decoder_0_W, decoder_0_b):"
+    assert any(line.endswith("# (128, 20)      affine: dL/dx = g @ W.mT") for line in lines)
+
+
+def test_the_readme_shows_ten_lines_of_it():
+    model, x = autoencoder()
+    shown, = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert shown in str(unroll(model.losses, x, wrt=params(model)))
+    assert len(shown.splitlines()) == 10
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_a_saved_program_needs_nothing_but_numpy(name, tmp_path):
+    """Its bits are those of the program, in an interpreter that cannot import tinyae."""
+    x = np.random.default_rng(1).random((8, 12), dtype=np.float32)
+    model = models.MODELS[name](12, (10,), 3, rng=np.random.default_rng(0))
+    losses, wrt = [*model.players().values()][-1] if hasattr(model, "players") else (model.losses, params(model))
+    program = unroll(losses, x, wrt=wrt, rng=3)
+    program.save(tmp_path / "step.py")
+    text = (tmp_path / "step.py").read_text()
+    assert {alias.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for alias in node.names
+            } == {"numpy"} and "tinyae." not in text
+    space: dict = {"__name__": "step"}
+    exec(text, space)
+    inner = next(iter(program.programs.values()))
+    data = [*inner.constants, *(t.data for t in inner.tensors)]
+    values, gradients = space["step"](x, np.random.default_rng(5), *data)
+    value, expected = program(x, rng=np.random.default_rng(5))
+    for a, b in zip([*values, *gradients], [*value.values(), *expected.values()], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_saved_program_runs_by_itself(tmp_path):
+    model, x = autoencoder()
+    unroll(model.losses, x, wrt=params(model)).save(tmp_path / "step.py")
+    said = subprocess.run([sys.executable, "-I", "-W", "error", "step.py"], capture_output=True, text=True, check=True,
+                          cwd=tmp_path).stdout
+    assert said.startswith("values: ") and "gradient of shape (784, 20) and norm " in said
+
+
+# ---- on a GPU
+
+@pytest.mark.parametrize("name", ["vae", "contractive", "conv_autoencoder", "winner_take_all"])
+def test_a_program_runs_where_its_parameters_are(name, gpu):
+    x = np.random.default_rng(1).random((8, 12), dtype=np.float32)
+    model = models.MODELS[name](12, (10,), 3, rng=np.random.default_rng(0), device="cuda")
+    wrt = params(model)
+    program = unroll(model.losses, gpu.array(x), wrt=wrt, rng=3)
+    with gpu.no_sync():
+        value, gradients = program(gpu.array(x), rng=np.random.default_rng(3))
+    terms = model.losses(gpu.array(x), np.random.default_rng(3))
+    for name, t in terms.items():
+        np.testing.assert_allclose(gpu.host(value[name]), gpu.host(t.data), rtol=1e-5)
+    for name, g in grad(reduce(add, terms.values()), wrt).items():
+        assert type(gradients[name]) is type(g)
+        np.testing.assert_allclose(gpu.host(gradients[name]), gpu.host(g), rtol=1e-5, atol=1e-6)

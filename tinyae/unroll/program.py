@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from functools import reduce
 from inspect import Parameter, signature
 from operator import add
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import files
 from ..backend import Array, describe, device_of, freeze, is_array, to_device, to_host
 from ..errors import BadType, BadValue
 from ..guards import scalar, wanted
@@ -22,6 +24,7 @@ from ..tensor import Tensor, grad, tape
 from . import passes, text
 from .recorded import Line
 from .recording import Draws, Recording
+from .standalone import standalone
 
 SIZES = ("refuse", "record again")
 
@@ -59,7 +62,8 @@ class Written(NamedTuple):
     source: str
     constants: list[Array]
     tensors: list[Tensor]
-    statements: list[text.Statement]
+    called: dict[str, Any]          # the functions in the text, by name
+    examples: list[str]             # an expression for each argument of step
 
 
 class Program:
@@ -86,6 +90,12 @@ class Program:
 
     def __str__(self) -> str:
         return self.source
+
+    def save(self, path: str | Path) -> None:
+        """Write the program as one Python file that needs nothing but NumPy. Run, it shows losses and gradients of
+        random numbers."""
+        program = next(iter(self.programs.values()))
+        files.write(Path(path), standalone(program.source, program.called, program.examples).encode())
 
     def __call__(self, *inputs: Any, rng: Any = None) -> tuple[Any, Any]:
         """(f's result, the gradients in the form of wrt), as arrays."""
@@ -153,8 +163,9 @@ class Program:
         n = len(self.terms or [0])
         results = [names[line] for line in outputs]
         source = text.source(body, [names[line] for line in leaves], results[:n], results[n:])
-        return Written(text.compiled(source, text.functions(lines)), source,
-                       [to_device(c, self.device) for c in used.values()], list(tensors), body)
+        called = text.functions(lines)
+        return Written(text.compiled(source, called), source, [to_device(c, self.device) for c in used.values()],
+                       list(tensors), called, [text.example(line) for line in leaves])
 
 
 def checked(inputs: Sequence[Any]) -> list[Any]:

@@ -9,6 +9,7 @@ is called g_z1; the comment names the rule that it comes from, as the row's tabl
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import keyword
 import re
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..ops import ROWS
 from .recorded import Line, Recorded, name_of
 
@@ -31,6 +33,7 @@ _SIGNS = {
     "equal": "{} == {}", "not_equal": "{} != {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}",
     "negative": "-{}", "bitwise_and": "{} & {}", "bitwise_or": "{} | {}", "invert": "~{}",
 }
+REDUCTIONS = [ROWS[name] for name in ("sum", "mean", "max", "min")]
 OPERATORS = {f: sign for name, sign in _SIGNS.items() for f in (ROWS.get(name), getattr(np, name, None)) if f}
 
 
@@ -111,6 +114,8 @@ def _call(line: Line, written: dict[Any, str]) -> str:
         return f"{args[0]}.reshape({_value(given['shape'], written)})"
     if function is ROWS["index"] and "key" in given and _is_basic(given["key"]):
         return f"{args[0]}[{_key(given['key'], written)}]"
+    if function in REDUCTIONS and kernels.count(line.args[0], given.get("axis")) <= kernels.MANY[line.dtype.itemsize]:
+        return f"np.{function.__name__}({', '.join([*args, *settings])})"
     return f"{written[function]}({', '.join([*args, *settings])})"
 
 
@@ -125,7 +130,7 @@ def functions(lines: list[Line]) -> dict[str, Any]:
     for function in dict.fromkeys(line.function for line in lines):
         if function is not None and not isinstance(function, str):
             name = spelled(function)
-            while name in found and "." not in name:                    # two functions of one name
+            while (name in found and "." not in name) or hasattr(builtins, name):       # two functions of one name
                 name += "_"
             found[name] = function
     return found
@@ -231,3 +236,11 @@ def compiled(text: str, called: dict[str, Any]) -> Callable:
     space["np"] = np
     exec(compile(text, "<unrolled>", "exec"), space)
     return space["step"]
+
+
+def example(line: Line) -> str:
+    """An expression for an array like that of a leaf: numbers in [0, 1), or for integers and masks zeros."""
+    if line.dtype is None or line.name == "rng":
+        return "rng" if line.name == "rng" else "None"
+    dtype = f"np.{line.dtype.type.__name__}"
+    return f"rng.random({line.shape}).astype({dtype})" if line.dtype.kind == "f" else f"np.zeros({line.shape}, {dtype})"
