@@ -5,6 +5,7 @@ import ast
 import re
 import subprocess
 import sys
+import tracemalloc
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -20,6 +21,7 @@ from tinyae import Tensor, functions, grad, models, op, ops, params
 from tinyae.backend import freeze, normal, uniform
 from tinyae.errors import BadType, BadValue, Refusal
 from tinyae.optim import Adam
+from tinyae.unroll.passes import PASSES
 from tinyae.unroll.program import unroll
 
 ROOT = Path(__file__).parents[1]
@@ -441,3 +443,53 @@ def test_a_program_runs_where_its_parameters_are(name, gpu):
     for name, g in grad(reduce(add, terms.values()), wrt).items():
         assert type(gradients[name]) is type(g)
         np.testing.assert_allclose(gpu.host(gradients[name]), gpu.host(g), rtol=1e-5, atol=1e-6)
+
+
+# ---- passes
+
+def sizes_and_seed(name):
+    w = workloads.WORKLOADS[name]
+    x, target = (freeze(a.reshape(w.batch, -1)) for a in workloads.batch(w))
+    net = libraries.tinyae.model(w, target, rng=np.random.default_rng(0))
+    return net, x, {"wrt": params(net), "rng": 7 if w.latent else None, "constants": {"target": target}}
+
+
+@pytest.mark.parametrize("chosen", [(), ("names",), ("share",), ("deaths",), ("names", "deaths"), PASSES])
+@pytest.mark.parametrize("name", ["W2", "W4", "W8"])
+def test_a_pass_changes_no_bit(name, chosen):
+    net, x, settings = sizes_and_seed(name)
+    program = unroll(net.losses, x, **settings, passes=chosen)
+    same(program, net.losses, [x], settings["wrt"], settings["rng"])
+
+
+def test_passes_are_shown_one_by_one(net):
+    model, x = autoencoder()
+    program = unroll(model.losses, x, wrt=params(model))
+    texts = program.passes
+    assert list(texts) == ["recorded", *PASSES] and len({*texts.values()}) == 4
+    assert texts["names"] == program.source and len(texts["recorded"].splitlines()) > len(program.source.splitlines())
+    assert "np.ones_like" in texts["recorded"] and "np.ones_like" not in texts["names"]
+    assert "bce_and_sigmoid" in texts["share"] and "bce_and_sigmoid" not in texts["names"]
+    assert "    del " in texts["deaths"] and "    del " not in texts["share"]
+    with refused(BadValue, "unknown pass", "names, share, deaths"):
+        unroll(model.losses, x, wrt=params(model), passes=("fast",))
+
+
+@pytest.mark.parametrize("name", ["W1", "W3", "W6"])
+def test_the_peak_of_memory_is_at_most_the_tape_s(name):
+    net, x, settings = sizes_and_seed(name)
+    program = unroll(net.losses, x, **settings, passes=("names", "deaths"))
+
+    def rng():
+        return {} if settings["rng"] is None else {"rng": np.random.default_rng(0)}
+
+    def on_the_tape():
+        return grad(reduce(add, net.losses(x, **rng()).values()), settings["wrt"])
+    peaks = []
+    for f in (on_the_tape, lambda: program(x, **rng())):
+        f()
+        tracemalloc.start()
+        f()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] <= 1.01 * peaks[0]

@@ -12,7 +12,7 @@ import numpy as np
 
 from .backend import Array, Value, describe, device_of, is_array
 from .errors import BadType, BadValue
-from .kernels import fuse, matmul, softplus
+from .kernels import exp_below_top, fuse, matmul, softplus
 from .ops import clip, exp, expm1, index, log, mean, named, reshape, sigmoid, square, stack, sum
 from .ops import softplus as softplus_row
 from .tensor import Tensor, data_of, op
@@ -56,6 +56,23 @@ def _bce_of_pixels(logits: Array, x: Array) -> Array:
     z = softplus(logits)
     z -= logits * x
     return z
+
+
+def bce_and_sigmoid(logits: Array, x: Array) -> tuple[Array, Array]:
+    """The rows bce and sigmoid of the same logits, from one exponential: what a loss and its gradient need."""
+    z, p = _bce_and_sigmoid_of_pixels(logits, x)
+    return _per_image(z), p
+
+
+@fuse
+def _bce_and_sigmoid_of_pixels(logits: Array, x: Array) -> tuple[Array, Array]:
+    z = exp_below_top(logits)
+    p = 1 + z
+    np.divide(z, p, out=p)
+    np.log1p(z, out=z)
+    np.maximum(z, logits, out=z)
+    z -= logits * x
+    return z, p
 
 
 @fuse

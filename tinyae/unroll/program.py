@@ -21,7 +21,9 @@ from ..backend import Array, describe, device_of, freeze, is_array, to_device, t
 from ..errors import BadType, BadValue
 from ..guards import scalar, wanted
 from ..tensor import Tensor, grad, tape
-from . import passes, text
+from . import passes as work
+from . import text
+from .passes import PASSES, READABLE
 from .recorded import Line
 from .recording import Draws, Recording
 from .standalone import standalone
@@ -30,7 +32,7 @@ SIZES = ("refuse", "record again")
 
 
 def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any = None, sizes: str = "refuse",
-           unused: str = "error") -> Program:
+           unused: str = "error", passes: Sequence[str] = READABLE) -> Program:
     """f(*inputs, rng=rng) and its gradients with respect to wrt, as a Program: straight-line NumPy on bare arrays.
 
         program = unroll(model.losses, x, wrt=params(model), rng=rng)
@@ -43,6 +45,8 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
     A leaf Tensor that is older than the recording, such as a frozen parameter, needs no name, and is read anew as well.
     sizes: what to do with inputs of other shapes or dtypes, "refuse" or "record again".
     unused: as for grad.
+    passes: which of PASSES to apply; `program.passes` shows what each does. The first alone makes the text to read, all
+    of them the program to train with.
 
     Numbers, and all that f decides without looking at an array, become part of the program, as in any text: record
     again after changing them. BadValue, BadType: f branches on a value, takes one out of its array, writes into an
@@ -51,7 +55,9 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
     if sizes not in SIZES:
         raise BadValue("unknown setting", expected=" or ".join(map(repr, SIZES)), got=f"sizes={sizes!r}",
                        fix='sizes="record again"')
-    program = Program(f, wrt, rng is not None, constants, sizes, unused)
+    if unknown := {*passes} - {*PASSES}:
+        raise BadValue("unknown pass", expected=", ".join(PASSES), got=", ".join(unknown), fix='passes=("names",)')
+    program = Program(f, wrt, rng is not None, constants, sizes, unused, passes)
     program.record(inputs)
     return program
 
@@ -70,8 +76,9 @@ class Program:
     """f and its gradients as one function of bare arrays: what unroll makes."""
 
     def __init__(self, f: Callable, wrt: Any, has_rng: bool, constants: Any = None, sizes: str = "refuse",
-                 unused: str = "error"):
-        self.f, self.has_rng, self.sizes, self.unused = f, has_rng, sizes, unused
+                 unused: str = "error", chosen: Sequence[str] = PASSES):
+        self.f, self.has_rng, self.sizes, self.unused, self.chosen = f, has_rng, sizes, unused, chosen
+        self.given = constants
         self.as_list = not isinstance(wrt, dict)
         self.wrt: dict[str, Tensor] = {f"w{i}": w for i, w in enumerate(wrt)} if self.as_list else dict(wrt)
         own = wanted(list(self.wrt.values()), unused)
@@ -90,6 +97,17 @@ class Program:
 
     def __str__(self) -> str:
         return self.source
+
+    @property
+    def passes(self) -> dict[str, str]:
+        """The text as it was recorded, and after each of all passes, by the pass's name."""
+        texts = {}
+        for n, name in enumerate(["recorded", *PASSES]):
+            program = Program(self.f, list(self.wrt.values()) if self.as_list else self.wrt, self.has_rng, self.given,
+                              self.sizes, self.unused, PASSES[:n])
+            program.record([np.zeros(k[1], k[2]) if len(k) == 3 else k[1] for k in next(iter(self.programs))])
+            texts[name] = program.source
+        return texts
 
     def save(self, path: str | Path) -> None:
         """Write the program as one Python file that needs nothing but NumPy. Run, it shows losses and gradients of
@@ -154,15 +172,19 @@ class Program:
 
     def _written(self, recording: Recording, outputs: list[Line], gradient_of: dict[Line, Line],
                  rules: dict[Line, str]) -> Written:
-        passes.numbers(passes.needed(outputs))
-        lines = passes.needed([*outputs, *recording.drawn])
+        results = [*outputs, *recording.drawn]
+        if "names" in self.chosen:
+            work.numbers(work.needed(results))
+        if "share" in self.chosen:
+            work.share(work.needed(results), outputs, recording.drawn)
+        lines = work.needed(results)
         used = {name: c for name, c in recording.constants.items() if recording.leaves[name] in lines}
         tensors = {t: array.line for t, (_, array) in recording.tensors.items()}
         leaves = [*recording.inputs, *(recording.leaves[name] for name in used), *tensors.values()]
-        body, names = text.statements(lines, leaves, outputs, gradient_of, rules)
-        n = len(self.terms or [0])
-        results = [names[line] for line in outputs]
-        source = text.source(body, [names[line] for line in leaves], results[:n], results[n:])
+        body, names = text.statements(lines, leaves, outputs, gradient_of, rules, inline="names" in self.chosen)
+        n, returned = len(self.terms or [0]), [names[line] for line in outputs]
+        dead = text.deaths(body, returned) if "deaths" in self.chosen else {}
+        source = text.source(body, [names[line] for line in leaves], returned[:n], returned[n:], dead)
         called = text.functions(lines)
         return Written(text.compiled(source, called), source, [to_device(c, self.device) for c in used.values()],
                        list(tensors), called, [text.example(line) for line in leaves])

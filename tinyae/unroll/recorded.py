@@ -30,7 +30,7 @@ class Line:
     """
     __slots__ = ("args", "born", "dtype", "function", "name", "settings", "shape", "value")
 
-    def __init__(self, function: Any, args: tuple, settings: dict[str, Any], born: int, name: str = ""):
+    def __init__(self, function: Any, args: tuple, settings: dict[str, Any], born: float, name: str = ""):
         self.function, self.args, self.settings, self.born, self.name = function, args, settings, born, name
         self.shape: Any = None
         self.dtype: Any = None
@@ -38,7 +38,11 @@ class Line:
 
     def uses(self) -> Iterator[Line]:
         """The lines whose arrays this one takes."""
-        yield from (x.line for x in flat([*self.args, *self.settings.values()]) if isinstance(x, Recorded))
+        yield from (x.line for x in self.recorded())
+
+    def recorded(self) -> Iterator[Recorded]:
+        """The Recordeds that this line takes."""
+        yield from (x for x in flat([*self.args, *self.settings.values()]) if isinstance(x, Recorded))
 
 
 class Recorded(np.lib.mixins.NDArrayOperatorsMixin):

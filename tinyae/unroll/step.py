@@ -35,7 +35,7 @@ def unroll_step(model: Any, optimizer: Any, constants: Any = None) -> Step:
         step = unroll_step(model, Adam(params(model), lr=1e-3))
         losses = step(batch, rng)
 
-    model: an object with losses(batch, rng), or this function itself. constants: as for unroll. Other settings of the model that change between
-    steps are not seen: make a new step after changing one.
+    model: an object with losses(batch, rng), or this function itself. constants: as for unroll. Other settings of the
+    model that change between steps are not seen: make a new step after changing one.
     """
     return Step(getattr(model, "losses", model), optimizer, constants)

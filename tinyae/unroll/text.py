@@ -17,6 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from ..ops import ROWS
 from .recorded import Line, Recorded, name_of
 
 SHORT, WIDE, COMMENT = 44, 118, 60          # columns: of what stands inside of a line; of a line; where comments begin
+LARGE = 1 << 16                             # bytes: a smaller array may live until the end
 
 _SIGNS = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "power": "{} ** {}", "matmul": "{} @ {}",
@@ -207,18 +209,29 @@ def _table(module: str) -> dict[str, list[ast.expr]]:
 
 # ---- the whole text
 
-def source(body: list[Statement], arguments: list[str], values: list[str], gradients: list[str]) -> str:
-    """def step(arguments): ..., with shapes and rules at the ends of lines."""
+def source(body: list[Statement], arguments: list[str], values: list[str], gradients: list[str],
+           dead: dict[int, list[str]]) -> str:
+    """def step(arguments): ..., with shapes and rules at the ends of lines. dead: what dies after a statement."""
     lines = folded("def step(", arguments, "):")
-    for s in body:
-        code, shape = f"    {s.name} = {s.expression}", f"# {s.line.shape}"
-        line = f"{code:{COMMENT}}  {shape}"
+    for i, s in enumerate(body):
+        code, shape = f"    {s.name} = {s.expression}", "several arrays" if s.line.shape is None else s.line.shape
+        line = f"{code:{COMMENT}}  # {shape}"
         for comment in (s.comment, s.comment.partition(" = ")[0]):
             if comment and len(line) + len(comment) + 3 <= WIDE:
                 line = f"{line:{COMMENT + 18}} {comment}"
                 break
-        lines.append(line)
+        lines += [line, *(f"    del {', '.join(names)}" for names in [dead.get(i)] if names)]
     return "\n".join([*lines, *folded(f"    return [{', '.join(values)}], [", gradients, "]"), ""])
+
+
+def deaths(body: list[Statement], kept: list[str]) -> dict[int, list[str]]:
+    """The large arrays that no statement behind this one names, by the number of the statement."""
+    last: dict[str, int] = {}
+    large = {s.name for s in body if s.line.shape is None
+             or prod(s.line.shape) * s.line.dtype.itemsize >= LARGE} - {*kept}
+    for i, s in enumerate(body):
+        last |= {name: i for name in re.findall(r"\w+", s.expression) if name in large}
+    return {i: [name for name, at in last.items() if at == i] for i in sorted({*last.values()})}
 
 
 def folded(first: str, parts: list[str], last: str) -> list[str]:
