@@ -375,6 +375,30 @@ def test_names_do_not_meet():
     same(unroll(f, x, wrt=wrt), f, [x], wrt)
 
 
+def test_a_constant_may_have_the_name_of_an_input_or_a_parameter(net):
+    def f(x):
+        return sum_of(net.h(x) * net.other)
+    for name in ("x", "w"):
+        program = unroll(f, net.x, wrt={"w": net.w}, constants={name: net.other})
+        same(program, f, [net.other + np.float32(1)], {"w": net.w})
+
+
+def test_a_parameter_may_be_listed_twice(net):
+    def f(x):
+        return sum_of(net.h(x))
+    same(unroll(f, net.x, wrt=[net.w, net.w]), f, [net.other], [net.w, net.w])
+    assert type(net.w.data) is np.ndarray
+
+
+def test_what_cannot_be_wrt_or_a_constant_is_refused(net):
+    with refused(BadValue, "only a leaf can be a parameter of a program"):
+        unroll(lambda x: sum_of(net.before * net.h(x)), net.x, wrt=[net.before])
+    with refused(BadType, "constants must be arrays or leaf Tensors"):
+        unroll(lambda x: sum_of(net.h(x)), net.x, wrt=[net.w], constants={"k": 2.0})
+    with refused(BadValue, 'sizes="record again"'):
+        unroll(lambda x: sum_of(net.h(x)), net.x, wrt=[net.w], sizes="any")
+
+
 # ---- the text
 
 def autoencoder():

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import files
-from ..backend import Array, describe, device_of, freeze, is_array, to_device, to_host
+from .. import files, refusals
+from ..backend import Array, describe, device_of, freeze, is_array, to_device
 from ..errors import BadType, BadValue
 from ..guards import scalar, wanted
 from ..tensor import Tensor, grad, tape
@@ -86,7 +86,13 @@ class Program:
         self.tensors = {n: c for n, c in others.items() if isinstance(c, Tensor) and c not in own}
         self.constants = None if constants == "any" else {n: c for n, c in others.items() if not isinstance(c, Tensor)}
         self.tensors |= self.wrt                                    # their data is read anew in every call
-        self.device = device_of(next(iter(self.wrt.values()))._data)
+        for t in self.tensors.values():
+            if t.op is not None:
+                raise refusals.not_a_leaf(t, "a parameter of a program")
+        if not all(map(is_array, (self.constants or {}).values())):
+            raise BadType("constants must be arrays or leaf Tensors", expected="name -> array",
+                          got=f"{constants!r:.100}", fix="numbers need no name: they are part of the program")
+        self.device = device_of(next((t._data for t in self.tensors.values()), None))
         self.terms: list[str] | None = None                         # the names of f's losses, if it returns a dict
         self.programs: dict[tuple, Written] = {}                    # kinds of the inputs -> the program for them
 
@@ -144,10 +150,9 @@ class Program:
         """Call f on a recording of such inputs, and keep the program that results."""
         inputs = checked(inputs)
         recording, kinds = Recording(self.constants), tuple([kind(x) for x in inputs])
-        given = [recording.given(name, to_host(x) if is_array(x) else x)
+        given = [recording.input(name, x)
                  for name, x in zip(argument_names(self.f, len(inputs)), inputs, strict=True)]
         draws = {"rng": Draws(recording)} if self.has_rng else {}
-        recording.inputs = [line for name, line in recording.leaves.items() if name not in recording.constants]
         with recorded_data(self.tensors, recording), np.errstate(all="ignore"):
             result = self.f(*given, **draws)
             terms = result if isinstance(result, dict) else {"loss": result}
@@ -178,9 +183,9 @@ class Program:
         if "share" in self.chosen:
             work.share(work.needed(results), outputs, recording.drawn)
         lines = work.needed(results)
-        used = {name: c for name, c in recording.constants.items() if recording.leaves[name] in lines}
+        used = {line: array for line, array in recording.constants.items() if line in lines}
         tensors = {t: array.line for t, (_, array) in recording.tensors.items()}
-        leaves = [*recording.inputs, *(recording.leaves[name] for name in used), *tensors.values()]
+        leaves = [*recording.inputs, *used, *tensors.values()]
         body, names = text.statements(lines, leaves, outputs, gradient_of, rules, inline="names" in self.chosen)
         n, returned = len(self.terms or [0]), [names[line] for line in outputs]
         dead = text.deaths(body, returned) if "deaths" in self.chosen else {}

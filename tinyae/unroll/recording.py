@@ -31,22 +31,28 @@ class Recording:
     def __init__(self, constants: dict[str, Array] | None):
         self.now, self.lenient, self.start = count().__next__, constants is None, birth_now()
         self.tensors: dict[Tensor, tuple[Array, Recorded]] = {}     # what a Tensor held before, and what it holds now
-        self.constants: dict[str, Array] = {}
+        self.constants: dict[Line, Array] = {}
         self.known: dict[int, Recorded] = {}                    # id of a constant -> its Recorded
-        self.leaves: dict[str, Line] = {}                       # inputs, draws, constants and parameters, by name
-        self.inputs: list[Line] = []                            # those that every call gives anew
+        self.inputs: list[Line] = []                            # what a call is given, the rng last
         self.borrowed: list[tuple[Tensor, Array]] = []          # Tensors made of constants, and their data
         self.drawn: list[Line] = []                             # draws: one that is not used still changes the rng
         for name, array in (constants or {}).items():
             self.constant(name, array)
 
     def given(self, name: str, x: Any) -> Any:
-        """x as the program gets it under this name: a Recorded, if it is an array."""
-        line = self.leaves[name] = Line(None, (), {}, self.now(), name)
-        return self.new(x, line) if isinstance(x, np.ndarray) else x
+        """The array x as the program gets it under this name."""
+        return self.new(x, Line(None, (), {}, self.now(), name))
+
+    def input(self, name: str, x: Any) -> Any:
+        """An input; one that is no array is part of the program, and stays as it is."""
+        array = self.given(name, to_host(x) if is_array(x) else np.empty(0, object))
+        self.inputs.append(array.line)
+        return array if is_array(x) else x
 
     def tensor(self, name: str, t: Tensor) -> None:
         """Let t hold a Recorded, until `restore`; every call of the program reads t's data anew."""
+        if t in self.tensors:
+            return
         array = self.given(name, to_host(t._data))
         self.tensors[t] = t._data, array
         t._data = array
@@ -77,9 +83,9 @@ class Recording:
             t._data = before
 
     def constant(self, name: str, array: Array) -> Recorded:
-        self.constants[name] = array                            # which also keeps its id
-        self.known[id(array)] = self.given(name, to_host(array))
-        return self.known[id(array)]
+        given = self.known[id(array)] = self.given(name, to_host(array))
+        self.constants[given.line] = array                      # which also keeps its id
+        return given
 
     def new(self, array: Any, line: Line) -> Recorded:
         line.shape, line.dtype = array.shape, array.dtype
@@ -112,13 +118,13 @@ class Recording:
         keys = flat(settings["key"] if "key" in settings else args[1] if function == "[]" else ())
         masks = [k for k in keys if isinstance(k, Recorded) and k.dtype == bool]
         if name in SHAPED_BY_VALUES or (name == "where" and len(args) + len(settings) == 1) or any(
-                k.line.name not in self.constants or self.writable(k) for k in masks):
+                k.line not in self.constants or self.writable(k) for k in masks):
             raise BadValue(f"the shape of what {name.replace('[]', 'x[mask]')} returns depends on values",
                            expected="the same shapes in every call", got=f"a mask or its like, in {place()}",
                            fix="np.where(mask, x, 0) in place of x[mask]; a constant mask must be read-only")
 
     def writable(self, constant: Recorded) -> bool:
-        return not self.lenient and self.constants[constant.line.name].flags.writeable
+        return not self.lenient and self.constants[constant.line].flags.writeable
 
     def admit(self, function: Any, args: tuple, settings: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         """args and settings with a Recorded for every constant. An array that is none is refused."""
@@ -140,7 +146,7 @@ class Draws:
 
     def __init__(self, recording: Recording):
         self.rng, self.recording = np.random.default_rng(0), recording
-        self.given = recording.given("rng", np.empty(0))
+        self.given = recording.input("rng", np.empty(0))
 
     def draw(self, method: str, like: Any, wide: Any) -> Any:
         """Numbers of the shape, dtype and device of `like`."""

@@ -253,7 +253,7 @@ def compiled(text: str, called: dict[str, Any]) -> Callable:
 
 def example(line: Line) -> str:
     """An expression for an array like that of a leaf: numbers in [0, 1), or for integers and masks zeros."""
-    if line.dtype is None or line.name == "rng":
+    if line.name == "rng" or line.dtype == object:
         return "rng" if line.name == "rng" else "None"
     dtype = f"np.{line.dtype.type.__name__}"
     return f"rng.random({line.shape}).astype({dtype})" if line.dtype.kind == "f" else f"np.zeros({line.shape}, {dtype})"
