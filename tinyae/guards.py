@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from html import escape
-from inspect import Parameter, signature
+from inspect import Parameter, signature, unwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -157,7 +157,7 @@ def by_position(row: Any, args: tuple, settings: dict[str, Any]) -> tuple[tuple,
 @cache
 def setting_names(forward: Callable, arrays: int) -> list[str]:
     """The settings of a forward: its parameters after so many arrays."""
-    parameters = [] if isinstance(forward, np.ufunc) else [*signature(forward).parameters.values()][arrays:]
+    parameters = [] if isinstance(unwrap(forward), np.ufunc) else [*signature(forward).parameters.values()][arrays:]
     return [p.name for p in parameters if p.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
 
 

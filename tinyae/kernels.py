@@ -48,11 +48,6 @@ def fuse(f: Callable, name: str = "") -> Callable:
     return fused
 
 
-def forward_of(row: Any, args: tuple) -> Callable:
-    """The row's forward for args without a Tensor; an array of unroll also writes the call down."""
-    return next((a.forward(row) for a in args if hasattr(type(a), "record")), row.forward)
-
-
 def _compiled(f: Callable, name: str, kinds: list[type]) -> Callable:
     """The function for arguments of these types: a kernel for GPU arrays with numbers beside them, else f."""
     on_gpu = [hasattr(kind, "__cuda_array_interface__") for kind in kinds]

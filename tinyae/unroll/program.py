@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce
+from functools import reduce, wraps
 from inspect import Parameter, signature
 from operator import add
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import files, refusals
+from .. import conv, files, functions, fused, ops, refusals
 from ..backend import Array, describe, device_of, freeze, is_array, to_device
 from ..errors import BadType, BadValue
 from ..guards import scalar, wanted
@@ -24,7 +24,7 @@ from ..tensor import Tensor, grad, tape
 from . import passes as work
 from . import text
 from .passes import PASSES, READABLE
-from .recorded import Line
+from .recorded import Line, Recorded
 from .recording import Draws, Recording
 from .standalone import standalone
 
@@ -221,8 +221,12 @@ def argument_names(f: Callable, n: int) -> list[str]:
 
 @contextmanager
 def recorded_data(tensors: dict[str, Tensor], recording: Recording) -> Iterator[None]:
-    """The tensors hold Recordeds, and afterwards their data again."""
+    """The tensors hold Recordeds, and afterwards their data again. Meanwhile, rows of arrays write their calls down."""
+    plain_forwards = {row: row.forward for module in (ops, fused, conv, functions) for row in vars(module).values()
+                      if hasattr(row, "vjps")}
     try:
+        for row in plain_forwards:
+            row.forward = recording_forward(row)
         for name, t in tensors.items():
             recording.tensor(name, t)
         yield
@@ -231,6 +235,19 @@ def recorded_data(tensors: dict[str, Tensor], recording: Recording) -> Iterator[
                            fix="optimizer.step(gradients) after program(x)")
     finally:
         recording.restore()
+        for row, forward in plain_forwards.items():
+            row.forward = forward
+
+
+def recording_forward(row: Any) -> Callable:
+    """The row's forward, which also writes the call down if an argument is a Recorded."""
+    forward = row.forward
+
+    @wraps(forward)
+    def written_down(*args: Any, **settings: Any) -> Any:
+        first = next((a for a in args if isinstance(a, Recorded)), None)
+        return forward(*args, **settings) if first is None else first.record(row, args, settings)
+    return written_down
 
 
 def line_of(t: Tensor) -> Line:
