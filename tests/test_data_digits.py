@@ -6,8 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from tinyae.data import Dataset, digits, idx
+from tinyae.data import Dataset, cached, digits, fingerprint, idx
 from tinyae.data.cached import kept
+
+NAME = f"digits-{digits.SHA256[:8]}-seed0.npz"
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +44,50 @@ def test_one_seed_draws_these_bytes_on_every_machine():
     images, labels = digits.draw(500, np.random.RandomState(0))
     assert hashlib.sha256(images).hexdigest()[:16] == "16d61a4a70e4595a"
     assert hashlib.sha256(labels).hexdigest()[:16] == "420ef59af8a24884"
+
+
+def test_the_whole_set_has_its_sum():
+    """Changed on purpose: the new sum in digits.py, here nothing. Files of the old drawing then have another name."""
+    rng = np.random.RandomState(0)
+    parts = [digits.draw(digits.CHUNK, rng) for _ in range(70_000 // digits.CHUNK)]
+    images, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+    assert fingerprint(Dataset(images[:60_000], labels[:60_000]),
+                       Dataset(images[60_000:], labels[60_000:])) == digits.SHA256
+
+
+@pytest.mark.parametrize("change", [
+    lambda train, test: (train._replace(images=train.images[::-1]), test),      # an earlier drawing: same sizes
+    lambda train, test: (train, test._replace(labels=test.labels + np.uint8(1))),
+    lambda train, test: tuple(part._replace(images=part.images[:, :3, :3]) for part in (train, test))],
+    ids=["other digits", "other labels", "other pixels"])
+def test_a_file_of_another_drawing_is_drawn_again(cache, monkeypatch, change):
+    drawn = digits.draw_sets(0, progress=False)
+    monkeypatch.setattr(digits, "SHA256", fingerprint(*drawn))
+    monkeypatch.setattr(digits, "WHOLE", (0, 500, 250))
+    cache.mkdir()
+    path = cache / f"digits-{digits.SHA256[:8]}-seed0.npz"
+    path.write_bytes(cached._packed(*change(*drawn)))
+    assert fingerprint(*load()) == digits.SHA256 == fingerprint(*cached.kept(path, (500, 250)))
+    monkeypatch.setattr(digits, "draw", None)
+    assert fingerprint(*load()) == digits.SHA256
+
+
+def test_a_drawing_that_is_not_the_published_one_is_told(monkeypatch):
+    """The drawing code was changed and the sum was not, or a machine computes otherwise."""
+    monkeypatch.setattr(digits, "WHOLE", (0, 500, 250))
+    with pytest.warns(UserWarning, match="not those of the published figures"):
+        load()
+
+
+def test_a_fingerprint_is_of_every_byte_of_shape_and_dtype(monkeypatch):
+    images = np.arange(600, dtype=np.uint8).reshape(6, 10, 10) // 3
+    sums = {fingerprint(Dataset(images, None)), fingerprint(Dataset(images, np.arange(6))),
+            fingerprint(Dataset(images[:, :, ::-1], None)), fingerprint(Dataset(images.reshape(6, 5, 20), None)),
+            fingerprint(Dataset(images.view(np.int8), None)), fingerprint(Dataset(images[:5], None))}
+    assert len(sums) == 6
+    whole = fingerprint(Dataset(images, np.arange(6)))
+    monkeypatch.setattr("tinyae.data.dataset.READ_BYTES", 130)
+    assert fingerprint(Dataset(np.asfortranarray(images), np.arange(6))) == whole
 
 
 def test_another_seed_draws_other_digits():
@@ -87,7 +133,7 @@ def test_they_are_drawn_once(cache, monkeypatch):
     first = load()
     monkeypatch.setattr(digits, "draw", None)
     again = load()
-    assert [p.name for p in cache.iterdir() if p.suffix] == ["digits-v1-seed0.npz"]
+    assert [p.name for p in cache.iterdir() if p.suffix] == [NAME]
     for a, b in zip(first, again, strict=True):
         assert (a.images == b.images).all() and (a.labels == b.labels).all()
     assert (len(first[0].images), len(first[1].images)) == (500, 250)
@@ -98,7 +144,7 @@ def test_they_are_drawn_once(cache, monkeypatch):
     lambda content: b"", lambda content: b"\0" * len(content)], ids=["cut", "one byte", "empty", "zeros"])
 def test_a_damaged_file_is_drawn_again(cache, damage):
     first = load()
-    path = cache / "digits-v1-seed0.npz"
+    path = cache / NAME
     path.write_bytes(damage(path.read_bytes()))
     assert (load()[0].images == first[0].images).all()
     assert kept(path, (500, 250)) is not None
@@ -106,7 +152,7 @@ def test_a_damaged_file_is_drawn_again(cache, damage):
 
 def test_a_file_of_another_set_is_drawn_again(cache):
     cache.mkdir()
-    np.savez(cache / "digits-v1-seed0.npz", images=np.zeros((20, 28, 28), np.uint8))
+    np.savez(cache / NAME, images=np.zeros((20, 28, 28), np.uint8))
     assert len(load()[0].images) == 500
 
 
@@ -123,7 +169,7 @@ def test_if_the_first_folder_cannot_be_written_the_next_is(tmp_path, monkeypatch
     (tmp_path / "file").touch()
     monkeypatch.setenv("TINYAE_DATA", str(tmp_path / "file"))
     load()
-    assert (tmp_path / "cache" / "tinyae" / "digits-v1-seed0.npz").exists()
+    assert (tmp_path / "cache" / "tinyae" / NAME).exists()
 
 
 def test_of_processes_at_once_one_draws_and_the_others_wait(cache):

@@ -3,6 +3,7 @@ import gzip
 import hashlib
 import http.client
 import http.server
+import os
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from tinyae import data
-from tinyae.data import download, idx, published
+from tinyae.data import download, idx, published, reply
 from tinyae.errors import BadFile
 
 FILE = np.random.default_rng(0).bytes(300_000)
@@ -68,6 +69,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(bytes(1 << 16))
         if mood == "wrong piece":
             return self.answer(206, content[10:], ETag='"1"', **{"Content-Range": f"bytes 10-{len(content)}/*"})
+        if mood == "a part unasked":
+            return self.answer(206, content[:100], ETag='"1"')
+        if mood == "a part unasked, at an offset":
+            return self.answer(206, content[100:], **{"Content-Range": f"bytes 100-{len(content)}/*"})
+        if mood == "no text":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nETag: \"\xff\xfe\x1b[31m\"\r\nX\xe9: \x80\r\nContent-Length: "
+                             + str(len(content)).encode() + b"\r\n\r\n")
+            return self.wfile.write(content)
+        if mood == "steers the terminal":
+            return self.wfile.write(b"HTTP/1.1 404 \x1b]0;owned\x07\x9b31m\r\n\r\n")
+        if mood.startswith("to "):
+            return self.answer(302, b"", Location=mood[3:])
+        if mood == "negative chunk":
+            return self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n")
+        if mood in ("slow head", "slow body"):
+            start = b"HTTP/1.1 200 OK\r\n" + b"Content-Length: 300000\r\n\r\n" * (mood == "slow body")
+            self.wfile.write(start)
+            while not server.over.wait(0.05):
+                self.wfile.write(b"x")
+            return None
         if mood == "changed":
             server.files[self.path.lstrip("/")] = content = bytes(reversed(content))
             return self.answer(200, content, ETag='"2"')
@@ -100,7 +121,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUT", 0.6)
+    monkeypatch.setattr(reply, "TIMEOUT", 0.6)
     monkeypatch.setattr(download, "WAITS", (0.01, 0.01, 0.01))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -230,6 +251,56 @@ def test_only_what_names_the_bytes_exactly_is_a_version(headers, version):
 def test_a_bar_shows_how_far_it_is(server, tmp_path, capsys):
     download.fetch([server.url], tmp_path / "file.gz", check, progress=True)
     assert "file.gz: 100%" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mood", ["slow head", "slow body"])
+def test_a_byte_now_and_then_does_not_hold_up_the_next_address(server, tmp_path, monkeypatch, mood):
+    """Each byte is in time, but the whole would take for ever."""
+    monkeypatch.setattr(reply, "PATIENCE", 0.5)
+    server.moods += [mood]
+    start = time.monotonic()
+    fetch(server, tmp_path / "file.gz", [server.url, server.url + "?mirror"])
+    assert time.monotonic() - start < 5
+    server.moods += [mood]
+    with pytest.raises(BadFile, match=r"too slow, \d+ bytes in \d seconds"):
+        download.fetch([server.url], tmp_path / "other.gz", check, progress=False)
+
+
+def test_the_deadline_moves_with_what_has_come(monkeypatch):
+    deadline = reply.Deadline()
+    before = deadline.left()
+    deadline.received += 10 * reply.PACE
+    assert 9 < deadline.left() - before < 10.001
+
+
+@pytest.mark.parametrize("mood", ["a part unasked", "a part unasked, at an offset", "negative chunk", "no text",
+                                  "steers the terminal", "to http://[::1/x", "to http://a..b/", "to ftp://127.0.0.1:1/x",
+                                  "to http://" + 70 * "a" + ".invalid/", "to \x80"])
+def test_a_hostile_answer_is_followed_by_the_next_address(server, tmp_path, mood):
+    server.moods += 4 * [mood] if mood.startswith(("a part", "negative")) else [mood]
+    fetch(server, tmp_path / "file.gz", [server.url, server.url + "?mirror"])
+
+
+def test_no_control_character_of_a_server_reaches_the_terminal(server, tmp_path):
+    server.moods += ["steers the terminal"]
+    with pytest.raises(BadFile, match="HTTP 404") as caught:
+        download.fetch([server.url], tmp_path / "file.gz", check, progress=False)
+    assert r"\x1b]0;owned\x07" in str(caught.value)
+    assert all(c.isprintable() or c == "\n" for c in str(caught.value))
+
+
+@pytest.mark.parametrize("name", ["file.gz.part", "file.gz.part.tag", "file.gz"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to a device"])
+def test_what_is_in_the_way_is_named_and_not_opened(server, tmp_path, name, kind):
+    path = tmp_path / name
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match=f"{name} is there, but is not a file"):
+        download.fetch([server.url], tmp_path / "file.gz", check, progress=False)
 
 
 # the published sets, with small files in place of theirs

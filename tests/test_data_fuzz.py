@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tinyae.data import arrays, folder, idx
+from tinyae.data import arrays, folder, idx, pictures
 from tinyae.errors import Refusal
 
 LIMIT = 1 << 20                # bytes that a reader is allowed
@@ -94,7 +94,7 @@ def read(path):
 def path(request, tmp_path_factory):
     """A file of each kind; a picture has a whole one beside it."""
     path = tmp_path_factory.mktemp("fuzz") / f"b.{request.param}"
-    if path.suffix in folder.SUFFIXES:
+    if path.suffix in pictures.suffixes():
         path.with_name(f"a{path.suffix}").write_bytes(FILES[request.param])
         path.with_name(f"c{path.suffix}").write_bytes(FILES[request.param])
     path.write_bytes(FILES[request.param])

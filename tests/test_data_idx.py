@@ -9,6 +9,8 @@ from tinyae import data
 from tinyae.data import idx
 from tinyae.errors import BadFile, BadValue
 
+pytestmark = pytest.mark.filterwarnings("ignore:the images are dark")
+
 IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
 LABELS = np.array([0, 9, 3, 3, 1], np.uint8)
 
@@ -27,7 +29,7 @@ def write_folder(folder, images=IMAGES, labels=LABELS, packed=False):
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_folder_of_four_files_is_read(tmp_path, packed):
     write_folder(tmp_path, packed=packed)
-    for images, labels, _ in data.load(tmp_path):
+    for images, labels, *_ in data.load(tmp_path):
         assert images.dtype == labels.dtype == np.uint8
         assert (images == IMAGES).all() and (labels == LABELS).all()
 

@@ -25,6 +25,11 @@ def test_the_lit_share_is_that_of_the_phase():
     np.testing.assert_allclose(light[0], light[28])                                             # a circle
 
 
+def test_the_whole_set_has_its_sum():
+    """It is drawn whenever it is loaded, so no file of an earlier drawing can be read."""
+    assert data.fingerprint(*data.load("moon")) == moon.SHA256
+
+
 def test_by_name_always_the_same_with_days_as_labels():
     train, test = data.load("moon")
     assert train.images.shape == (6000, 28, 28) and test.images.shape == (1000, 28, 28)

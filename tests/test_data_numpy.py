@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tinyae import data
-from tinyae.data import arrays, dataset
+from tinyae.data import arrays, checks
 from tinyae.errors import BadFile, BadType, BadValue, Refusal
 
 GREY = np.arange(20 * 4 * 3, dtype=np.uint8).reshape(20, 4, 3)
@@ -169,7 +169,7 @@ def test_objects_are_refused_for_what_they_are(tmp_path, kind):
 
 
 def test_nan_in_a_large_file_is_found_when_its_batch_is_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(dataset, "CHECK_BYTES", 100)
+    monkeypatch.setattr(checks, "CHECK_BYTES", 100)
     np.save(tmp_path / "a.npy", with_nan(FLOATS))
     train, _ = data.load(tmp_path / "a.npy")
     data.batch(train.images, np.array([6, 8]))

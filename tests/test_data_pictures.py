@@ -10,6 +10,8 @@ from tinyae import data
 from tinyae.data import folder
 from tinyae.errors import BadFile, BadValue
 
+pytestmark = pytest.mark.filterwarnings("ignore:all training images are equal", "ignore:the images are dark")
+
 GREY = np.arange(8 * 6, dtype=np.uint8).reshape(8, 6)
 COLOUR = np.stack([GREY, GREY + 50, GREY + 100], -1)
 
@@ -144,8 +146,8 @@ def huge_png(side):
     (b"", "UnidentifiedImageError"), (b"not a picture", "UnidentifiedImageError"),
     (huge_png(10_000), "DecompressionBombWarning"), (huge_png(60_000), "DecompressionBombError")])
 def test_what_cannot_be_read_is_named_and_left_out(tmp_path, content, words):
-    for name in "abc":
-        save(tmp_path / f"{name}.png")
+    for i, name in enumerate("abc"):
+        save(tmp_path / f"{name}.png", 4 * GREY + i)
     for i in range(5):
         (tmp_path / f"bad{i}.png").write_bytes(content)
     with pytest.warns(UserWarning, match=rf"5 of 8 pictures left out: bad0\.png \({words}.*bad2.*; \.\.\.") as caught:

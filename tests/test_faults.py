@@ -181,7 +181,7 @@ def test_of_no_numbers_a_function_gives_its_limit_or_is_refused(f, value):
 INTEGERS = st.integers(-4, 4)
 ANYTHING = st.recursive(
     st.one_of(st.none(), st.booleans(), INTEGERS, INTEGERS.map(np.int64), INTEGERS.map(np.int8), st.sampled_from([
-        0.5, -1.0, math.nan, math.inf, f4(0.5), f8(2), 1j, "a", ..., slice(None), slice(0, 1), slice(None, None, -1),
+        0.5, -1.0, math.nan, math.inf, f4(0.5), f8(2), 1j, "word", ..., slice(None), slice(0, 1), slice(None, None, -1),
         np.newaxis, f8, int, np.bool_(True)])),
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.lists(inner, max_size=4).map(tuple)), max_leaves=8)
 ANYTHING = st.one_of(ANYTHING, *(st.lists(INTEGERS, max_size=4).map(kind) for kind in (list, tuple, np.array)))
@@ -201,7 +201,7 @@ def settings_of(name):
     return ["axis"] if isinstance(row.vjps, Each) else setting_names(row.forward, len(row.vjps))
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")          # None as a shape, say, which NumPy 2.0 still takes
 @pytest.mark.parametrize("name", [name for name in ROWS if settings_of(name)])
 def test_whatever_a_forward_takes_its_gradients_take(name):
     """Any setting: the forward refuses it, or the gradients of both orders have the shapes of the arguments."""

@@ -53,7 +53,8 @@ HOUSE = {
 }
 # Files of a package that stand later than the package: the table of all gradients knows layers and models, and a
 # command may use everything.
-LATER = {"check/cases": "models", "check/properties": "models", "check/table": "models", "check/__main__": "demo"}
+LATER = {"check/cases": "models", "check/properties": "models", "check/table": "models", "check/__main__": "demo",
+         "data/__main__": "demo"}
 TABLES = {"check/cases": 250}       # lines of code: one for everything that has a gradient
 FILES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
 

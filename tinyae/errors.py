@@ -9,12 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 
+def printable(text: str) -> str:
+    """text with control characters escaped (ESC becomes \\x1b): file names and servers must not steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 class Refusal(Exception):
     """`what` must hold, or went wrong, in one line; then expected / got / fix, each a sentence or a line of code."""
 
     def __init__(self, what: str, *, expected: object, got: object, fix: str):
         self.what, self.expected, self.got, self.fix = what, expected, got, fix
-        super().__init__(f"{what}\n  expected: {expected}\n  got:      {got}\n  fix:      {fix}")
+        super().__init__(printable(f"{what}\n  expected: {expected}\n  got:      {got}\n  fix:      {fix}"))
 
     def __str__(self) -> str:    # of OSError it would print the errno
         return str(self.args[0])

@@ -10,10 +10,16 @@ from typing import IO, Literal
 import numpy as np
 
 from ..errors import BadFile
-from .dataset import MAX_BYTES, Dataset, check_images, check_labels
+from . import recognise
+from .checks import MAX_BYTES, check_images, check_labels
+from .dataset import Dataset
+from .report import note
+from .roles import NAMES, chosen
 
-NAMES = ("images", "labels", "test_images", "test_labels")
-READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+Header = tuple[tuple[int, ...], Literal["C", "F"], np.dtype]
+# Version 3 differs from 2 in the encoding of field names, which images do not have.
+READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0,
+               (3, 0): np.lib.format.read_array_header_2_0}
 
 
 def load_npy(path: Path) -> tuple[Dataset, Dataset]:
@@ -35,17 +41,18 @@ def load_npy(path: Path) -> tuple[Dataset, Dataset]:
 
 def load_npz(path: Path, limit: int = MAX_BYTES) -> tuple[Dataset, Dataset]:
     """(train, test) from a .npz with `images` (or a single array of any name) and, optionally, `labels`, `test_images`
-    and `test_labels`. Without `test_images`, `split` makes the test set. At most `limit` bytes are read.
+    and `test_labels`; `roles` finds these under other names. Without `test_images`, `split` makes the test set. At most
+    `limit` bytes are read.
     """
     try:
         held = _read(path, limit)
     except BadFile:
         raise
+    except MemoryError as error:
+        raise BadFile(f"{path} does not fit into memory", expected="room for all its arrays", got=error,
+                      fix="save the images as .npy, which is mapped") from error
     except Exception as error:
         raise _damaged(path, error) from error
-    if "images" not in held:
-        raise BadFile(f"{path} has no images", expected="an array called images, or a single array",
-                      got=", ".join(sorted(held)) or "neither", fix="np.savez(path, images=images, labels=labels)")
     train = _dataset(held, "", path)
     if "test_images" not in held:
         return split(train)
@@ -73,25 +80,36 @@ def _dataset(held: dict[str, np.ndarray], prefix: str, path: Path) -> Dataset:
 
 
 def _read(path: Path, limit: int) -> dict[str, np.ndarray]:
-    """The arrays called NAMES in the archive; a single array of any name counts as `images`."""
+    """The arrays of the archive by their roles, which are NAMES."""
     held = {}
     with zipfile.ZipFile(path) as archive:
         entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
         if len(entries) == 1:
-            entries = dict(zip(["images"], entries.values(), strict=True))
-        wanted = {name: entries[name] for name in NAMES if name in entries}
-        if (size := sum(entry.file_size for entry in wanted.values())) > limit:
+            wanted = {"images": next(iter(entries))}
+        elif "images" in entries:
+            wanted = {name: name for name in NAMES if name in entries}
+        else:
+            wanted = chosen({name: _seen(archive, entry) for name, entry in entries.items()}, path)
+            note(f"{path}: " + ", ".join(f"{name} is taken as {role}" for role, name in wanted.items()))
+        if (size := sum(entries[name].file_size for name in wanted.values())) > limit:
             raise BadFile(f"{path} promises more than is read into memory", expected=f"at most {limit:,} bytes",
                           got=f"{size:,} bytes", fix="save the images as .npy, which is mapped")
-        for name, entry in wanted.items():
-            with archive.open(entry) as stream:
-                _header(stream, entry.file_size)    # refuse a header that would make read_array allocate more
+        for role, name in wanted.items():
+            with archive.open(entries[name]) as stream:
+                _header(stream, entries[name].file_size)    # refuse a header that would make read_array allocate more
                 stream.seek(0)
-                held[name] = np.lib.format.read_array(stream, allow_pickle=False)
+                held[role] = np.lib.format.read_array(stream, allow_pickle=False)
     return held
 
 
-def _header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype]:
+def _seen(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of an array in the archive, without its numbers."""
+    with archive.open(entry) as stream:
+        shape, _, dtype = READ_HEADER[np.lib.format.read_magic(stream)](stream)
+    return shape, dtype
+
+
+def _header(stream: IO[bytes], size: int) -> Header:
     """Shape, order and dtype of the array in a .npy of `size` bytes; leaves the stream at the data."""
     shape, fortran, dtype = READ_HEADER[np.lib.format.read_magic(stream)](stream)
     if dtype.hasobject:
@@ -102,6 +120,12 @@ def _header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], Literal["C",
 
 
 def _damaged(path: Path, error: Exception) -> BadFile:
+    """The refusal of a file that is no array, by its first bytes where they say what it is instead."""
+    if isinstance(error, OSError) and error.errno:
+        return recognise.unreadable(path, error)
+    kind = recognise.kind(recognise.head(path))
+    other = kind and kind not in recognise.ARRAYS
     return BadFile(f"cannot read {path}", expected="an array of numbers that np.save or np.savez wrote",
-                   got=f"{type(error).__name__}: {error}",
-                   fix="write it again: np.save(path, images) or np.savez(path, images=images)")
+                   got=kind[0] if kind and other else f"{type(error).__name__}: {error}",
+                   fix=kind[1] if kind and other else
+                       "write it again: np.save(path, images) or np.savez(path, images=images)")

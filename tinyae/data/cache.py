@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .recognise import expanded
+
 
 def folders(data_dir: str | os.PathLike | None = None) -> list[Path]:
-    """The folders to search, in order: `data_dir`, $TINYAE_DATA, the platform's cache folder."""
+    """The folders to search, in order: `data_dir`, $TINYAE_DATA, the platform's cache folder if there is a home."""
     given = [data_dir, os.environ.get("TINYAE_DATA")]
-    return [Path(folder).expanduser() for folder in given if folder] + [platform_cache()]
+    found = [expanded(folder) for folder in given if folder]
+    with suppress(RuntimeError):        # no $HOME, and a user without an entry in the system's list
+        found.append(platform_cache())
+    return found
 
 
 def platform_cache() -> Path:

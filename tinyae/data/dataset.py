@@ -1,16 +1,17 @@
-"""data · dataset: images with labels, the checks they must pass, and the batches that a model takes."""
+"""data · dataset: images with labels, and the batches that a model takes."""
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import NamedTuple
 
 import numpy as np
 
 from ..backend import Array, device_of, free_memory, freeze, gpu, to_device
-from ..errors import BadType, BadValue
+from ..errors import BadValue
+from .checks import check_floats
 
-MAX_BYTES = 4 << 30       # the most that a reader loads into memory; use a .npy, which is mapped, for more
-CHECK_BYTES = 64 << 20    # float images up to this size are checked when loaded, larger sets batch by batch
+READ_BYTES = 8 << 20      # read from a file at a time, to compute a sum
 UPLOAD_BYTES = 64 << 20   # sent to the GPU at a time: CuPy copies each part to page-locked memory first
 
 
@@ -18,11 +19,43 @@ class Dataset(NamedTuple):
     """images uint8, or float in [0, 1], (n, h, w) or (n, h, w, c); labels integers (n,), or None.
 
     factors (n, k): the numbers from which each image was drawn, if they are known.
+    classes: the names of the classes, if they have any; classes[i] is that of label i.
     """
 
     images: np.ndarray
     labels: np.ndarray | None
     factors: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+
+
+def fingerprint(*sets: Dataset) -> str:
+    """SHA-256, in hexadecimal, over the dtypes, shapes and bytes of all images and labels. It reads all of them."""
+    digest = hashlib.sha256()
+    for array in [array for part in sets for array in (part.images, part.labels) if array is not None]:
+        digest.update(str((array.dtype.str, array.shape)).encode())
+        step = max(1, READ_BYTES // max(1, array[:1].nbytes))
+        for start in range(0, len(array), step):            # a mapped file may be larger than memory
+            digest.update(np.ascontiguousarray(array[start:start + step]).tobytes())
+    return digest.hexdigest()
+
+
+def every_tenth(data: Dataset) -> tuple[Dataset, Dataset]:
+    """(train, test): every tenth image is for the test, or the last of fewer than ten. In a set that is sorted by
+    class, the last tenth would be one class.
+    """
+    n = len(data.images)
+    return parted(data, np.arange(n) % 10 == min(9, n - 1))
+
+
+def parted(data: Dataset, test: np.ndarray) -> tuple[Dataset, Dataset]:
+    """(train, test), where test (n,) of bool says which images are for the test."""
+    if test.all():
+        raise BadValue("there are no images to train on", expected="at least one", got="images for the test only",
+                       fix="check the part for training")
+    labels = data.labels
+    train, tests = (data._replace(images=data.images[part], labels=None if labels is None else labels[part])
+                    for part in (~test, test))
+    return train, tests
 
 
 def batch(images: Array, index: Array, device: str = "cpu") -> Array:
@@ -35,7 +68,7 @@ def batch(images: Array, index: Array, device: str = "cpu") -> Array:
     if device_of(images) == "cpu":
         x = np.asarray(x)           # a plain array, also from a mapped file
         if x.dtype != np.uint8:
-            _check_floats(x, index)
+            check_floats(x, index)
     x = to_device(x, device)
     grey = np.multiply(x, np.float32(1 / 255), dtype=np.float32) if x.dtype == np.uint8 else x.astype(np.float32)
     return freeze(grey)
@@ -53,51 +86,6 @@ def to_device_if_it_fits(images: np.ndarray, device: str) -> Array:
     for start in range(0, len(images), step):
         part = np.asarray(images[start:start + step])
         if part.dtype != np.uint8:
-            _check_floats(part.reshape(len(part), -1), np.arange(start, start + len(part)))
+            check_floats(part.reshape(len(part), -1), np.arange(start, start + len(part)))
         kept[start:start + step] = to_device(part, device)
     return kept
-
-
-def _check_floats(x: np.ndarray, index: np.ndarray) -> None:
-    """BadValue if x (k, pixels), the images with these indices, is not all in [0, 1]."""
-    if x.dtype.kind != "f":
-        raise BadType("images must be uint8 or float", expected="uint8, or floats in [0, 1]", got=x.dtype,
-                      fix="scale to 0..255, then images.astype(np.uint8)")
-    fine = (x >= 0) & (x <= 1)    # false for NaN too
-    if not fine.all():
-        row, pixel = np.argwhere(~fine)[0]
-        raise BadValue(f"image {index[row]} has a pixel outside [0, 1]", expected="floats in [0, 1]",
-                       got=f"{x[row, pixel]} at pixel {pixel}", fix="scale the images to [0, 1], or save them as uint8")
-
-
-def check_images(images: np.ndarray, where: str) -> np.ndarray:
-    """Return images if they are (n, h, w[, c]), n >= 2, uint8 or float in [0, 1]; else refuse them, naming `where`.
-
-    The range of floats is checked here up to 64 MB. `batch` checks larger sets, so that no huge file is read twice.
-    """
-    if images.dtype != np.uint8 and images.dtype.kind != "f":
-        raise BadType(f"{where} does not hold images", expected="uint8, or floats in [0, 1]", got=images.dtype,
-                      fix="scale to 0..255, then save images.astype(np.uint8)")
-    if images.ndim not in (3, 4) or 0 in images.shape or (images.ndim == 4 and images.shape[3] not in (1, 3)):
-        raise BadValue(f"{where} does not hold images", expected="shape (n, h, w), (n, h, w, 1) or (n, h, w, 3)",
-                       got=images.shape, fix="images.reshape(n, h, w), or np.moveaxis(images, 1, -1) from (n, c, h, w)")
-    if len(images) < 2:
-        raise BadValue(f"{where} holds a single image", expected="at least 2: one to train on and one to test on",
-                       got=images.shape, fix="add images")
-    if images.dtype.kind == "f" and images.nbytes <= CHECK_BYTES:
-        _check_floats(images.reshape(len(images), -1), np.arange(len(images)))
-    return images
-
-
-def check_labels(labels: np.ndarray, n: int, where: str) -> np.ndarray:
-    """Return labels if they are n integers >= 0; else refuse them, naming `where`."""
-    if labels.dtype.kind not in "iu":
-        raise BadType(f"{where} must be integers", expected="integer labels, one per image", got=labels.dtype,
-                      fix="np.unique(labels, return_inverse=True)[1]")
-    if labels.shape != (n,):
-        raise BadValue(f"{where} must match the images", expected=f"shape ({n},), one per image", got=labels.shape,
-                       fix="labels.argmax(1) if they are one-hot; else save the labels of these same images")
-    if labels.min() < 0:
-        raise BadValue(f"{where} name classes below 0", expected="integers >= 0", got=labels.min(),
-                       fix="np.unique(labels, return_inverse=True)[1]")
-    return labels

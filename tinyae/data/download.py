@@ -6,24 +6,23 @@ NAME.part.tag records the address and the version that the part came from.
 """
 from __future__ import annotations
 
+import errno
 import http.client
 import os
-import socket
-import ssl
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ..errors import BadFile, Refusal
+from .checks import MAX_FETCHED
+from .reply import Deadline, Head, Lost, pieces
 
-TIMEOUT = 20.0                                    # seconds of silence
-WAITS = (0.5, 1.5, 4.0)                           # seconds before the second, third and fourth attempt
-PASSING = (408, 425, 429, 500, 502, 503, 504)     # HTTP errors that may be gone at the next attempt
-LIMIT = 64 << 20                                  # bytes; every file in published.SETS is much smaller
+LIMIT = MAX_FETCHED
+WAITS = (0.5, 1.5, 4.0)     # seconds before the second, third and fourth attempt
 
 
 def fetch(urls: Sequence[str], target: Path, check: Callable[[Path], object], progress: bool = True) -> None:
@@ -32,6 +31,9 @@ def fetch(urls: Sequence[str], target: Path, check: Callable[[Path], object], pr
     Disk errors are raised as OSError. Two processes must not fetch the same target at once; use `cache.locked`.
     """
     part, reasons = target.with_name(f"{target.name}.part"), []
+    for path in (part, _tag(part), target):
+        if os.path.lexists(path) and not os.path.isfile(path):     # to open a pipe would block for ever
+            raise OSError(errno.EEXIST, f"{path.name} is there, but is not a file; remove it")
     for url in urls:
         reason = _receive(url, part, progress)
         if reason is None:
@@ -51,54 +53,50 @@ def fetch(urls: Sequence[str], target: Path, check: Callable[[Path], object], pr
 
 def _receive(url: str, part: Path, progress: bool) -> str | None:
     """Download url into `part`, with several attempts; None on success, else the reason for the failure."""
+    deadline = Deadline()
     for wait in (*WAITS, None):
         try:
-            return _transfer(url, part, progress)
-        except urllib.error.HTTPError as error:
-            error.close()
-            reason = f"HTTP {error.code} {error.reason}"
-            if error.code == 416:    # the part is longer than the file on the server
+            return _transfer(url, part, progress, deadline)
+        except Lost as lost:
+            reason = lost.reason
+            if lost.status == 416:      # the part is longer than the file on the server
                 part.unlink(missing_ok=True)
-            elif error.code not in PASSING:
-                return reason
-        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-            cause = getattr(error, "reason", error)
-            reason = str(cause) or type(error).__name__
-            if isinstance(cause, socket.gaierror):    # no such host: offline, so waiting will not help
+            if not lost.passing:
                 return reason
         if wait:
             time.sleep(wait)
     return f"{reason}, {len(WAITS) + 1} times"
 
 
-def _transfer(url: str, part: Path, progress: bool) -> str | None:
-    """One attempt, continuing after the bytes already in `part`; an interrupted connection raises an exception."""
+def _transfer(url: str, part: Path, progress: bool, deadline: Deadline) -> str | None:
+    """One attempt, continuing after the bytes already in `part`. Lost: the connection was interrupted."""
     request = urllib.request.Request(url, headers={"User-Agent": "tinyae"})    # some servers refuse urllib's default
     have = 0
     if tag := _known(url, part):
         have = part.stat().st_size
         request.add_header("Range", f"bytes={have}-")
         request.add_header("If-Range", tag)
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as reply:
-        if reply.status != 206:    # the whole file: it has changed, or the server ignores ranges
+    with closing(pieces(request, deadline)) as answer:
+        head: Head = next(answer)
+        if head.status != 206:    # the whole file: it has changed, or the server ignores ranges
             have = 0
-        elif not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            part.unlink()
-            raise ConnectionError("it sends another piece than the one asked for")
-        total = None if reply.length is None else have + reply.length
+        elif not tag or not head.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            part.unlink(missing_ok=True)
+            raise Lost("it sends another piece than the one asked for", True)
+        total = None if head.length is None else have + head.length
         if total is not None and total > LIMIT:
             return f"it offers {total:,} bytes, more than the file can have"
-        _tag(part).write_text(f"{url}\n{_version(reply.headers)}", encoding="utf-8")
+        _tag(part).write_text(f"{url}\n{_version(head.headers)}", encoding="utf-8")
         bar = tqdm(desc=part.stem, initial=have, total=total, unit="B", unit_scale=True, disable=not progress)
         with bar, open(part, "ab" if have else "wb") as file:
-            while chunk := reply.read(1 << 16):
+            for chunk in answer:
                 file.write(chunk)
                 bar.update(len(chunk))
                 have += len(chunk)
                 if have > LIMIT:
                     return "it does not stop sending"
     if total is not None and have < total:
-        raise ConnectionError(f"it broke off after {have:,} of {total:,} bytes")
+        raise Lost(f"it broke off after {have:,} of {total:,} bytes", True)
     return None
 
 
@@ -116,6 +114,7 @@ def _known(url: str, part: Path) -> str:
 
 
 def _version(headers: http.client.HTTPMessage) -> str:
-    """An identifier of the exact bytes: a strong ETag, else the Last-Modified date."""
-    tag = headers.get("ETag", "")
-    return tag if tag.startswith('"') else headers.get("Last-Modified", "")
+    """An identifier of the exact bytes: a strong ETag, else the Last-Modified date, if it is plain text."""
+    tag = str(headers.get("ETag", ""))
+    tag = tag if tag.startswith('"') else str(headers.get("Last-Modified", ""))
+    return tag if tag.isascii() and tag.isprintable() else ""

@@ -15,7 +15,9 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from ..errors import BadFile
-from .dataset import MAX_BYTES, Dataset, check_images
+from . import recognise
+from .checks import MAX_BYTES, check_images
+from .dataset import Dataset
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -35,16 +37,21 @@ def read(path: Path, ndim: int, limit: int = MAX_BYTES) -> np.ndarray:
         raise
     except (OSError, EOFError, zlib.error) as error:
         raise BadFile(f"cannot read {path}", expected="an IDX file, plain or compressed with gzip",
-                      got=f"{type(error).__name__}: {error}", fix="delete it and fetch it again") from error
+                      got=f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}",
+                      fix="delete it and fetch it again") from error
 
 
 def _parse(stream: BinaryIO, path: Path, ndim: int, limit: int) -> np.ndarray:
     start = stream.read(4 + 4 * ndim)
     shape = tuple(int.from_bytes(start[i:i + 4], "big") for i in range(4, 4 + 4 * ndim, 4))
     if start != header(shape):
+        what, fix = recognise.kind(start + stream.read(recognise.HEAD)) or ("unknown bytes", "fetch it again")
+        if start.startswith(b"\0\0\x08"):
+            what = f"an IDX file of {start[3]} dimensions" if len(start) > 3 else "the beginning of an IDX file"
+            fix = "check that images and labels are not swapped"
         raise BadFile(f"{path} is not an IDX file of this kind",
                       expected=f"the bytes {header((0,) * ndim)[:4].hex(' ')}, then {ndim} sizes",
-                      got=start[:4].hex(" ") or "nothing", fix="check that images and labels are not swapped")
+                      got=f"{start[:4].hex(' ') or 'nothing'}: {what}", fix=fix)
     size = math.prod(shape)
     if size > limit:
         raise BadFile(f"{path} promises more than is read into memory", expected=f"at most {limit:,} bytes",
@@ -70,28 +77,17 @@ def sha256(array: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def locate(folder: Path, file: str) -> Path | None:
-    """The path of `file` in `folder`, plain or with .gz; None if there is neither."""
-    return next((path for path in (folder / file, folder / f"{file}.gz") if path.is_file()), None)
-
-
-def load_folder(folder: Path) -> tuple[Dataset, Dataset]:
-    """(train, test) from a folder with the four FILES that make up MNIST or one of its relatives."""
-    paths = [locate(folder, file) for file in FILES]
-    if None in paths:
-        raise BadFile(f"{folder} lacks {FILES[paths.index(None)]}", expected=", ".join(FILES),
-                      got=", ".join(path.name for path in paths if path),
-                      fix="put the others beside them, with .gz or without")
-    return load(cast("list[Path]", paths))
-
-
 def load(paths: list[Path], classes: int = 256) -> tuple[Dataset, Dataset]:
     """(train, test) from the paths of the four FILES. BadFile: not one label per image, or a label >= classes."""
-    return _load_set(paths[0], paths[1], classes), _load_set(paths[2], paths[3], classes)
+    return load_set(paths[0], paths[1], classes), load_set(paths[2], paths[3], classes)
 
 
-def _load_set(images_path: Path, labels_path: Path, classes: int) -> Dataset:
-    images, labels = check_images(read(images_path, 3), str(images_path)), read(labels_path, 1)
+def load_set(images_path: Path, labels_path: Path | None, classes: int = 256) -> Dataset:
+    """The images of one file with the labels of another, if there is one."""
+    images = check_images(read(images_path, 3), str(images_path))
+    if labels_path is None:
+        return Dataset(images, None)
+    labels = read(labels_path, 1)
     if len(images) != len(labels):
         raise BadFile(f"{labels_path} does not match {images_path.name}", expected="one label per image",
                       got=f"{len(labels):,} labels, {len(images):,} images", fix="take both from the same place")

@@ -9,7 +9,8 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from ..errors import BadFile
-from . import cache, download, idx
+from . import cache, idx, idx_names
+from .checks import MAX_FETCHED
 from .dataset import Dataset
 
 
@@ -51,6 +52,9 @@ def load(name: str, data_dir: str | os.PathLike | None = None, *,
     """
     places = [place for folder in cache.folders(data_dir)
               for place in (folder / name, folder / name.replace("-", "_"), folder)]
+    if not places:
+        raise BadFile(f"{name} cannot be looked for", expected="a folder in which data is kept", got="no home folder",
+                      fix="--data-dir DIR, or $TINYAE_DATA")
     if fetch and None in _find(places):
         _fetch(name, places, progress)
     paths = _find(places)
@@ -66,7 +70,7 @@ def load(name: str, data_dir: str | os.PathLike | None = None, *,
 
 def _find(places: list[Path]) -> list[Path | None]:
     """The first path at which each of idx.FILES exists, None for a missing one."""
-    return [next(filter(None, (idx.locate(place, file) for place in places)), None) for file in idx.FILES]
+    return [next(filter(None, (idx_names.locate(place, file) for place in places)), None) for file in idx.FILES]
 
 
 def _missing(places: list[Path]) -> str:
@@ -81,6 +85,7 @@ def _fetch(name: str, places: list[Path], progress: bool) -> None:
     """Fetch the missing files, unless another process did so while this one waited."""
     _, mirrors, sums = SETS[name]
     home = places[0]
+    from . import download  # late: where there is no network, as in a browser, there may be no ssl either
     try:
         with cache.locked(home):
             for file, path, sha256 in zip(idx.FILES, _find(places), sums, strict=True):
@@ -97,7 +102,7 @@ def _fetch(name: str, places: list[Path], progress: bool) -> None:
 
 
 def _check(path: Path, ndim: int, sha256: str) -> None:
-    _verify(path, idx.read(path, ndim, download.LIMIT), sha256)
+    _verify(path, idx.read(path, ndim, MAX_FETCHED), sha256)
 
 
 def _verify(path: Path, array: np.ndarray, sha256: str) -> None:
