@@ -15,9 +15,9 @@ SHOWN = 12          # classes named in the line
 
 
 def say(text: str, progress: bool = True) -> None:
-    """Print a line to stderr, where progress bars go too."""
-    if progress and sys.stderr is not None:
-        print(printable(text), file=sys.stderr)
+    """Print a line, unless the caller wants no progress shown or there is no stdout."""
+    if progress and sys.stdout is not None:
+        print(printable(text))
 
 
 def note(text: str) -> None:

@@ -20,6 +20,7 @@ from ..backend import Array, generator
 from ..errors import BadValue
 from ..tensor import Tensor, grad
 from . import diagnose, history
+from .captured import Captured
 from .diagnose import Examine, NonFinite
 from .interrupt import Interrupt, Interrupted, StopTraining
 from .loader import EVALUATION, Data, Loader
@@ -35,7 +36,7 @@ OnEpoch = Callable[[int], str | None]
 def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Sequence[int], batch_size: int = 128,
         lr: float | Rate | None = None, validation: float | None = None, seed: int = 0, out: str | Path | None = None,
         resume: bool = False, on_epoch: OnEpoch | None = None, config: dict[str, Any] | None = None,
-        checkpoint_every: float = 30.0, checkpoint_steps: int | None = None,
+        checkpoint_every: float = 30.0, checkpoint_steps: int | None = None, captured: bool = False,
         report: Callable[[str], None] | None = console.say) -> list[history.Row]:
     """Train the model on data; -> the history's rows (history.py).
 
@@ -56,6 +57,8 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
         epoch's line. To stop early, it raises StopTraining("why"): the run ends as after its last epoch, and a resumed
         run stays ended.
     checkpoint_every, checkpoint_steps: seconds and steps between checkpoints in an epoch; every epoch ends with one.
+    captured: on a GPU, record the step as a CUDA graph in every epoch, so that one launch starts it (see captured.py).
+        For losses that do the same for every batch: what they do on the host happens twice in an epoch.
     report: receives each epoch's lines; None silences the run and its progress bar.
 
     Ctrl-C, SIGTERM or SIGHUP finishes the step, saves and raises Interrupted; a second one stops at once. If a loss,
@@ -69,6 +72,7 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
     facts = loader.facts | {"epochs of the earlier stages": ends[:-1], "learning rates": rates(stages)}
     saver = Saver(out, checkpoint_every, checkpoint_steps, facts)
     settings = {"epochs": ends[-1], "batch_size": batch_size, "seed": seed, "device": state.device}
+    advance = Captured(step, state) if captured else step
     report_line = report or (lambda line: None)
     with np.errstate(all="ignore"), saver, Interrupt(saver.out) as interrupt:   # numbers that overflow: see `explain`
         try:
@@ -80,7 +84,7 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
                 with console.bar(loader.steps, initial=state.step, desc=f"epoch {state.epoch + 1}", unit=" steps",
                                  shown=report is not None) as bar:
                     while state.step < loader.steps:
-                        step(state, loader, order)
+                        advance(state, loader, order)
                         state.seconds = perf_counter() - began
                         between_steps(state, loader, saver, interrupt, bar)
                     read_losses(state, loader, bar)
