@@ -21,7 +21,7 @@ from tinyae import files
 from tinyae.errors import BadFile
 from tinyae.train import checkpoint, folder, loop
 from tinyae.train.interrupt import Interrupt, Interrupted
-from tinyae.train.loader import fingerprint
+from tinyae.train.loader import checksum
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 
@@ -370,15 +370,15 @@ def test_one_pixel_of_one_image_makes_other_data(side, image, pixel, tmp_path):
 def test_the_fingerprint_of_large_data_looks_at_images_spread_over_all(monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (1000, 8, 8), np.uint8)
     monkeypatch.setattr("tinyae.train.loader.CHUNK", 1000)
-    whole = fingerprint(images)
+    whole = checksum(images)
     monkeypatch.setattr("tinyae.train.loader.CHUNK", 1 << 24)
-    assert fingerprint(images) == whole                 # the size of a read does not matter
+    assert checksum(images) == whole                 # the size of a read does not matter
     monkeypatch.setattr("tinyae.train.loader.SUMMED", 6400)
-    spread = fingerprint(images)
+    spread = checksum(images)
     for k in (0, 10, 500, 990):
         changed = images.copy()
         changed[k] ^= 1
-        assert fingerprint(changed) != spread
+        assert checksum(changed) != spread
 
 
 # ---- signals

@@ -39,8 +39,8 @@ class Loader:
         self.batch_size, self.seed, self.device, self.dtype = batch_size, seed, device, dtype
         self.steps = math.ceil(len(train) / batch_size)                         # of an epoch
         self.facts = {"seed": seed, "batch_size": batch_size, "training images": _description(train),
-                      "test images": _description(test), "all training images": fingerprint(train),
-                      "all test images": fingerprint(test)}
+                      "test images": _description(test), "all training images": checksum(train),
+                      "all test images": checksum(test)}
         self.train, self.test = (to_device_if_it_fits(images, device) for images in (train, test))
 
     def __str__(self) -> str:
@@ -88,13 +88,13 @@ def _split(data: Data, validation: float, seed: int) -> list[Images]:
     return [np.asarray(images[np.sort(part)]) for part in (drawn[held:], drawn[:held])]
 
 
-def fingerprint(images: Images) -> str:
+def checksum(images: Images) -> str:
     """The checksum of the pixels of all images; where they are larger than SUMMED, of images spread over all."""
     some = images[::max(1, images.nbytes // SUMMED)]
-    checksum, rows = 0, max(1, CHUNK // max(1, some[:1].nbytes))
+    found, rows = 0, max(1, CHUNK // max(1, some[:1].nbytes))
     for start in range(0, len(some), rows):
-        checksum = zlib.crc32(np.ascontiguousarray(some[start:start + rows]).tobytes(), checksum)
-    return f"crc32 {checksum:08x}"
+        found = zlib.crc32(np.ascontiguousarray(some[start:start + rows]).tobytes(), found)
+    return f"crc32 {found:08x}"
 
 
 def _description(images: Images) -> str:
