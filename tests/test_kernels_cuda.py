@@ -70,6 +70,9 @@ def calls() -> list[Call]:
             p = [Tensor(to_device(np.linspace(-1, 1, 5, dtype=dtype), "cuda"))]
             for optimizer in (SGD(p, momentum=0.5, l2=0.1), Adam(p), Adam(p, weight_decay=0.1, l2=0.1)):
                 optimizer.step([p[0].data])
+            x, t = p[0].data, to_device(np.arange(1.0, 4.0), "cuda")
+            rules._corrected_on_gpu(t, 1e-3, 1e-8, 0.9, 0.999, dtype=dtype)         # of a captured step
+            fused._bce_and_sigmoid_of_pixels(x, abs(x))                             # of an unrolled program
     return list(found.values())
 
 
