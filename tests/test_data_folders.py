@@ -62,7 +62,7 @@ def test_parts_below_classes(tmp_path):
 def test_of_three_parts_validation_is_left_out_and_said(tmp_path, capsys):
     numbers, *_ = load(tree(tmp_path, {"test": 2, "train": 3, "val": 4}))
     assert numbers == [[2, 3, 4], [0, 1]]
-    assert "left out: 4 pictures of the validation part are not used" in capsys.readouterr().err
+    assert "left out: 4 pictures of the validation part are not used" in capsys.readouterr().out
 
 
 def test_a_train_among_other_vehicles_is_a_class(tmp_path):
@@ -133,7 +133,7 @@ def test_what_is_left_out_is_said_in_one_line(tmp_path, capsys):
     (tmp_path / "gone.png").symlink_to("nothing")
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     load(tmp_path)
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("left out")]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("left out")]
     assert line.startswith("left out: files that are no pictures, 2 x .heic, ")
     for words in ("1 x .txt", "1 x a name without an ending", "1 x a link to nothing", "1 x a pipe", "1 x a device"):
         assert words in line
@@ -156,7 +156,7 @@ def test_names_that_steer_a_terminal_are_escaped(tmp_path, capsys):
     (tmp_path / "cat\x1b[31m" / "bad\x07.png").write_text("x")
     with pytest.warns(UserWarning, match=r"bad\\x07\.png"):
         load(tmp_path)
-    out = capsys.readouterr().err
+    out = capsys.readouterr().out
     assert r"cat\x1b[31m" in out and r"dog\u202e" in out
     assert all(c.isprintable() or c == "\n" for c in out)
 
@@ -176,10 +176,10 @@ def test_sizes_are_said_and_chosen(tmp_path, capsys):
     _, train, _ = load(tmp_path)
     assert train.images.shape[1:] == (8, 6)
     assert ("pictures of 3 sizes, 5 x 9 to 16 x 16: all are scaled to 8 x 6, the size of 0.png; --size or size= "
-            "chooses another" in capsys.readouterr().err)
+            "chooses another" in capsys.readouterr().out)
     for size, shape in ((12, (12, 12)), ((4, 10), (4, 10))):
         assert load(tmp_path, size=size)[1].images.shape[1:] == shape
-    assert "all are scaled to 4 x 10\n" in capsys.readouterr().err
+    assert "all are scaled to 4 x 10\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("size", [0, -3, (4,), (4, 4, 3), 2.5, "64", 10**6])
@@ -200,15 +200,15 @@ def test_classes_and_their_counts_are_said_before_training(tmp_path, capsys):
     tree(tmp_path, {"train/ant": 12, "train/bee": 3, "val/ant": 2})
     load(tmp_path)
     assert ("15 images to train on and 2 for the test, 8 x 8, grey; 2 classes: ant 12 + 2, bee 3 + 0\n"
-            in capsys.readouterr().err)
+            in capsys.readouterr().out)
     load(tmp_path, progress=False)
-    assert not capsys.readouterr().err
+    assert not capsys.readouterr().out
 
 
 def test_many_classes_are_counted_not_listed(tmp_path, capsys):
     tree(tmp_path, {f"c{i:03}": 2 for i in range(30)})
     load(tmp_path)
-    assert "30 classes: c000 1 + 1" in (said := capsys.readouterr().err) or "30 classes: c000 2 + 0" in said
+    assert "30 classes: c000 1 + 1" in (said := capsys.readouterr().out) or "30 classes: c000 2 + 0" in said
     assert "and 18 more" in said
 
 
@@ -246,7 +246,7 @@ def test_as_a_user_without_rights(tmp_path, locked):
             place.chmod(place.stat().st_mode | 0o11)
     code = ("import os, sys; from tinyae import data; from tinyae.data import pictures; from PIL import Image;"
             "Image.init(); os.setgid(65534); os.setuid(65534)\n"
-            "try: train, _ = data.load(sys.argv[1]); print(len(train.images))\n"
+            "try: train, _ = data.load(sys.argv[1], progress=False); print(len(train.images))\n"
             "except OSError as error: print(error)")
     path = tmp_path / (locked if "." in locked and "/" not in locked else "here")
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)

@@ -217,7 +217,7 @@ def test_a_file_of_20_gb_takes_no_memory(tmp_path):
         def memory():    # anonymous: pages of the mapped file belong to the system and are given back at need
             status = open("/proc/self/status").read()
             return int(status.split("RssAnon:")[1].split()[0]) * 1024
-        train, test = data.load(sys.argv[1])
+        train, test = data.load(sys.argv[1], progress=False)
         assert len(test.images) == 10_000
         rng = np.random.default_rng(0)
         step = lambda: data.batch(train.images, rng.integers(0, len(train.images), 128)).sum()
