@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import tracemalloc
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
@@ -114,7 +115,9 @@ def by_images(n: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "images.npy")
         np.lib.format.open_memmap(path, "w+", np.uint8, (n, 28, 28)).flush()
-        images = data.load(str(path))[0].images
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")             # data.load notes that all images are equal
+            images = data.load(str(path), progress=False)[0].images
 
         def make() -> Callable[[], Any]:
             step, rng = trainer([PIXELS, HIDDEN, PIXELS]), np.random.default_rng(0)

@@ -4,8 +4,9 @@
     python benchmarks/step.py --quick           a few rounds of small workloads: three minutes
     python benchmarks/step.py --only W1,W6 --libraries torch,jax
 
-Two more sides are timed: `hand` is the same step in NumPy without autograd, the limit for an engine; `products` is only
-the step's matrix products, the limit for any code on this BLAS. A library that is not installed is named and left out.
+Three more sides are timed: `tinyae_unrolled` is tinyae's step as an unrolled program; `hand` is the same step in NumPy
+without autograd, the limit for an engine; `products` is only the step's matrix products, the limit for any code on this
+BLAS. A library that is not installed is named and left out.
 The tables are printed and saved in FOLDER/step.json.
 """
 from __future__ import annotations
@@ -138,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help="folder for step.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
     names = asked.only.split(",") if asked.only else QUICK if asked.quick else list(WORKLOADS)
-    wanted = [OURS, "hand", "products", *asked.libraries.split(",")] if asked.libraries else [
+    wanted = [OURS, "tinyae_unrolled", "hand", "products", *asked.libraries.split(",")] if asked.libraries else [
         library for library in libraries.MODULES if not (asked.quick and library in SLOW)]
     for kind, given, known in (("workload", names, list(WORKLOADS)), ("library", wanted, libraries.MODULES)):
         if unknown := set(given) - set(known):

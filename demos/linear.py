@@ -40,7 +40,8 @@ def run() -> None:
     stages = [(rate * flags.lr, n) for rate, n in zip((1, 0.3, 0.1, 0.01), epochs, strict=True) if n]
     schedule = [train.Phase(model.losses, own, Adam(own, lr=lr), f"lr {lr:g}") for lr, _ in stages]
     history = train.fit(schedule, (training, test), epochs=[n for _, n in stages], seed=flags.seed,
-                        batch_size=flags.batch_size, out=out, resume=flags.resume, config=vars(flags))
+                        batch_size=flags.batch_size, out=out, resume=flags.resume, config=vars(flags),
+                        unrolled=flags.unroll)
 
     found = model.components(evaluate.over(model.encode, training.images, flags.device))
     principal = pca.components[:len(found)]         # fewer images than latents span fewer directions

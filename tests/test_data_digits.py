@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from tinyae.data import Dataset, cached, digits, fingerprint, idx
+from tinyae import data
+from tinyae.data import Dataset, cached, digits, fingerprint
 from tinyae.data.cached import kept
 
 NAME = f"digits-{digits.SHA256[:8]}-seed0.npz"
@@ -105,7 +106,7 @@ def test_ink_and_spread_are_those_of_handwriting(drawn):
 
 
 def test_ink_and_spread_are_close_to_mnist(drawn, shared_data):
-    mnist, _ = idx.load_folder(shared_data / "mnist")
+    mnist, _ = data.load(shared_data / "mnist")
     np.testing.assert_allclose(drawn[0].mean(), mnist.images.mean(), rtol=0.03)
     np.testing.assert_allclose(spread(drawn[0]), spread(mnist.images), rtol=0.15)
 
@@ -121,7 +122,7 @@ def test_each_digit_is_as_frequent_and_in_the_middle(drawn):
 
 def test_mnist_recognises_them(drawn, shared_data):
     """A classifier fitted to real handwriting reads most of them, with their labels."""
-    mnist, _ = idx.load_folder(shared_data / "mnist")
+    mnist, _ = data.load(shared_data / "mnist")
     known = mnist.images[:10_000].reshape(-1, 784).astype(np.float32)
     seen = drawn[0][:500].reshape(-1, 784).astype(np.float32)
     nearest = ((known * known).sum(1) - 2 * seen @ known.T).argmin(1)

@@ -67,18 +67,20 @@ def gpu() -> Any:
 
 
 def is_array(x: object) -> bool:
-    return isinstance(x, np.ndarray) or _on_cuda(type(x))       # type: ignore[arg-type]
+    return isinstance(x, np.ndarray) or _place(type(x)) is not None     # type: ignore[arg-type]
 
 
 def device_of(x: Array) -> str:
     """"cuda" for a CuPy array, else "cpu"."""
-    return "cuda" if _on_cuda(type(x)) else "cpu"               # type: ignore[arg-type]
+    return _place(type(x)) or "cpu"                                     # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=256)
-def _on_cuda(kind: type) -> bool:
+def _place(kind: type) -> str | None:
+    """The device of arrays of this type; None for what is no array, and for NumPy's own."""
     # PyTorch's tensors have the first of the two, also on a CPU, but do not take part in NumPy's dispatch.
-    return hasattr(kind, "__cuda_array_interface__") and hasattr(kind, "__array_function__")
+    on_cuda = hasattr(kind, "__cuda_array_interface__") and hasattr(kind, "__array_function__")
+    return "cuda" if on_cuda else "cpu" if hasattr(kind, "record") else None     # unroll's arrays record
 
 
 def describe(x: Any) -> str:
@@ -141,6 +143,8 @@ def _draw(rng: Any, method: str, like: Any) -> Array:
                       got=f"rng={rng!r}", fix="rng=np.random.default_rng(0)")
     like = like if is_array(like) else like.data                         # a Tensor's array
     wide = np.float64 if like.dtype == np.float64 else np.float32        # generators draw no float16
+    if hasattr(rng, "draw"):
+        return rng.draw(method, like, wide)                              # of unroll: a line of the program
     numbers = getattr(rng, method)(like.shape, dtype=wide).astype(like.dtype, copy=False)
     return to_device(numbers, device_of(like))
 
@@ -180,7 +184,7 @@ def frozen(x: Array) -> Array:
     base = x        # a read-only view of a writable array can still change: follow .base to the owner of the memory
     while isinstance(base, np.ndarray) and not base.flags.writeable:
         base = base.base
-    if base is None or isinstance(base, bytes) or device_of(x) == "cuda":
+    if base is None or isinstance(base, bytes) or not isinstance(x, np.ndarray):
         return x
     return freeze(np.array(x))
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import refusals
-from .backend import Array, Axis, Rng, Value, describe, device_of, is_array, normal, uniform
+from .backend import Array, Axis, Rng, Value, describe, is_array, normal, uniform
 from .errors import BadValue
 from .fused import bce, kl, log_mean_sigmoids, same_shape, sse
 from .kernels import fuse, kept_shape
-from .ops import exp, index, log, mean, square, sum
-from .tensor import data_of
+from .ops import exp, index, log, mean, named, square, sum
+from .tensor import data_of, op
 
 
 def softmax(x: Value, axis: int = -1) -> Value:
@@ -94,12 +94,7 @@ def bce_with_logits(logits: Value, x: Value) -> Value:
     This is checked on the CPU only. On a GPU the check would force a sync every step, so the data loader does it.
     """
     same_shape("bce_with_logits", logits, x)
-    target = data_of(x)
-    if device_of(target) == "cpu" and target.size and not (target.min() >= 0 and target.max() <= 1):
-        raise BadValue("bce_with_logits needs probabilities as targets", expected="x in [0, 1], without NaN",
-                       got=f"values from {target.min():.4g} to {target.max():.4g}", fix="x / 255 for uint8 pixels; "
-                       "squared_error for unbounded data")
-    return bce(logits, x)
+    return bce(logits, _probabilities(x))
 
 
 def cross_entropy(logits: Value, labels: Array) -> Value:
@@ -109,11 +104,7 @@ def cross_entropy(logits: Value, labels: Array) -> Value:
         raise BadValue("logits and labels must match", expected="logits (n, k) and n integer labels",
                        got=f"{describe(logits)} and {describe(labels)}", fix="labels.astype(int).reshape(-1)")
     n, k = logits.shape
-    if device_of(labels) == "cpu" and n and not (labels.min() >= 0 and labels.max() < k):
-        raise BadValue("every label must be a class", expected=f"labels in 0 .. {k - 1}",
-                       got=f"labels from {labels.min()} to {labels.max()}",
-                       fix="number the classes from 0, and give the net one logit for each")
-    return logsumexp(logits) - index(logits, key=(np.arange(n, like=labels), labels))
+    return logsumexp(logits) - index(logits, key=(np.arange(n, like=labels), _classes(labels, k=k)))
 
 
 def gaussian_kl(mu: Value, log_var: Value, mu2: Value = None, log_var2: Value = None) -> Value:
@@ -181,6 +172,28 @@ def gaussian_noise(x: Value, sigma: float, rng: Rng = None) -> Value:
     if not sigma >= 0:
         raise BadValue("noise scale out of range", expected="sigma >= 0, in units of x", got=sigma, fix="sigma=0.3")
     return x if rng is None else x + sigma * normal(rng, like=x)
+
+
+# ---- checks of values. Each is a row that returns its argument, so that an unrolled program makes them as well.
+
+def _if_probabilities(x: Array) -> Array:
+    if type(x) is np.ndarray and x.size and not (x.min() >= 0 and x.max() <= 1):
+        raise BadValue("bce_with_logits needs probabilities as targets", expected="x in [0, 1], without NaN",
+                       got=f"values from {x.min():.4g} to {x.max():.4g}", fix="x / 255 for uint8 pixels; "
+                       "squared_error for unbounded data")
+    return x
+
+
+def _if_classes(labels: Array, k: int) -> Array:
+    if type(labels) is np.ndarray and labels.size and not (labels.min() >= 0 and labels.max() < k):
+        raise BadValue("every label must be a class", expected=f"labels in 0 .. {k - 1}",
+                       got=f"labels from {labels.min()} to {labels.max()}",
+                       fix="number the classes from 0, and give the net one logit for each")
+    return labels
+
+
+_probabilities, _classes = op(_if_probabilities, lambda g, z, x: g), op(_if_classes, None)
+named({"__name__": __name__, "_probabilities": _probabilities, "_classes": _classes})
 
 
 if not TYPE_CHECKING:               # mypy would take every name for one that is there

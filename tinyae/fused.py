@@ -12,7 +12,7 @@ import numpy as np
 
 from .backend import Array, Value, describe, device_of, is_array
 from .errors import BadType, BadValue
-from .kernels import fuse, matmul, softplus
+from .kernels import exp_below_top, fuse, matmul, softplus
 from .ops import clip, exp, expm1, index, log, mean, named, reshape, sigmoid, square, stack, sum
 from .ops import softplus as softplus_row
 from .tensor import Tensor, data_of, op
@@ -56,6 +56,23 @@ def _bce_of_pixels(logits: Array, x: Array) -> Array:
     z = softplus(logits)
     z -= logits * x
     return z
+
+
+def bce_and_sigmoid(logits: Array, x: Array) -> tuple[Array, Array]:
+    """The rows bce and sigmoid of the same logits, from one exponential: what a loss and its gradient need."""
+    z, p = _bce_and_sigmoid_of_pixels(logits, x)
+    return _per_image(z), p
+
+
+@fuse
+def _bce_and_sigmoid_of_pixels(logits: Array, x: Array) -> tuple[Array, Array]:
+    z = exp_below_top(logits)
+    p = 1 + z
+    np.divide(z, p, out=p)
+    np.log1p(z, out=z)
+    np.maximum(z, logits, out=z)
+    z -= logits * x
+    return z, p
 
 
 @fuse
@@ -109,8 +126,9 @@ def _sigmoids(x: Value) -> tuple[Any, ...]:
     top = float(np.log(np.finfo(data.dtype).max)) * 0.9                     # e^top is finite
     peak, least = data.max(0), data.min(0)
     c, low, high = _shift(peak, least, top=top)
-    # On a GPU the comparison would force a sync, so there the general form serves all columns.
-    near = device_of(data) == "cpu" and not c.any() and (peak < top).all()
+    # On a GPU the comparison would force a sync, and a Tensor's vjp, which may be unrolled, must not branch on a value:
+    # there the general form serves all columns. Its bits are the same.
+    near = data is x and device_of(data) == "cpu" and not c.any() and (peak < top).all()
     return *(_near_zero(x) if near else _shifted(x, c, low, high, top=top)), c, low, high
 
 

@@ -56,10 +56,12 @@ def new_data(t: Any, new: Any) -> Array:
 
 def run(row: Any, args: tuple, settings: dict[str, Any], first: Any) -> tuple[Array, tuple, dict[str, Any], list]:
     """(z, args, settings, parents): forward's result, from what may enter beside the Tensor `first`."""
-    vjps, Tensor, like = row.vjps, type(first), first._data
+    vjps, forward, Tensor, like = row.vjps, row.forward, type(first), first._data
     dtype, kind = like.dtype, type(like)
     if type(vjps) is tuple and len(args) != len(vjps):
         args, settings = by_position(row, args, settings)
+    if kind is not np.ndarray and hasattr(kind, "record"):
+        (args, settings), forward = like.recording.admit(row, args, settings), like.forward(row)
     if settings:
         settings = {name: frozen_setting(row, name, value) for name, value in settings.items()}
     arrays: list[Any] = []
@@ -72,16 +74,20 @@ def run(row: Any, args: tuple, settings: dict[str, Any], first: Any) -> tuple[Ar
                 raise refusals.no_gradient(row.__name__, i, a)
             # `is` first: one dtype is mostly the same object, and comparing dtypes takes ten times as long.
             if type(x) is not kind or (x.dtype is not dtype and x.dtype != dtype):
-                raise refusals.mixed(row.__name__, i, x, like)
+                if type(x) is kind or not (hasattr(kind, "record") or hasattr(x, "record")):
+                    raise refusals.mixed(row.__name__, i, x, like)
+                return (x if hasattr(x, "record") else like).recording.run(row, args, settings)
         elif type(a) is float:
             x = a
+        elif type(a) is not kind and hasattr(type(a), "record"):
+            return a.recording.run(row, args, settings)                 # with Tensors that record, too
         else:
             x = constant(row.__name__, i, a, like, cast=vjps[i] is not None)
             if x is not a:
                 args = (*args[:i], x, *args[i + 1:])
         arrays.append(x)
     try:
-        z = row.forward(*arrays, **settings)
+        z = forward(*arrays, **settings)
     except Refusal:
         raise
     except (ValueError, TypeError) as error:
@@ -116,7 +122,7 @@ def constant(row: str, i: int, a: Any, like: Array, cast: bool) -> Any:
     if not is_array(a):
         raise refusals.no_array(row, i, a)
     if cast and a.ndim == 0:
-        return a.astype(like.dtype) if device_of(a) == "cuda" else a.item()
+        return a.item() if isinstance(a, np.ndarray) else a.astype(like.dtype)
     if type(a) is not type(like) or (cast and a.dtype not in (like.dtype, bool)):
         raise refusals.mixed(row, i, a, like)
     return freeze(a.astype(like.dtype)) if cast and a.dtype == bool else frozen(a)
@@ -339,7 +345,7 @@ class Guarded:
     def __repr__(self) -> str:
         made = f"made by {self.op.__name__}" if self.op else "leaf"
         place = "" if device_of(self._data) == "cpu" else ", on cuda"
-        value = f"{self._data.tolist()}, " if self._data.size <= 8 else ""
+        value = f"{self._data.tolist()}, " if self._data.size <= 8 and not hasattr(self._data, "record") else ""
         return f"Tensor({value}shape {self._data.shape}, {self._data.dtype}, {made}{place})"
 
     def _repr_html_(self) -> str:

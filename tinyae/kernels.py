@@ -38,12 +38,19 @@ def fuse(f: Callable, name: str = "") -> Callable:
     def fused(*args: Any, **settings: Any) -> Any:
         if type(args[0]) is np.ndarray or any(map(is_array, settings.values())):
             return f(*args, **settings)
+        if hasattr(type(args[0]), "record"):                    # an array of unroll
+            return args[0].record(f, args, settings)
         key = (*map(type, args), *settings.items())
         if key not in compiled:
             compiled[key] = _compiled(partial(f, **settings), name or f.__name__, list(map(type, args)))
         return compiled[key](*args)
 
     return fused
+
+
+def forward_of(row: Any, args: tuple) -> Callable:
+    """The row's forward for args without a Tensor; an array of unroll also writes the call down."""
+    return next((a.forward(row) for a in args if hasattr(type(a), "record")), row.forward)
 
 
 def _compiled(f: Callable, name: str, kinds: list[type]) -> Callable:
@@ -125,7 +132,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     return np.maximum(z, x, out=z) if alpha <= 1 else np.add(z, np.maximum(x, 0), out=z)
 
 
-def _exp_below_top(x: Array) -> Array:
+def exp_below_top(x: Array) -> Array:
     """e^min(x, 40): above 40, e^x / (1 + e^x) is 1 and log(1 + e^x) is x, to the last bit. float16 ends at e^11."""
     z = np.clip(x, -np.inf, 40 if x.dtype != np.float16 else 11, out=np.empty_like(x))  # np.minimum takes twice as long
     return np.exp(z, out=z)
@@ -133,14 +140,14 @@ def _exp_below_top(x: Array) -> Array:
 
 @fuse
 def sigmoid(x: Array) -> Array:
-    z = _exp_below_top(x)
+    z = exp_below_top(x)
     z /= 1 + z                                      # e^x / (1 + e^x): both tails keep their relative precision
     return z
 
 
 @fuse
 def softplus(x: Array) -> Array:
-    z = _exp_below_top(x)
+    z = exp_below_top(x)
     np.log1p(z, out=z)
     return np.maximum(z, x, out=z)
 

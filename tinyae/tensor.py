@@ -77,7 +77,8 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
             if type(first) is Tensor:
                 break
         else:
-            return row.forward(*args, **settings)       # constants in, constant out, at array speed
+            forward = row.forward if args and type(args[0]) is np.ndarray else kernels.forward_of(row, args)
+            return forward(*args, **settings)           # constants in, constant out, at array speed
         # z = row.forward(*arrays, **settings); guards has first made sure that all of them may enter
         z, args, settings, parents = guards.run(row, args, settings, first)
         t = new(Tensor)

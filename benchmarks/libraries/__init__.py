@@ -14,9 +14,10 @@ from typing import Any
 
 import workloads
 
-MODULES = {"tinyae": "tinyae", "hand": "numpy", "products": "numpy", "torch": "torch", "torch_compile": "torch",
-           "jax": "jax", "tensorflow": "tensorflow", "autograd": "autograd", "mygrad": "mygrad"}    # their modules
-WITHOUT_TAPE = {"hand", "products", "torch_compile"}        # no chain, because they record no operations
+MODULES = {"tinyae": "tinyae", "tinyae_unrolled": "tinyae", "hand": "numpy", "products": "numpy", "torch": "torch",
+           "torch_compile": "torch", "jax": "jax", "tensorflow": "tensorflow", "autograd": "autograd",
+           "mygrad": "mygrad"}      # their modules
+WITHOUT_TAPE = {"tinyae_unrolled", "hand", "products", "torch_compile"}     # no chain: they record no operations
 
 
 def missing(name: str) -> bool:

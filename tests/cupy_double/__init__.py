@@ -11,10 +11,16 @@ Stricter than CuPy: an index out of range raises (CuPy wraps it), a fused functi
 number (CuPy 14.2 computes 1 - x of such an x in float16), a host array is never passed on to NumPy. Not played: the
 rounding of CUDA's kernels, the order of atomic additions, memory that runs out.
 
-Reading order: counts, gates, arrays, calls, module.
+Streams, memory pools and CUDA graphs are played as far as a training step needs them: see graphs.
+
+Not played either: the copy that CuPy makes of an operand whose memory overlaps the result's, the small kernel that
+hands the addresses of a stack of matrices to cuBLAS, memsets. So counts are a little below CuPy's.
+
+Reading order: counts, gates, graphs, arrays, calls, module.
 """
 from .arrays import DeviceArray
+from .calls import product
 from .counts import Counts, counting, no_sync
 from .module import cupy
 
-__all__ = ["Counts", "DeviceArray", "counting", "cupy", "no_sync"]
+__all__ = ["Counts", "DeviceArray", "counting", "cupy", "no_sync", "product"]

@@ -10,6 +10,7 @@ import numpy as np
 
 import cupy_double
 
+from . import graphs
 from .counts import count
 from .gates import API, NUMBERS, Operand, bind, check, host, inside, operands
 
@@ -26,13 +27,15 @@ def device(value: Any, kind: type[Operand] | None = None) -> Any:
     return (kind or DeviceArray)(np.asarray(value)) if isinstance(value, np.ndarray | np.generic) else value
 
 
-def finish(result: Any, sources: list[Operand], out: Any = None) -> Any:
-    """result on the device, and the launch that made it: none for a view of a source, a shape, a dtype."""
+def finish(compute: Callable[[], Any], sources: list[Operand], out: Any = None) -> Any:
+    """compute() on the device, and the launch that it is: none for a view of a source, a shape, a dtype."""
     kinds = {type(v) for v in sources}
     if Traced in kinds:
         if DeviceArray in kinds:
             raise TypeError("Concrete ndarray is not supported in fusion.")
+        result = compute()
         return device(result, Traced) if out is None else out
+    result = graphs.run(compute, sources if out is None else [*sources, out], writes=out is not None)
     made = [v for v in inside(result) if isinstance(v, np.ndarray | np.generic)]
     written = out is not None or result is None
     if written or (made and not any(np.may_share_memory(made[0], v._host) for v in sources)):
@@ -125,7 +128,8 @@ class DeviceArray(Operand):
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index: Any) -> DeviceArray:
-        return finish(np.asarray(self._host[self._index(index)]), [self])
+        where = self._index(index)
+        return finish(lambda: np.asarray(self._host[where]), [self, *operands(list(_parts(index)))])
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(value, np.ndarray | list | tuple):
@@ -134,8 +138,8 @@ class DeviceArray(Operand):
             count("upload")
         if isinstance(value, DeviceArray) and _same(self._host[host(index)], value._host):
             return                                          # the end of x[i] += 1, which has been done
-        self._host[self._index(index)] = host(value)
-        count("launch")
+        where = self._index(index)
+        finish(lambda: self._host.__setitem__(where, host(value)), [self, *operands([*_parts(index), value])])
 
     def _index(self, index: Any) -> Any:
         for i in _parts(index):
@@ -163,8 +167,8 @@ class DeviceArray(Operand):
         check(name, arguments)
         if name in SYNCHRONIZING:
             count("sync")
-        result = getattr(self._host, name)(*host(args), **host(kwargs))
-        return finish(result, operands(list(arguments.values())), kwargs.get("out"))
+        return finish(lambda: getattr(self._host, name)(*host(args), **host(kwargs)),
+                      operands(list(arguments.values())), kwargs.get("out"))
 
 
 def _same(x: Any, y: np.ndarray) -> bool:

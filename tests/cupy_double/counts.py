@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 
 class Counts:
@@ -26,11 +27,24 @@ class NoSync(Counts):
         raise AssertionError("the host waited for the device inside no_sync()")
 
 
+entered: list[Any] = []        # streams; the last one is the current one
+
+
+def capturing() -> Any:
+    """The graph that notes down what the current stream is asked to do, or None."""
+    return entered[-1].captured if entered else None
+
+
 _watching: list[Counts] = []
 
 
 def count(event: str) -> None:
-    """"launch", "sync" or "upload"."""
+    """"launch", "sync" or "upload". In a capture, the first is put off, and the others are refused."""
+    if capturing() is not None:
+        if event != "launch":
+            raise RuntimeError("cudaErrorStreamCaptureUnsupported: the host cannot wait within a capture"
+                               if event == "sync" else "H2D transfers are disallowed within a capture")
+        return
     for counts in _watching:
         getattr(counts, event)()
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from .arrays import DeviceArray, finish
 from .calls import Ufunc, function, fuse
-from .counts import count
+from .counts import capturing, count
 from .gates import API, bind, check, host
+from .graphs import MemoryPool, Stream, using_allocator
 
 
 class Generator:
@@ -30,8 +31,12 @@ class Generator:
             arguments = bind("generator", name, (self, *args), kwargs)
             check(name, arguments)
             dtype = kwargs.pop("dtype", np.float64) if name == "uniform" else None      # NumPy's has no dtype
-            numbers = np.asarray(getattr(self._generator, name)(*host(args), **host(kwargs)), dtype)
-            return finish(numbers, [], kwargs.get("out"))
+            state = self._generator.bit_generator.state
+            numbers = finish(lambda: np.asarray(getattr(self._generator, name)(*host(args), **host(kwargs)), dtype), [],
+                             kwargs.get("out"))
+            if capturing() is not None:
+                self._generator.bit_generator.state = state         # it moves on when the graph is launched
+            return numbers
         return draw
 
 
@@ -82,5 +87,6 @@ def get_array_module(*xs: Any) -> Any:
 cupy = Module("cupy")
 vars(cupy).update(__version__=API["version"], ndarray=DeviceArray, fuse=fuse, is_available=is_available,
                   asnumpy=asnumpy, get_array_module=get_array_module,
-                  cuda=types.SimpleNamespace(Device=Device, is_available=is_available))
+                  cuda=types.SimpleNamespace(Device=Device, MemoryPool=MemoryPool, Stream=Stream,
+                                             is_available=is_available, using_allocator=using_allocator))
 vars(cupy.random).update(default_rng=Generator, Generator=Generator)

@@ -15,6 +15,7 @@ from .. import ops
 from ..backend import Array, describe, device_of, to_device, to_host
 from ..errors import BadValue
 from ..tensor import Tensor, data_of, grad
+from ..unroll import unroll
 from .cases import Case, fraction, here
 from .gradcheck import WrongGradient, gradcheck, weighted
 
@@ -169,17 +170,31 @@ def traced(p: Point) -> float:
     for kind in (np.float32, np.float64):
         tensors = p.tensors(kind)
         for g, t in zip(p.gradients(tensors), p.gradients(tensors, create_graph=True), strict=True):
-            a, b = to_host(g), to_host(t.data)
-            allowed = (p.device == "cuda") * ULP * np.finfo(kind).eps * np.max(np.abs(a), initial=0.0)
-            if not np.all(np.abs(a - b) <= allowed):
-                same = f"the same numbers, to {allowed:.2g}" if allowed else "the same bits"
-                raise _broken(p, "changes its gradient with create_graph", same, f"{np.abs(a - b).max():.2g} apart")
+            _equal(p, "changes its gradient with create_graph", t.data, g, kind)
+    return 0.0
+
+
+def unrolled(p: Point) -> float:
+    """Value and gradient of the unrolled program have the bits of f and grad.
+
+    On a GPU the gradients may differ as in `traced`, since a program is made of the lines of the traced gradient.
+    """
+    for kind in (np.float32, np.float64):
+        tensors = p.tensors(kind)
+
+        def loss(tensors: list[Tensor] = tensors) -> Tensor:
+            return weighted([y := p.f(*tensors)], [here(p.cotangent(y), y)])
+        value, gradients = unroll(loss, wrt=tensors, constants="any", unused="zero")()
+        expected = [loss().data, *grad(loss(), tensors, unused="zero")]
+        for a, b in zip([value, *gradients], expected, strict=True):
+            _equal(p, "changes when it is unrolled", a, b, kind)
     return 0.0
 
 
 PROPERTIES: dict[str, Callable[[Point], float | None]] = {
     "first order": first_order, "second order": second_order, "g untouched": g_untouched, "dtype": dtype,
-    "accumulation": accumulation, "broadcasting": broadcasting, "adjoint": adjoint, "raw = traced": traced}
+    "accumulation": accumulation, "broadcasting": broadcasting, "adjoint": adjoint, "raw = traced": traced,
+    "unrolled": unrolled}
 
 
 def _is_linear(p: Point) -> bool:
@@ -206,6 +221,15 @@ def _same(p: Point, how: str, got: list[np.ndarray], expected: list[Any]) -> flo
                           f"one of norm {np.linalg.norm(a):.10g}, {error:.2g} apart")
         worst = max(worst, float(error))
     return worst
+
+
+def _equal(p: Point, how: str, got: Array, expected: Array, kind: type) -> None:
+    """The same bits on NumPy; on a GPU, 16 units in the last place of the largest element."""
+    a, b = to_host(expected), to_host(got)
+    allowed = (p.device == "cuda") * ULP * np.finfo(kind).eps * np.max(np.abs(a), initial=0.0)
+    if not np.all(np.abs(a - b) <= allowed):
+        same = f"the same numbers, to {allowed:.2g}" if allowed else "the same bits"
+        raise _broken(p, how, same, f"{np.abs(a - b).max():.2g} apart")
 
 
 def _collapse(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -27,7 +27,7 @@ CONFIG_BYTES = 1 << 20      # of a config.json, at most
 
 
 def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: Any) -> argparse.Namespace:
-    """The demo's settings by flag (`batch_size` for --batch-size), with out (None: not given) and resume (bool).
+    """The demo's settings by flag (`batch_size` for --batch-size), with out (None: not given), resume and unroll.
 
     doc: the demo's docstring, which --help shows. defaults: values that replace those of FLAGS; a demo takes the
     SPECIAL flags for which it gives a default. BadValue or BadFile: a flag is out of range, conflicts with the resumed
@@ -36,12 +36,12 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
     mine = FLAGS + [flag for flag in SPECIAL if flag.key in defaults]
     usual = {flag.key: flag.default for flag in mine} | defaults
     texts = vars(_parser(doc, mine, usual).parse_args(argv))
-    out, run = texts.pop("out"), texts.pop("resume")
+    out, run, how = texts.pop("out"), texts.pop("resume"), {"unroll": texts.pop("unroll")}
     given = {flag.key: _value(flag, texts[flag.key]) for flag in mine if texts[flag.key] is not None}
     if run is None:
         if out is not None:
             run_folder.keep(Path(out), new=True)
-        return argparse.Namespace(**usual | given, demo=demo, out=out, resume=False)
+        return argparse.Namespace(**usual | given | how, demo=demo, out=out, resume=False)
     if out is not None:
         raise BadValue("--out conflicts with --resume", expected="one of them", got=f"--out {out} --resume {run}",
                        fix=f"leave out --out: the run continues in {run}")
@@ -56,7 +56,7 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
                            expected=f"{_text(saved[key])}, as in that run" + (", or more" if key == "epochs" else ""),
                            fix=f"leave out --{name}, or start a new run without --resume")
     here = {} if "data" in given else {"data": _beside(Path(run), saved["data"])}
-    return argparse.Namespace(**saved | here | given, demo=demo, out=run, resume=True)
+    return argparse.Namespace(**saved | here | given | how, demo=demo, out=run, resume=True)
 
 
 def folder(settings: argparse.Namespace) -> Path:
@@ -128,6 +128,7 @@ def _parser(doc: str, mine: list[Flag], usual: dict[str, Any]) -> argparse.Argum
         default = "" if usual[flag.key] is None else f" (default: {_text(usual[flag.key])})"
         parser.add_argument(f"--{flag.name}", metavar=flag.metavar, help=flag.help + default)
     parser.add_argument("--out", metavar="FOLDER", help="the run's folder, new or empty (default: runs/DEMO-1, ...)")
+    parser.add_argument("--unroll", action="store_true", help="train with unrolled programs: the same bits, sooner")
     parser.add_argument("--resume", metavar="RUN", help="continue the run in this folder, with its own settings")
     return parser
 

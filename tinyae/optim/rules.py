@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, is_array
 from ..errors import BadValue
 from ..kernels import fuse
 from .flat import FlatParameters, Grads, Params, load_moments, state_of_moments
@@ -88,12 +88,18 @@ class Adam:
         self.m, self.v = self.flat.split(self.mean), self.flat.split(self.square)       # views, one per parameter
 
     def step(self, grads: Grads) -> None:
-        t, (b1, b2) = self.t + 1, self.betas
-        c1, c2 = 1 - b1 ** t, (1 - b2 ** t) ** 0.5
-        # m_hat / (sqrt(v_hat) + eps) with both sides times c2: no pass over the arrays for v_hat (end of section 2)
-        self.flat.update(_adam, grads, [self.mean, self.square], self.lr * c2 / c1, self.eps * c2,
-                         1 - self.lr * self.weight_decay, decays=self.weight_decay > 0, betas=(b1, b2), l2=self.l2)
-        self.t = t                                          # last, because update may refuse the gradients
+        self.step_at(self.t + 1, grads)
+        self.t += 1                                         # last, because update may refuse the gradients
+
+    def step_at(self, t: Any, grads: Grads) -> None:
+        """Step number t = 1, 2, ...; t may be a float64 array () on a GPU, since a CUDA graph counts its steps there.
+
+        The optimizer's own t stays as it is.
+        """
+        numbers = t, self.lr, self.eps, *self.betas
+        rate, eps = _corrected_on_gpu(*numbers, dtype=self.flat.dtype) if is_array(t) else _corrected(*numbers)
+        self.flat.update(_adam, grads, [self.mean, self.square], rate, eps, 1 - self.lr * self.weight_decay,
+                         decays=self.weight_decay > 0, betas=tuple(self.betas), l2=self.l2)
 
     def state(self) -> dict[str, Any]:
         """Copies of what the next step depends on, apart from the parameters: name -> array on the host."""
@@ -106,6 +112,20 @@ class Adam:
                            got=sorted(state), fix="Adam.state()")
         load_moments({name: a for name, a in state.items() if name != "t"}, m=self.m, v=self.v)
         self.t = int(state["t"])
+
+
+# ---- Adam's bias correction, in numbers
+
+def _corrected(t: Any, lr: float, eps: float, b1: float, b2: float) -> tuple[Any, Any]:
+    """(rate, eps) such that rate m / (sqrt(v) + eps) = lr m_hat / (sqrt(v_hat) + eps): no pass over the arrays for
+    m_hat and v_hat (end of the paper's section 2)."""
+    c1, c2 = 1 - b1 ** t, (1 - b2 ** t) ** 0.5
+    return lr * c2 / c1, eps * c2                           # both sides of the fraction times c2
+
+
+@fuse
+def _corrected_on_gpu(t: Array, lr: float, eps: float, b1: float, b2: float, *, dtype: Any) -> tuple[Array, ...]:
+    return tuple(x.astype(dtype) for x in _corrected(t, lr, eps, b1, b2))
 
 
 # ---- the fast forms, in place: g is a copy that they overwrite, new is scratch until the new p is written into it

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -55,3 +56,15 @@ class Interrupt:
         if self.signum and signum != getattr(signal, "SIGHUP", 0):      # a closed terminal often sends two of these
             raise Interrupted("stopped at once; the last checkpoint is intact", signum, self.out)
         self.signum = self.signum or signum
+
+
+def run_callback(on_epoch: Callable[[int], str | None] | None, state: Any) -> list[str]:
+    """The text that on_epoch adds to the epoch's line. StopTraining marks the state as stopped.
+
+    The checkpoint comes after it: a run killed while it draws pictures draws them again.
+    """
+    try:
+        note = on_epoch(state.epoch + 1) if on_epoch else None
+    except StopTraining as stop:
+        state.stopped, note = True, f"stopped: {stop}" if str(stop) else "stopped"
+    return [note] if note else []

@@ -20,8 +20,9 @@ from ..backend import Array, generator
 from ..errors import BadValue
 from ..tensor import Tensor, grad
 from . import diagnose, history
+from .captured import Captured
 from .diagnose import Examine, NonFinite
-from .interrupt import Interrupt, Interrupted, StopTraining
+from .interrupt import Interrupt, Interrupted, run_callback
 from .loader import EVALUATION, Data, Loader
 from .metrics import LossSums, losses_of
 from .saver import Saver
@@ -35,8 +36,8 @@ OnEpoch = Callable[[int], str | None]
 def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Sequence[int], batch_size: int = 128,
         lr: float | Rate | None = None, validation: float | None = None, seed: int = 0, out: str | Path | None = None,
         resume: bool = False, on_epoch: OnEpoch | None = None, config: dict[str, Any] | None = None,
-        checkpoint_every: float = 30.0, checkpoint_steps: int | None = None,
-        report: Callable[[str], None] | None = console.say) -> list[history.Row]:
+        checkpoint_every: float = 30.0, checkpoint_steps: int | None = None, captured: bool = False,
+        unrolled: bool = False, report: Callable[[str], None] | None = console.say) -> list[history.Row]:
     """Train the model on data; -> the history's rows (history.py).
 
     model: an object with losses(batch, rng), or with players() that take turns, trained by Adam; or a list of stages
@@ -56,6 +57,10 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
         epoch's line. To stop early, it raises StopTraining("why"): the run ends as after its last epoch, and a resumed
         run stays ended.
     checkpoint_every, checkpoint_steps: seconds and steps between checkpoints in an epoch; every epoch ends with one.
+    captured: on a GPU, record the step as a CUDA graph in every epoch, so that one launch starts it (see captured.py).
+        For losses that do the same for every batch: what they do on the host happens twice in an epoch.
+    unrolled: run each phase as a program (see tinyae.unroll), recorded anew in every epoch: the same bits, in less time
+        for small nets. Losses that cannot be recorded are refused.
     report: receives each epoch's lines; None silences the run and its progress bar.
 
     Ctrl-C, SIGTERM or SIGHUP finishes the step, saves and raises Interrupted; a second one stops at once. If a loss,
@@ -64,11 +69,12 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
     """
     stages = as_stages(model, lr)
     ends = stage_ends(epochs, len(stages))
-    state = RunState(stages, ends, seed)
+    state = RunState(stages, ends, seed, unrolled)
     loader = Loader(data, validation, batch_size, seed, state.device, state.dtype)
     facts = loader.facts | {"epochs of the earlier stages": ends[:-1], "learning rates": rates(stages)}
     saver = Saver(out, checkpoint_every, checkpoint_steps, facts)
     settings = {"epochs": ends[-1], "batch_size": batch_size, "seed": seed, "device": state.device}
+    advance = Captured(step, state) if captured else step
     report_line = report or (lambda line: None)
     with np.errstate(all="ignore"), saver, Interrupt(saver.out) as interrupt:   # numbers that overflow: see `explain`
         try:
@@ -80,7 +86,7 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
                 with console.bar(loader.steps, initial=state.step, desc=f"epoch {state.epoch + 1}", unit=" steps",
                                  shown=report is not None) as bar:
                     while state.step < loader.steps:
-                        step(state, loader, order)
+                        advance(state, loader, order)
                         state.seconds = perf_counter() - began
                         between_steps(state, loader, saver, interrupt, bar)
                     read_losses(state, loader, bar)
@@ -103,10 +109,13 @@ def step(state: RunState, loader: Loader, order: Array, examine: Examine | None 
     index = order[state.step * loader.batch_size:(state.step + 1) * loader.batch_size]
     batch = loader.batch(loader.train, index)                               # (k, pixels)
     for phase in state.stage:
-        terms, total = losses_of(phase, batch, state.rng)
-        gradients = grad(total, phase.params)
-        if examine is not None:
-            examine(terms, total, gradients)
+        if state.unrolled and examine is None:
+            terms, gradients = state.program(phase)(batch, rng=state.rng)
+        else:
+            terms, total = losses_of(phase, batch, state.rng)
+            gradients = grad(total, phase.params)
+            if examine is not None:
+                examine(terms, total, gradients)
         phase.optimizer.step(gradients)
         state.sums.record(phase, len(index), terms)
     state.step += 1
@@ -160,18 +169,6 @@ def rows_of(state: RunState, loader: Loader, tested: LossSums) -> list[history.R
     return [history.row(epoch, epoch * loader.steps, phase.name, state.seconds,
                         train=state.sums.per_image(phase, len(loader.train)),
                         test=tested.per_image(phase, len(loader.test))) for phase in state.stage]
-
-
-def run_callback(on_epoch: OnEpoch | None, state: RunState) -> list[str]:
-    """The text that on_epoch adds to the epoch's line. StopTraining marks the state as stopped.
-
-    The checkpoint comes after it: a run killed while it draws pictures draws them again.
-    """
-    try:
-        note = on_epoch(state.epoch + 1) if on_epoch else None
-    except StopTraining as stop:
-        state.stopped, note = True, f"stopped: {stop}" if str(stop) else "stopped"
-    return [note] if note else []
 
 
 def explain(state: RunState, loader: Loader, saver: Saver) -> BadValue:

@@ -12,9 +12,9 @@ from time import perf_counter
 
 import numpy as np
 
-from ..backend import Array, to_host
+from ..backend import Array, Value, to_host
 from ..errors import BadType
-from ..tensor import Tensor
+from ..tensor import Tensor, data_of
 from .diagnose import NonFinite
 from .schedule import Phase, Rng
 
@@ -29,9 +29,9 @@ class LossSums:
         self.recorded: list[tuple[str, int, dict[str, Array]]] = []     # (phase, images, terms) since the last read
         self.read_at = perf_counter()
 
-    def record(self, phase: Phase, images: int, terms: dict[str, Tensor]) -> None:
+    def record(self, phase: Phase, images: int, terms: dict[str, Value]) -> None:
         """Keep a batch's losses, means over its images, without waiting for them."""
-        self.recorded.append((phase.name, images, {term: t.data.reshape(()) for term, t in terms.items()}))
+        self.recorded.append((phase.name, images, {term: data_of(t).reshape(()) for term, t in terms.items()}))
 
     def read(self) -> None:
         """Add what was recorded to the sums, with one copy from the device. A sum that is not finite: NonFinite."""

@@ -13,11 +13,12 @@ import numpy as np
 from ..backend import device_of, generator, to_device, to_host
 from ..errors import BadFile, BadValue
 from ..tensor import Tensor
+from ..unroll import Program
 from .history import Row
 from .loader import NOISE
-from .metrics import LossSums
+from .metrics import LossSums, losses_of
 from .progress import progress_of
-from .schedule import Optimizer, Rng, Stage, check_whole, rate_of, stage_at
+from .schedule import Optimizer, Phase, Rng, Stage, check_whole, rate_of, stage_at
 
 Content = tuple[dict[str, Any], dict[str, np.ndarray]]      # of a checkpoint: (meta, arrays)
 
@@ -25,12 +26,13 @@ Content = tuple[dict[str, Any], dict[str, np.ndarray]]      # of a checkpoint: (
 class RunState:
     """Where a run stands: `step` steps into the epoch after `epoch` finished ones.
 
-    ends: the number of epochs, from the run's start, after which each stage is over.
+    ends: the number of epochs, from the run's start, after which each stage is over. unrolled: whether steps run as
+    programs.
     """
 
-    def __init__(self, stages: list[Stage], ends: list[int], seed: int):
+    def __init__(self, stages: list[Stage], ends: list[int], seed: int, unrolled: bool = False):
         check_whole("seed", seed, 0)
-        self.stages, self.ends, self.seed = stages, ends, seed
+        self.stages, self.ends, self.seed, self.unrolled = stages, ends, seed, unrolled
         self.params = _parameters(stages)
         self.optimizers = _optimizers(stages)
         first = next(iter(self.params.values())).data
@@ -53,6 +55,14 @@ class RunState:
             if phase.lr is not None:
                 phase.optimizer.lr = rate_of(phase.lr, self.epoch)
 
+    def program(self, phase: Phase) -> Program:
+        """The phase's losses and gradients, unrolled. It is recorded anew in each epoch, since on_epoch may change what
+        the losses depend on."""
+        if phase.name not in self.programs:
+            self.programs[phase.name] = Program(lambda batch, rng: losses_of(phase, batch, rng)[0], phase.params,
+                                                has_rng=True, sizes="record again")
+        return self.programs[phase.name]
+
     def end_epoch(self, rows: list[Row]) -> bool:
         """Go on to the next epoch; -> whether this one's test loss is the best of its stage."""
         loss = rows[0]["test_total"]
@@ -67,6 +77,7 @@ class RunState:
                noise: dict[str, Any] | None = None) -> None:
         """Stand `step` steps into this epoch, with the losses summed and the generator's state after them."""
         self.epoch, self.step, self.seconds, self.sums = epoch, step, seconds, LossSums(sums or {})
+        self.programs: dict[str, Program] = {}                  # of the phases; those of an epoch serve no other
         # A GPU's generator cannot be set to a state: there, the rest of an epoch draws from a stream of its own.
         self.rng: Rng = generator([self.seed, NOISE, epoch] + [step] * (step > 0), self.device)
         if noise and self.device == "cpu":

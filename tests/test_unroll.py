@@ -1,0 +1,519 @@
+"""Unrolled programs: the bits of f and grad, and never stale."""
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tracemalloc
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import refused
+from test_ops_programs import run, steps
+
+from tinyae import Tensor, functions, grad, models, op, ops, params
+from tinyae.backend import freeze, normal, uniform
+from tinyae.errors import BadType, BadValue, Refusal
+from tinyae.optim import Adam
+from tinyae.unroll.passes import PASSES
+from tinyae.unroll.program import unroll
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "benchmarks"))
+import libraries.tinyae  # noqa: E402
+import workloads  # noqa: E402
+
+N, D = 4, 3
+
+
+def same(program, f, inputs, wrt, rng=None):
+    """The program returns what f and grad return now, bit for bit; rng: a seed."""
+    def draws():
+        return {} if rng is None else {"rng": np.random.default_rng(rng)}
+    value, gradients = program(*inputs, **draws())
+    result = f(*inputs, **draws())
+    terms = result if isinstance(result, dict) else {"": result}
+    for got, t in zip(value.values() if isinstance(value, dict) else [value], terms.values(), strict=True):
+        assert got == t.data and got.dtype == t.dtype
+    expected = grad(reduce(add, terms.values()), wrt)
+    if isinstance(wrt, dict):
+        assert list(gradients) == list(wrt)
+        gradients, expected = gradients.values(), expected.values()
+    for got, g in zip(gradients, expected, strict=True):
+        assert type(got) is np.ndarray and not got.flags.writeable and got.dtype == g.dtype
+        np.testing.assert_array_equal(got, g, strict=True)
+
+
+@pytest.mark.parametrize("name", workloads.WORKLOADS)
+def test_every_workload(name):
+    w = workloads.WORKLOADS[name].sized(3)
+    x, target = (freeze(a.reshape(w.batch, -1)) for a in workloads.batch(w))
+    net = libraries.tinyae.model(w, target, rng=np.random.default_rng(0))
+    wrt, rng = params(net), 7 if w.latent else None
+    program = unroll(net.losses, x, wrt=wrt, rng=rng, constants={"target": target})
+    same(program, net.losses, [x], wrt, rng)
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_every_model_of_the_registry(name):
+    """All of them: the walk of a GSN draws its pixels, and draws are lines."""
+    x = np.random.default_rng(1).random((8, 12), dtype=np.float32)
+    model = models.MODELS[name](12, (10,), 3, rng=np.random.default_rng(0))
+    players = model.players() if hasattr(model, "players") else {"": (model.losses, params(model))}
+    for losses, wrt in players.values():
+        program = unroll(losses, x, wrt=wrt, rng=3)
+        for rng in (3, 4):
+            same(program, losses, [x], wrt, rng)
+            same(program, losses, [x[::-1]], wrt, rng)
+
+
+@given(steps, st.integers(0, 2**32 - 1), st.sampled_from([np.float32, np.float64]))
+def test_random_programs(program, seed, dtype):
+    rng = np.random.default_rng(seed)
+    inputs = [Tensor(rng.standard_normal((3, 3)).astype(dtype)) for _ in range(2)]
+    v = rng.standard_normal((3, 3)).astype(dtype)
+
+    def f(v):
+        return ops.sum(run(program, *inputs) * v)
+    used = [w for w, g in zip(inputs, grad(f(v), inputs, unused="zero"), strict=True) if np.any(g)]
+    if used:
+        unrolled = unroll(f, v, wrt=inputs, constants="any", unused="zero")
+        for t in inputs:
+            t.data = rng.standard_normal((3, 3)).astype(dtype)
+        value, gradients = unrolled(v)
+        assert value == f(v).data
+        for a, b in zip(gradients, grad(f(v), inputs, unused="zero"), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_second_order():
+    """A loss that contains a gradient: its tape is as good as any other."""
+    x = np.random.default_rng(0).random((N, D), dtype=np.float32)
+    w = Tensor(np.random.default_rng(1).standard_normal((D, D)).astype(np.float32))
+
+    def f(x):
+        x = Tensor(x)
+        (g,) = grad(ops.sum(ops.tanh(x @ w)), [x], create_graph=True)
+        return ops.sum(g * g)
+    same(unroll(f, x, wrt=[w]), f, [x + np.float32(1)], [w])
+
+
+# ---- never stale: each of these is right, or refused
+
+class Net:
+    """A loss with everything that could go wrong."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.w = Tensor(rng.standard_normal((D, D)).astype(np.float32))
+        self.x = rng.random((N, D), dtype=np.float32)
+        self.other = rng.random((N, D), dtype=np.float32)
+        self.frozen = Tensor(rng.random((D,), dtype=np.float32))
+        self.before = ops.exp(self.frozen)
+        self.rng = np.random.default_rng(0)
+
+    def h(self, x):
+        return ops.tanh(x @ self.w)
+
+
+@pytest.fixture
+def net():
+    return Net()
+
+
+def sum_of(t):
+    return ops.sum(t * t)
+
+
+RIGHT = {       # what f computes besides, from x and h = tanh(x @ w), that follows the values
+    "a comparison": lambda net, x, h: h * (h > 0.1),
+    "a mask made with data": lambda net, x, h: h * (h.data > x).astype(h.dtype),
+    "a peak": lambda net, x, h: h / (1 + h.data.max(axis=0)),
+    "a number of data": lambda net, x, h: h / (1 + np.max(np.abs(h.data))),
+    "where": lambda net, x, h: ops.where((h > 0) & ~(x > 0.5), h, -h),
+    "winners": lambda net, x, h: h * models.winner_take_all.winners(h.data, 0.5).astype(h.dtype),
+    "places": lambda net, x, h: h * (np.arange(D, like=x) == h.data.argmax(axis=1)[:, None]).astype(h.dtype),
+    "an index that is computed": lambda net, x, h: h[np.arange(N, like=x), h.data.argmin(axis=1)],
+    "sorting": lambda net, x, h: h * np.sort(h.data, axis=0)[-2],
+    "a softmax": lambda net, x, h: functions.softmax(h),
+    "a frozen parameter": lambda net, x, h: h * net.frozen,
+    "a frozen parameter first": lambda net, x, h: ops.exp(x * net.frozen) * h,
+    "a leaf made of data": lambda net, x, h: h * Tensor(h.data + x),
+    "a batch that is changed first": lambda net, x, h: h * ((x - x.mean(axis=0)) / (x.std(axis=0) + 1)),
+    "kinks": lambda net, x, h: abs(h) + ops.maximum(h, x) + ops.clip(h, -0.1, 0.2) + ops.max(h, axis=0),
+    "a loop over the images": lambda net, x, h: reduce(add, (h[i] * float(i) for i in range(len(x)))),
+}
+
+
+@pytest.mark.parametrize("what", RIGHT)
+def test_what_depends_on_values_is_computed_anew(what, net):
+    def f(x):
+        return sum_of(RIGHT[what](net, x, net.h(x)))
+    program = unroll(f, net.x, wrt=[net.w])
+    same(program, f, [net.x], [net.w])
+    same(program, f, [net.other[::-1] - np.float32(0.5)], [net.w])
+    net.w.data = np.random.default_rng(5).standard_normal((D, D)).astype(np.float32)
+    net.frozen.data = net.frozen.data * 2
+    same(program, f, [net.other], [net.w])
+
+
+NOISY = {
+    "normal": lambda net, x, h, rng: h + normal(rng, like=h),
+    "uniform": lambda net, x, h, rng: h * (uniform(rng, like=x) < 0.5).astype(x.dtype),
+    "dropout": lambda net, x, h, rng: functions.dropout(h, 0.5, rng),
+    "a draw of its own": lambda net, x, h, rng: h * rng.normal(size=(N, 1)).astype(np.float32),
+    "a shuffle": lambda net, x, h, rng: h[rng.permutation(N)] * x,
+    "one number": lambda net, x, h, rng: h * rng.random(1, dtype=np.float32),
+    "a draw that is not used": lambda net, x, h, rng: (rng.random(5), functions.gaussian_noise(h, 0.5, rng))[1],
+}
+
+
+@pytest.mark.parametrize("what", NOISY)
+def test_draws_are_drawn_anew(what, net):
+    def f(x, rng):
+        return sum_of(NOISY[what](net, x, net.h(x), rng))
+    given = np.random.default_rng(0)
+    program = unroll(f, net.x, wrt=[net.w], rng=given)
+    assert given.random() == np.random.default_rng(0).random()          # a recording draws nothing
+    for seed in (0, 1, 2):
+        same(program, f, [net.x], [net.w], seed)
+    one, other = np.random.default_rng(3), np.random.default_rng(3)
+    f(net.x, rng=one)
+    program(net.x, rng=other)
+    assert one.random() == other.random()
+
+
+REFUSED = {     # and the word that says why
+    "a captured array": (lambda net, x, h: h * net.other, "mul uses comes from outside"),
+    "a captured mask": (lambda net, x, h: ops.where(net.other > 0.5, h, x), "where uses comes from outside"),
+    "a captured index": (lambda net, x, h: h[np.array([0, 1])], "index uses comes from outside"),
+    "a captured array under NumPy": (lambda net, x, h: h * np.exp(x + net.other), "add uses comes from outside"),
+    "a captured array in a comparison": (lambda net, x, h: h * (h > net.other), "greater uses comes from outside"),
+    "a Tensor computed before": (lambda net, x, h: h * net.before, "mul uses comes from outside"),
+    "a Tensor computed without the inputs": (lambda net, x, h: h * ops.exp(net.frozen), "mul uses comes from outside"),
+    "an item of a frozen parameter": (lambda net, x, h: h * net.frozen * net.frozen.data.max().item(), "leave the"),
+    "a new array": (lambda net, x, h: h * np.ones((N, D), np.float32), "mul uses comes from outside"),
+    "a list": (lambda net, x, h: h * Tensor([1.0, 2.0, 3.0]), "mul uses comes from outside"),
+    "a branch": (lambda net, x, h: h if h.data.max() > 0 else -h, "cannot branch on a value"),
+    "a branch on a Tensor": (lambda net, x, h: h if ops.sum(h) > 0 else -h, "cannot branch on a value"),
+    "a loop until": (lambda net, x, h: [h := h * 0.5 for _ in iter(lambda: bool(ops.max(h) < 0.1), True)][-1],
+                     "cannot branch on a value"),
+    "Python's max": (lambda net, x, h: h * max(x[0, 0], x[0, 1]), "cannot branch on a value"),
+    "a number": (lambda net, x, h: h * float(np.max(x)), "leave the recorded program"),
+    "an item": (lambda net, x, h: h * ops.sum(h).item(), "leave the recorded program"),
+    "an item of data": (lambda net, x, h: h * h.data.sum().item(), "leave the recorded program"),
+    "t.numpy()": (lambda net, x, h: h * h.numpy(), "leave the recorded program"),
+    "np.asarray": (lambda net, x, h: h * np.asarray(h.data), "leave the recorded program"),
+    "np.array of parts": (lambda net, x, h: h * np.array([x[0, 0], 1.0]), "leave the recorded program"),
+    "a list of numbers": (lambda net, x, h: h * x.tolist(), "leave the recorded program"),
+    "places by truth": (lambda net, x, h: ops.mean(h[x > 0.5]), "depends on values"),
+    "nonzero": (lambda net, x, h: h[np.nonzero(x[:, 0])[0]], "depends on values"),
+    "unique": (lambda net, x, h: ops.sum(h) * np.unique(x)[0], "depends on values"),
+    "writing": (lambda net, x, h: x.__setitem__(0, 1.0) or h, "cannot be written into"),
+    "x += y": (lambda net, x, h: h * x.__iadd__(1), "cannot be written into"),
+    "out=": (lambda net, x, h: h * np.exp(x, out=x), "cannot be written into"),
+    "writing from outside": (lambda net, x, h: h * np.add(net.other, x, out=net.other), "cannot be written into"),
+    "another rng": (lambda net, x, h: h + normal(net.rng, like=h), "uses comes from outside"),
+    "NumPy's rng": (lambda net, x, h: h * np.random.random((N, D)).astype(np.float32), "comes from outside"),
+    "a parameter that f sets": (lambda net, x, h: setattr(net.w, "data", net.w.data * 2) or h, "changed after it was"),
+    "no loss": (lambda net, x, h: h.data, "returns a loss"),
+    "several losses": (lambda net, x, h: h, "one number"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_would_be_stale_is_refused(what, net):
+    f, word = REFUSED[what]
+    before = net.w.data
+
+    def loss(x):
+        z = f(net, x, net.h(x))
+        return sum_of(z) if isinstance(z, Tensor) and what != "several losses" else z
+    with pytest.raises(Refusal, match=word) as caught:
+        unroll(loss, net.x, wrt=[net.w])
+    assert all(part in str(caught.value) for part in ("expected: ", "got: ", "fix: "))
+    assert net.w.data is before                                         # and nothing has changed
+
+
+def test_a_draw_that_is_a_python_number_is_refused(net):
+    with refused(BadType, "rng.random without a size"):
+        unroll(lambda x, rng: sum_of(net.h(x) * rng.random()), net.x, wrt=[net.w], rng=1)
+
+
+def test_a_parameter_that_f_sets_first_is_refused_too(net):
+    def f(x):
+        net.w.data = net.w.data * 2
+        return sum_of(net.h(x))
+    with refused(BadValue, "f changes a parameter"):
+        unroll(f, net.x, wrt=[net.w])
+
+
+def test_thirty_ways_to_be_stale():
+    assert len(RIGHT) + len(NOISY) + len(REFUSED) >= 50
+
+
+def test_other_inputs_are_refused_or_recorded_again(net):
+    def f(x):
+        return sum_of(net.h(x))
+    program = unroll(f, net.x, wrt=[net.w])
+    for other in (net.x[:2], net.x.astype(np.float64), net.x.reshape(1, N, D), np.float32(1)):
+        with refused(BadValue, "recorded for other inputs", "(4, 3) float32", 'sizes="record again"'):
+            program(other)
+    with refused(BadType, "array or a number", "x.data"):
+        program(Tensor(net.x))
+    program = unroll(f, net.x, wrt=[net.w], sizes="record again")
+    for other in (net.x, net.x[:2], net.x[:1], net.x):
+        same(program, f, [other], [net.w])
+    assert len(program.programs) == 3
+
+
+def test_a_number_among_the_inputs_belongs_to_the_recording(net):
+    def f(x, k):
+        return sum_of(net.h(x)) * k
+    program = unroll(f, net.x, 2.0, wrt=[net.w])
+    same(program, f, [net.x, 2.0], [net.w])
+    for other in (3.0, 2, True):
+        with refused(BadValue, "recorded for other inputs"):
+            program(net.x, other)
+
+
+def test_a_subclass_of_arrays_is_used_as_f_uses_it(net):
+    def f(x):
+        return sum_of(net.h(x))
+    program = unroll(f, net.x, wrt=[net.w])
+    np.testing.assert_array_equal(program(np.ma.masked_array(net.x, net.x > 0.5))[1][0], program(net.x)[1][0])
+
+
+def test_an_rng_is_given_where_one_was_recorded(net):
+    def f(x, rng=None):
+        return sum_of(functions.dropout(net.h(x), 0.5, rng))
+    with refused(BadValue, "takes an rng", "got:      rng=Generator"):
+        unroll(f, net.x, wrt=[net.w])(net.x, rng=np.random.default_rng(0))
+    with refused(BadValue, "takes an rng", "got:      rng=None"):
+        unroll(f, net.x, wrt=[net.w], rng=1)(net.x)
+
+
+def test_inputs_constants_and_parameters_are_read_in_every_call(net):
+    def f(x):
+        return sum_of(net.h(x) * net.other + net.frozen)
+    program = unroll(f, net.x, wrt=[net.w], constants={"other": net.other, "frozen": net.frozen})
+    same(program, f, [net.x], [net.w])
+    net.x[0] = 5                                                        # in place
+    same(program, f, [net.x], [net.w])
+    net.other[1] = 7
+    same(program, f, [net.x], [net.w])
+    net.frozen.data = net.frozen.data * 2
+    Adam([net.w]).step([net.w.data])
+    same(program, f, [net.x], [net.w])
+
+
+def test_a_constant_mask_may_choose_places_if_it_cannot_change(net):
+    mask = np.array([True, False, True, True])
+
+    def f(x):
+        return ops.mean(net.h(x)[mask])
+    with refused(BadValue, "depends on values", "read-only"):
+        unroll(f, net.x, wrt=[net.w], constants={"mask": mask})
+    freeze(mask)
+    same(unroll(f, net.x, wrt=[net.w], constants={"mask": mask}), f, [net.other], [net.w])
+
+
+def test_targets_and_labels_are_checked_in_every_call(net):
+    labels = np.array([0, 2, 1, 0])
+
+    def classes(x, labels):
+        return ops.mean(functions.cross_entropy(net.h(x), labels))
+
+    def pixels(x):
+        return ops.mean(functions.bce_with_logits(net.h(x), x))
+    same(program := unroll(classes, net.x, labels, wrt=[net.w]), classes, [net.x, labels[::-1]], [net.w])
+    with refused(BadValue, "every label must be a class"):
+        program(net.x, labels + 1)
+    same(program := unroll(pixels, net.x, wrt=[net.w]), pixels, [net.other], [net.w])
+    with refused(BadValue, "probabilities as targets"):
+        program(net.x + np.float32(1))
+
+
+def test_unused_parameters_as_in_grad(net):
+    def f(x):
+        return sum_of(net.h(x))
+    with refused(BadValue, "no path from y"):
+        unroll(f, net.x, wrt=[net.w, net.frozen])
+    _, (_, g) = unroll(f, net.x, wrt=[net.w, net.frozen], unused="zero")(net.x)
+    np.testing.assert_array_equal(g, np.zeros(D, np.float32), strict=True)
+
+
+def test_two_functions_of_one_name_stay_two(net):
+    one, two = (op(lambda x, k=k: x * k, lambda g, z, x, k=k: g * k) for k in (2.0, 3.0))
+
+    def add(x):
+        return x - 1
+
+    minus = op(add, lambda g, z, x: g)                                  # called add, and is none
+
+    def f(x):
+        return sum_of(minus(two(one(net.h(x)))))
+    program = unroll(f, net.x, wrt=[net.w])
+    same(program, f, [net.other], [net.w])
+
+
+def test_names_do_not_meet():
+    """Of inputs, parameters, losses and functions."""
+    wrt = {"affine": Tensor(np.ones((D, D), np.float32)), "sum": Tensor(np.ones(D, np.float32)),
+           "x": Tensor(np.ones(D, np.float32)), "if": Tensor(np.ones(D, np.float32))}
+
+    def f(x):
+        y = ops.tanh(x @ wrt["affine"] + wrt["sum"] + wrt["x"]) * wrt["if"]
+        return {"mean": ops.mean(y), "tanh": ops.sum(y)}
+    x = np.random.default_rng(0).random((N, D), dtype=np.float32)
+    same(unroll(f, x, wrt=wrt), f, [x], wrt)
+
+
+def test_a_constant_may_have_the_name_of_an_input_or_a_parameter(net):
+    def f(x):
+        return sum_of(net.h(x) * net.other)
+    for name in ("x", "w"):
+        program = unroll(f, net.x, wrt={"w": net.w}, constants={name: net.other})
+        same(program, f, [net.other + np.float32(1)], {"w": net.w})
+
+
+def test_a_parameter_may_be_listed_twice(net):
+    def f(x):
+        return sum_of(net.h(x))
+    same(unroll(f, net.x, wrt=[net.w, net.w]), f, [net.other], [net.w, net.w])
+    assert type(net.w.data) is np.ndarray
+
+
+def test_what_cannot_be_wrt_or_a_constant_is_refused(net):
+    with refused(BadValue, "only a leaf can be a parameter of a program"):
+        unroll(lambda x: sum_of(net.before * net.h(x)), net.x, wrt=[net.before])
+    with refused(BadType, "constants must be arrays or leaf Tensors"):
+        unroll(lambda x: sum_of(net.h(x)), net.x, wrt=[net.w], constants={"k": 2.0})
+    with refused(BadValue, 'sizes="record again"'):
+        unroll(lambda x: sum_of(net.h(x)), net.x, wrt=[net.w], sizes="any")
+
+
+# ---- the text
+
+def autoencoder():
+    """784-20-784 and a batch of 128 images."""
+    x = np.random.default_rng(0).random((128, 784), dtype=np.float32)
+    return models.Autoencoder(784, (), 20, rng=np.random.default_rng(0)), x
+
+
+def test_a_program_fits_one_screen():
+    model, x = autoencoder()
+    lines = str(unroll(model.losses, x, wrt=params(model))).splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 118
+    assert lines[0] == "def step(batch, encoder_0_W, encoder_0_b, decoder_0_W, decoder_0_b):"
+    assert any(line.endswith("# (128, 20)      affine: dL/dx = g @ W.mT") for line in lines)
+
+
+def test_the_readme_shows_ten_lines_of_it():
+    model, x = autoencoder()
+    shown, = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert shown in str(unroll(model.losses, x, wrt=params(model)))
+    assert len(shown.splitlines()) == 10
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_a_saved_program_needs_nothing_but_numpy(name, tmp_path):
+    """Its bits are those of the program, in an interpreter that cannot import tinyae."""
+    x = np.random.default_rng(1).random((8, 12), dtype=np.float32)
+    model = models.MODELS[name](12, (10,), 3, rng=np.random.default_rng(0))
+    losses, wrt = [*model.players().values()][-1] if hasattr(model, "players") else (model.losses, params(model))
+    program = unroll(losses, x, wrt=wrt, rng=3)
+    program.save(tmp_path / "step.py")
+    text = (tmp_path / "step.py").read_text()
+    assert {alias.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for alias in node.names
+            } == {"numpy"} and "tinyae." not in text
+    space: dict = {"__name__": "step"}
+    exec(text, space)
+    inner = next(iter(program.programs.values()))
+    data = [*inner.constants, *(t.data for t in inner.tensors)]
+    values, gradients = space["step"](x, np.random.default_rng(5), *data)
+    value, expected = program(x, rng=np.random.default_rng(5))
+    for a, b in zip([*values, *gradients], [*value.values(), *expected.values()], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_saved_program_runs_by_itself(tmp_path):
+    model, x = autoencoder()
+    unroll(model.losses, x, wrt=params(model)).save(tmp_path / "step.py")
+    said = subprocess.run([sys.executable, "-I", "-W", "error", "step.py"], capture_output=True, text=True, check=True,
+                          cwd=tmp_path).stdout
+    assert said.startswith("values: ") and "gradient of shape (784, 20) and norm " in said
+
+
+# ---- on a GPU
+
+@pytest.mark.parametrize("name", ["vae", "contractive", "conv_autoencoder", "winner_take_all"])
+def test_a_program_runs_where_its_parameters_are(name, gpu):
+    x = np.random.default_rng(1).random((8, 12), dtype=np.float32)
+    model = models.MODELS[name](12, (10,), 3, rng=np.random.default_rng(0), device="cuda")
+    wrt = params(model)
+    program = unroll(model.losses, gpu.array(x), wrt=wrt, rng=3)
+    with gpu.no_sync():
+        value, gradients = program(gpu.array(x), rng=np.random.default_rng(3))
+    terms = model.losses(gpu.array(x), np.random.default_rng(3))
+    for name, t in terms.items():
+        np.testing.assert_allclose(gpu.host(value[name]), gpu.host(t.data), rtol=1e-5)
+    for name, g in grad(reduce(add, terms.values()), wrt).items():
+        assert type(gradients[name]) is type(g)
+        np.testing.assert_allclose(gpu.host(gradients[name]), gpu.host(g), rtol=1e-5, atol=1e-6)
+
+
+# ---- passes
+
+def sizes_and_seed(name):
+    w = workloads.WORKLOADS[name]
+    x, target = (freeze(a.reshape(w.batch, -1)) for a in workloads.batch(w))
+    net = libraries.tinyae.model(w, target, rng=np.random.default_rng(0))
+    return net, x, {"wrt": params(net), "rng": 7 if w.latent else None, "constants": {"target": target}}
+
+
+@pytest.mark.parametrize("chosen", [(), ("names",), ("share",), ("deaths",), ("names", "deaths"), PASSES])
+@pytest.mark.parametrize("name", ["W2", "W4", "W8"])
+def test_a_pass_changes_no_bit(name, chosen):
+    net, x, settings = sizes_and_seed(name)
+    program = unroll(net.losses, x, **settings, passes=chosen)
+    same(program, net.losses, [x], settings["wrt"], settings["rng"])
+
+
+def test_passes_are_shown_one_by_one(net):
+    model, x = autoencoder()
+    program = unroll(model.losses, x, wrt=params(model))
+    texts = program.passes
+    assert list(texts) == ["recorded", *PASSES] and len({*texts.values()}) == 4
+    assert texts["names"] == program.source and len(texts["recorded"].splitlines()) > len(program.source.splitlines())
+    assert "np.ones_like" in texts["recorded"] and "np.ones_like" not in texts["names"]
+    assert "bce_and_sigmoid" in texts["share"] and "bce_and_sigmoid" not in texts["names"]
+    assert "    del " in texts["deaths"] and "    del " not in texts["share"]
+    with refused(BadValue, "unknown pass", "names, share, deaths"):
+        unroll(model.losses, x, wrt=params(model), passes=("fast",))
+
+
+@pytest.mark.parametrize("name", ["W1", "W3", "W6"])
+def test_the_peak_of_memory_is_at_most_the_tape_s(name):
+    net, x, settings = sizes_and_seed(name)
+    program = unroll(net.losses, x, **settings, passes=("names", "deaths"))
+
+    def rng():
+        return {} if settings["rng"] is None else {"rng": np.random.default_rng(0)}
+
+    def on_the_tape():
+        return grad(reduce(add, net.losses(x, **rng()).values()), settings["wrt"])
+    peaks = []
+    for f in (on_the_tape, lambda: program(x, **rng())):
+        f()
+        tracemalloc.start()
+        f()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] <= 1.01 * peaks[0]

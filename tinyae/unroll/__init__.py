@@ -1,0 +1,10 @@
+"""unroll: the forward and the backward pass of a loss, written out as straight-line NumPy.
+
+    program = unroll(f, x, wrt=params(model))       # f is called once
+    print(program)                                  # what a person would have written by hand
+    value, gradients = program(x)                   # what f and grad would return, bit for bit
+"""
+from .program import Program, unroll
+from .step import unroll_step
+
+__all__ = ["Program", "unroll", "unroll_step"]

@@ -1,0 +1,80 @@
+"""unroll · passes: what makes the recorded lines a better program. Each can be left out, and changes no bit.
+
+    names     values that are used once stand where they are used; constant factors become numbers
+    share     what is computed twice is computed once; a loss and its gradient have one exponential
+    deaths    a large array is forgotten after its last use, so that the next one takes its memory
+
+A recording holds a line for everything that f and grad computed. Passes look at lines, oldest first, and not at text.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..fused import ROWS as FUSED
+from ..fused import bce_and_sigmoid
+from ..ops import ROWS
+from .recorded import Line, Recorded
+
+READABLE, PASSES = ("names",), ("names", "share", "deaths")
+ARITHMETIC = (*(ROWS[name] for name in ("add", "sub", "mul", "div")), np.add, np.subtract, np.multiply, np.divide)
+
+
+def needed(outputs: Iterable[Line]) -> list[Line]:
+    """All lines that the outputs are computed from, oldest first. The others are dead code."""
+    seen, todo = set(outputs), list(outputs)
+    while todo:
+        new = {*todo.pop().uses()} - seen
+        seen |= new
+        todo += new
+    return sorted(seen, key=lambda line: line.born)
+
+
+def numbers(lines: list[Line]) -> None:
+    """g * array becomes g * 0.0078125, where all entries of the array are this number, whatever the inputs are.
+
+    The gradient of the loss by itself is 1, so that of a mean over 128 images is 1/128 for each of them.
+    """
+    for line in lines:
+        if line.function in ARITHMETIC and line.value is None and not line.settings:
+            x, y = line.args
+            line.args = (_number(x, y, line), _number(y, x, line))
+
+
+def _number(x: object, other: object, line: Line) -> object:
+    """The number that x is, if `other` alone gives the result its shape and dtype; else x."""
+    if not (isinstance(x, Recorded) and x.line.value is not None and isinstance(other, Recorded)
+            and (other.line.shape, other.line.dtype) == (line.shape, line.dtype) and x.size and line.shape):
+        return x
+    first = x.line.value.reshape(-1)[0]
+    return float(first) if x.dtype == line.dtype and np.all(x.line.value == first) else x
+
+
+def share(lines: list[Line], outputs: list[Line], drawn: list[Line]) -> None:
+    """Equal lines become one. Where bce and sigmoid have the same logits, both come from bce_and_sigmoid."""
+    first: dict[str, Line] = {}
+    losses: dict[Line, Line] = {}
+    for line in lines:
+        for x in line.recorded():
+            x.line = first.get(_key(x.line), x.line)
+        if line.function is None or line in drawn or line in outputs:
+            continue
+        first.setdefault(_key(line), line)
+        if line.function is FUSED["bce"] and isinstance(line.args[0], Recorded):
+            losses[line.args[0].line] = line
+        loss = losses.get(line.args[0].line) if line.function is ROWS["sigmoid"] else None
+        if loss is not None and loss.function is FUSED["bce"]:
+            both = Recorded(np.empty(0), Line(bce_and_sigmoid, loss.args, {}, loss.born - 0.5), None)
+            loss.function, loss.args = "[]", (both, 0)
+            line.function, line.args = "[]", (both, 1)
+
+
+def _key(line: Line) -> str:
+    """A text that equal lines share, and no others do."""
+    def told(x: object) -> str:
+        if isinstance(x, tuple | list):
+            return f"{type(x).__name__}({', '.join(map(told, x))})"
+        return f"line {id(x.line)}" if isinstance(x, Recorded) else f"{type(x).__name__} {x!r}"
+    parts = [*line.args, *(part for setting in line.settings.items() for part in setting)]
+    return f"{id(line.function)} {line.function} {told(parts)}" if line.function is not None else f"leaf {id(line)}"

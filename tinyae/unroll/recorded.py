@@ -1,0 +1,192 @@
+"""unroll · recorded: an array that remembers the call that made it.
+
+While a function is recorded, every array that it meets is a Recorded. Whatever is computed from a Recorded is one too,
+and holds the Line that computes it: a row of the tape, a function or method of NumPy, a random draw. What would let a
+value escape from the record (bool(x), float(x), np.asarray(x), writing into x) is refused, and so is an array that
+comes from elsewhere: a program that used it would go on using it when it has long changed.
+"""
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..backend import Array
+from ..errors import BadType, BadValue, Refusal
+
+METHODS = ("all", "any", "argmax", "argmin", "argsort", "astype", "clip", "copy", "cumprod", "cumsum", "diagonal",
+           "max", "mean", "min", "prod", "ravel", "reshape", "round", "squeeze", "std", "sum", "swapaxes", "take",
+           "transpose", "var")
+NUMBERS = (np.shape, np.ndim, np.size)              # functions of NumPy that look at an array's shape alone
+
+
+class Line:
+    """One line of the program: function(*args, **settings), whose args may be Recordeds.
+
+    function: a row, a function, the name of a method, or "[]" for an index. A line without a function is an array that
+    the program is given; its name is known from the start.
+    """
+    __slots__ = ("args", "born", "dtype", "function", "name", "settings", "shape", "value")
+
+    def __init__(self, function: Any, args: tuple, settings: dict[str, Any], born: float, name: str = ""):
+        self.function, self.args, self.settings, self.born, self.name = function, args, settings, born, name
+        self.shape: Any = None
+        self.dtype: Any = None
+        self.value: Array | None = None         # of a line that depends on no input: dL/dL = 1, and what it becomes
+
+    def uses(self) -> Iterator[Line]:
+        """The lines whose arrays this one takes."""
+        yield from (x.line for x in self.recorded())
+
+    def recorded(self) -> Iterator[Recorded]:
+        """The Recordeds that this line takes."""
+        yield from (x for x in flat([*self.args, *self.settings.values()]) if isinstance(x, Recorded))
+
+
+class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array that remembers the Line that made it. It cannot be written into."""
+    __slots__ = ("array", "line", "recording")
+    __array_priority__ = 100
+
+    def __init__(self, array: Array, line: Line, recording: Any):
+        self.array, self.line, self.recording = array, line, recording
+
+    shape = property(lambda self: self.array.shape)
+    dtype = property(lambda self: self.array.dtype)
+    ndim = property(lambda self: self.array.ndim)
+    size = property(lambda self: self.array.size)
+    itemsize = property(lambda self: self.array.itemsize)
+    strides = property(lambda self: self.array.strides)
+    T = property(lambda self: self.record(np.transpose, (self,), {}))
+    mT = property(lambda self: self.record(np.swapaxes, (self, -1, -2), {}))
+
+    def record(self, function: Any, args: tuple, settings: dict[str, Any]) -> Any:
+        return self.recording.call(function, args, settings)
+
+    def forward(self, row: Any) -> Callable:
+        """The row's forward, recorded."""
+        return lambda *args, **settings: self.record(row, args, settings)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, out: Any = None, **settings: Any) -> Any:
+        if out is not None:
+            raise written(f"np.{ufunc.__name__}(..., out=)")
+        if method == "__call__":
+            return self.record(ufunc, args, settings)
+        if method != "reduce":
+            raise escaping(f"np.{ufunc.__name__}.{method}")
+        return self.record(ufunc.reduce, args, settings)
+
+    def __array_function__(self, function: Callable, types: Any, args: tuple, settings: dict[str, Any]) -> Any:
+        if function in NUMBERS:
+            return function(*map(plain, args), **plain(settings))
+        if settings.get("out") is not None:
+            raise written(f"np.{function.__name__}(..., out=)")
+        if not any(isinstance(x, Recorded) for x in flat([*args, *settings.values()])):
+            settings = settings | {"like": self}                # NumPy has taken it out: np.zeros(shape, like=x)
+        return self.record(function, args, settings)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.record("[]", (self, key), {})
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __deepcopy__(self, memo: Any) -> Recorded:
+        return self
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise written("x[key] = value")
+
+    def __bool__(self) -> NoReturn:
+        raise BadValue("a recorded program cannot branch on a value", expected="the same lines for all values",
+                       got=f"the truth of an array, asked for in {place()}",
+                       fix="np.where(condition, x, y); or leave this function on the tape, with grad")
+
+    def __array__(self, *args: Any, **settings: Any) -> NoReturn:
+        raise escaping("np.asarray and whatever else takes the array itself")
+
+    def __float__(self) -> NoReturn:
+        raise escaping("float, int, .item() and whatever else makes a Python number of it")
+
+    def item(self, *args: Any) -> NoReturn:
+        self.__float__()
+
+    __int__ = __index__ = __complex__ = __float__
+    tolist = item
+
+    def __reduce__(self) -> NoReturn:
+        raise escaping("pickle")
+
+    def __repr__(self) -> str:
+        return f"Recorded(shape {self.shape}, {self.dtype})"
+
+
+def _method(name: str) -> Callable:
+    def method(self: Recorded, *args: Any, **settings: Any) -> Any:
+        if name == "astype" and np.dtype(args[0]) == self.dtype and settings.get("copy") is False:
+            return self
+        return self.record(name, (self, *args), settings)
+    return method
+
+
+def _in_place(self: Recorded, other: Any) -> NoReturn:
+    raise written("x += y and its like")
+
+
+for _name in METHODS:
+    setattr(Recorded, _name, _method(_name))
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "pow", "matmul", "and", "or", "xor", "mod"):
+    setattr(Recorded, f"__i{_name}__", _in_place)
+
+
+def plain(x: Any) -> Any:
+    """x with arrays in the place of Recordeds."""
+    if isinstance(x, tuple | list):
+        return type(x)(map(plain, x))
+    if isinstance(x, dict):
+        return {name: plain(value) for name, value in x.items()}
+    return x.array if isinstance(x, Recorded) else x
+
+
+def flat(x: Any) -> Iterator[Any]:
+    """x, or all that a list or tuple holds, however deep."""
+    for part in x if isinstance(x, tuple | list) else ():
+        yield from flat(part)
+    if not isinstance(x, tuple | list):
+        yield x
+
+
+def name_of(function: Any) -> str:
+    return function if isinstance(function, str) else getattr(function, "__name__", "a function").strip("_")
+
+
+def place() -> str:
+    """The file and the line that called for what is refused."""
+    frame = sys._getframe(1)
+    while frame.f_globals["__name__"] == __name__:
+        frame = frame.f_back                                    # type: ignore[assignment]
+    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+
+
+# ---- what is refused
+
+def captured(row: str, x: Any) -> Refusal:
+    return BadValue(f"an array that {row} uses comes from outside of the program", got=f"{x.shape} {x.dtype}",
+                    expected="an input, a parameter in wrt, a draw of rng, or a constant that has a name",
+                    fix='give it to f as an input; or name what never changes: unroll(..., constants={"mask": mask})')
+
+
+def escaping(what: str) -> Refusal:
+    return BadType("a value would leave the recorded program", got=f"{what}, in {place()}",
+                   expected="rows, and functions of NumPy that return arrays",
+                   fix="compute with the array itself: np.max(x) in place of float(np.max(x))")
+
+
+def written(how: str) -> Refusal:
+    return BadType("an array of a recorded program cannot be written into", expected="a new array for new values",
+                   got=f"{how}, in {place()}", fix="x = x + y in place of x += y; np.where for a part of it")

@@ -1,0 +1,170 @@
+"""unroll · recording: what one call of a function computes, line by line.
+
+What may take part is an input, a draw of rng, a constant that has a name, or a leaf Tensor, whose data every call of
+the program reads anew. Any other array is refused.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from .. import guards
+from ..backend import Array, is_array, normal, to_host, uniform
+from ..errors import BadValue
+from ..tensor import Tensor
+from ..tensor import now as birth_now
+from .recorded import Line, Recorded, captured, escaping, flat, name_of, place, plain
+
+SHAPED_BY_VALUES = ("argwhere", "bincount", "compress", "delete", "extract", "flatnonzero", "histogram",
+                    "intersect1d", "nonzero", "repeat", "setdiff1d", "setxor1d", "trim_zeros", "union1d", "unique")
+
+
+class Recording:
+    """What one call of a function has computed so far, and the constants that it may use, by name.
+
+    constants: name -> array; None admits every array as a constant.
+    """
+
+    def __init__(self, constants: dict[str, Array] | None):
+        self.now, self.lenient, self.start = count().__next__, constants is None, birth_now()
+        self.tensors: dict[Tensor, tuple[Array, Recorded]] = {}     # what a Tensor held before, and what it holds now
+        self.constants: dict[Line, Array] = {}
+        self.known: dict[int, Recorded] = {}                    # id of a constant -> its Recorded
+        self.inputs: list[Line] = []                            # what a call is given, the rng last
+        self.borrowed: list[tuple[Tensor, Array]] = []          # Tensors made of constants, and their data
+        self.drawn: list[Line] = []                             # draws: one that is not used still changes the rng
+        for name, array in (constants or {}).items():
+            self.constant(name, array)
+
+    def given(self, name: str, x: Any) -> Any:
+        """The array x as the program gets it under this name."""
+        return self.new(x, Line(None, (), {}, self.now(), name))
+
+    def input(self, name: str, x: Any) -> Any:
+        """An input; one that is no array is part of the program, and stays as it is."""
+        array = self.given(name, to_host(x) if is_array(x) else np.empty(0, object))
+        self.inputs.append(array.line)
+        return array if is_array(x) else x
+
+    def tensor(self, name: str, t: Tensor) -> None:
+        """Let t hold a Recorded, until `restore`; every call of the program reads t's data anew."""
+        if t in self.tensors:
+            return
+        array = self.given(name, to_host(t._data))
+        self.tensors[t] = t._data, array
+        t._data = array
+
+    def adopt(self, row: Any, t: Tensor) -> None:
+        """Do the same with a Tensor that f has from elsewhere, if it is a leaf that is older than this recording."""
+        if isinstance(t._data, Recorded):
+            return
+        if t.op is None and t.born < self.start:
+            self.tensor(f"tensor_{len(self.tensors)}", t)
+        else:
+            ((array,), _), before = self.admit(row, (t._data,), {}), t._data
+            self.borrowed.append((t, before))
+            t._data = array
+
+    def run(self, row: Any, args: tuple, settings: dict[str, Any]) -> Any:
+        """guards.run, once all Tensors among args hold Recordeds."""
+        tensors = [a for a in args if isinstance(a, Tensor)]
+        for t in tensors:
+            self.adopt(row, t)
+        return guards.run(row, args, settings, tensors[0])
+
+    def restore(self) -> None:
+        """Give every Tensor its own data again."""
+        for t, (before, _) in self.tensors.items():
+            t._data = before
+        for t, before in self.borrowed:
+            t._data = before
+
+    def constant(self, name: str, array: Array) -> Recorded:
+        given = self.known[id(array)] = self.given(name, to_host(array))
+        self.constants[given.line] = array                      # which also keeps its id
+        return given
+
+    def new(self, array: Any, line: Line) -> Recorded:
+        line.shape, line.dtype = array.shape, array.dtype
+        return Recorded(array, line, self)
+
+    def call(self, function: Any, args: tuple, settings: dict[str, Any]) -> Any:
+        """function(*args, **settings), recorded: a Recorded, or a tuple of them."""
+        args, settings = self.admit(function, args, settings)
+        self.check_shape(function, args, settings)
+        line = Line(function, args, settings, self.now())
+        if isinstance(function, str):
+            first, *rest = map(plain, args)
+            method = first.__getitem__ if function == "[]" else getattr(first, function)
+            z = method(*rest, **plain(settings))
+        else:
+            z = getattr(function, "forward", function)(*map(plain, args), **plain(settings))
+        if isinstance(z, np.ndarray | np.generic):
+            used = [*line.uses()]
+            if function in (np.ones_like, np.zeros_like) or (used and all(a.value is not None for a in used)):
+                line.value = np.asarray(z)
+            return self.new(np.asarray(z), line)                # NumPy turns 0-d results into scalars
+        if isinstance(z, tuple | list) and all(isinstance(part, np.ndarray) for part in z):
+            whole = Recorded(np.empty(0), line, self)
+            return tuple(self.new(part, Line("[]", (whole, i), {}, self.now())) for i, part in enumerate(z))
+        raise escaping(f"{name_of(function)}, which returns {type(z).__name__}")
+
+    def check_shape(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
+        """Refuse results whose shape depends on values: the shapes of a program are fixed."""
+        name = name_of(function)
+        keys = flat(settings["key"] if "key" in settings else args[1] if function == "[]" else ())
+        masks = [k for k in keys if isinstance(k, Recorded) and k.dtype == bool]
+        if name in SHAPED_BY_VALUES or (name == "where" and len(args) + len(settings) == 1) or any(
+                k.line not in self.constants or self.writable(k) for k in masks):
+            raise BadValue(f"the shape of what {name.replace('[]', 'x[mask]')} returns depends on values",
+                           expected="the same shapes in every call", got=f"a mask or its like, in {place()}",
+                           fix="np.where(mask, x, 0) in place of x[mask]; a constant mask must be read-only")
+
+    def writable(self, constant: Recorded) -> bool:
+        return not self.lenient and self.constants[constant.line].flags.writeable
+
+    def admit(self, function: Any, args: tuple, settings: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        """args and settings with a Recorded for every constant. An array that is none is refused."""
+        def known(x: Any) -> Any:
+            if isinstance(x, tuple | list):
+                return type(x)(map(known, x))
+            if isinstance(x, Recorded) or not is_array(x):
+                return x
+            if id(x) in self.known:
+                return self.known[id(x)]
+            if not self.lenient:
+                raise captured(name_of(function), x)
+            return self.constant(f"constant_{len(self.constants)}", x)
+        return tuple(map(known, args)), {name: known(value) for name, value in settings.items()}
+
+
+class Draws:
+    """A random generator whose draws are lines of the program. The numbers that it draws meanwhile do not matter."""
+
+    def __init__(self, recording: Recording):
+        self.rng, self.recording = np.random.default_rng(0), recording
+        self.given = recording.input("rng", np.empty(0))
+
+    def draw(self, method: str, like: Any, wide: Any) -> Any:
+        """Numbers of the shape, dtype and device of `like`."""
+        if isinstance(like, Recorded):
+            function = {"standard_normal": normal, "random": uniform}[method]
+            return self._drawn(np.zeros(like.shape, like.dtype), function, (like,), {})
+        return getattr(self, method)(like.shape, dtype=wide).astype(like.dtype, copy=False)
+
+    def __getattr__(self, method: str) -> Callable:
+        def drawn(*args: Any, **settings: Any) -> Any:
+            args, settings = self.recording.admit(f"rng.{method}", args, settings)
+            numbers = getattr(self.rng, method)(*map(plain, args), **plain(settings))
+            if not isinstance(numbers, np.ndarray | np.generic):        # rng.random() is a Python number
+                raise escaping(f"rng.{method} without a size")
+            return self._drawn(np.asarray(numbers), method, args, settings)
+        return drawn
+
+    def _drawn(self, numbers: Any, function: Any, args: tuple, settings: dict[str, Any]) -> Recorded:
+        line = Line(function, (self.given, *args), settings, self.recording.now())
+        self.recording.drawn.append(line)
+        return self.recording.new(numbers, line)

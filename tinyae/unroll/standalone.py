@@ -1,0 +1,158 @@
+"""unroll · standalone: a program as one file that needs nothing but NumPy.
+
+Above the program, the file holds the source of each function that the program calls, of each that these call, and so
+on. Types, checks and what serves the GPU are left out: the shapes are known, and the arrays are NumPy's.
+"""
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import sys
+import textwrap
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from .. import backend, kernels, tensor
+
+# What stands in the file in the place of functions that ask for the device.
+INSTEAD = {
+    backend.device_of: "def device_of(x):\n    return 'cpu'",
+    backend.is_array: "def is_array(x):\n    return isinstance(x, np.ndarray)",
+    backend.ones: "def ones(n, like):\n    return np.ones(n, like.dtype)",
+    backend.normal: "def normal(rng, like):\n    return rng.standard_normal(like.shape, like.dtype)",
+    backend.uniform: "def uniform(rng, like):\n    return rng.random(like.shape, like.dtype)",
+    backend.add_at: "def add_at(z, key, g):\n    np.add.at(z, key, g)",
+    backend.freeze: "def freeze(x):\n    return x",
+    tensor.data_of: "def data_of(x):\n    return x",
+    kernels._array: "def _array(k, x):\n    k = np.asarray(k)\n    return k if k.size else k.astype(np.intp)",
+    backend.windows: "def windows(x, size, stride):\n"
+                     "    view = np.lib.stride_tricks.sliding_window_view(x, size, (1, 2))[:, ::stride, ::stride]\n"
+                     "    return view.transpose(0, 1, 2, 4, 5, 3)",
+}
+
+HEAD = '''"""A loss and its gradients as straight-line NumPy, written by tinyae's unroll.
+
+{doc}
+"""
+from itertools import product
+from math import prod
+
+import numpy as np
+
+'''
+TAIL = '''
+
+if __name__ == "__main__":
+    rng = np.random.default_rng(0)
+    values, gradients = step({arguments})
+    print("values:", *values)
+    for gradient in gradients:
+        print("gradient of shape", gradient.shape, "and norm", np.linalg.norm(gradient))
+'''
+
+
+def standalone(source: str, called: dict[str, Any], examples: list[str]) -> str:
+    """The file's text. called: what the program calls by name; examples: an expression for each argument of step."""
+    names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    parts = Parts({name: _code(f) for name, f in called.items() if name in names})
+    doc = "step(...) returns [the losses], [the gradients]. The functions above it are those that it calls."
+    return (HEAD.format(doc=doc) + "\n".join(parts.constants.values()) + "\n\n\n"
+            + "\n\n\n".join(parts.written.values()) + "\n\n\n" + source.rstrip()
+            + TAIL.format(arguments=(",\n" + " " * 29).join(examples)))
+
+
+class Parts:
+    """The functions that a program calls, directly or not, and the constants of their modules, as text by name."""
+
+    def __init__(self, called: dict[str, Any]):
+        self.names: dict[Any, str] = {}
+        self.constants: dict[str, str] = {}
+        self.written: dict[str, str] = {}
+        for name, f in called.items():
+            self.names.setdefault(f, name)
+        for name, f in called.items():
+            self.add(f)
+            if self.names[f] != name:                           # two rows with one forward
+                self.written[name] = f"{name} = {self.names[f]}"
+
+    def add(self, f: Any) -> str:
+        """Write f, and before it what it calls; -> its name."""
+        if isinstance(f, np.ufunc):
+            return f"np.{f.__name__}"
+        if f not in self.names:
+            name = f.__name__
+            while name in self.names.values() or hasattr(builtins, name):
+                name += "_"
+            self.names[f] = name
+        name = self.names[f]
+        if name not in self.written:
+            self.written[name] = ""                             # it may call itself
+            text = INSTEAD.get(f) or ast.unparse(self.function(f, name))
+            self.written[name] = self.written.pop(name) or text
+        return name
+
+    def function(self, f: FunctionType, name: str) -> ast.AST:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+        if not isinstance(tree, ast.FunctionDef):               # a lambda, or a function made by another
+            raise TypeError(f"the source of {name} is not a function of its own")
+        tree.name, tree.decorator_list, tree.returns = name, [], None
+        return ast.fix_missing_locations(_Plain(self, f).visit(tree))
+
+    def constant(self, name: str, f: FunctionType) -> str:
+        """A constant of f's module, as it is written there."""
+        module = ast.parse(inspect.getsource(sys.modules[f.__module__]))
+        found = next(node for node in module.body if isinstance(node, ast.Assign)
+                     and getattr(node.targets[0], "id", "") == name)
+        self.constants[name] = ast.unparse(found)
+        return name
+
+
+class _Plain(ast.NodeTransformer):
+    """The body of f without types and checks, in which every global name is that of the file."""
+
+    def __init__(self, parts: Parts, f: FunctionType):
+        self.parts, self.f, self.space = parts, f, f.__globals__
+        self.local = {*f.__code__.co_varnames, *f.__code__.co_cellvars}
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        assert node.value is not None
+        return self.visit(ast.Assign([node.target], node.value))
+
+    def visit_If(self, node: ast.If) -> Any:
+        return None if isinstance(node.body[0], ast.Raise) else self.generic_visit(node)
+
+    def visit_Try(self, node: ast.Try) -> Any:
+        return [self.visit(statement) for statement in node.body]
+
+    def visit_Expr(self, node: ast.Expr) -> Any:
+        called = node.value.func if isinstance(node.value, ast.Call) else None
+        is_check = isinstance(called, ast.Name) and called.id.strip("_").startswith(("check", "same_shape"))
+        return None if is_check else self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        if isinstance(node.value, ast.Name) and node.value.id not in self.local:
+            module = self.space.get(node.value.id)
+            if isinstance(module, ModuleType) and module is not np:
+                return ast.Name(self.parts.add(_code(getattr(module, node.attr))), node.ctx)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in self.local or node.id not in self.space or self.space[node.id] is np:
+            return node
+        x = self.space[node.id]
+        if getattr(x, "__module__", "").split(".")[0] in ("itertools", "math", "builtins"):
+            return node
+        new = self.parts.add(_code(x)) if callable(x) else self.parts.constant(node.id, self.f)
+        return ast.Name(new, node.ctx)
+
+
+def _code(f: Any) -> Any:
+    """The function behind a row, or behind a function that fuse has wrapped."""
+    return inspect.unwrap(getattr(f, "forward", f))

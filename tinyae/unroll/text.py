@@ -1,0 +1,259 @@
+"""unroll · text: recorded lines as Python that a person can read.
+
+    z1 = affine(batch, encoder_0_W, encoder_0_b)            # (512, 256)
+    g_z1 = keep(g_z2, z1 > 0)                               # (512, 256)   relu: dL/dx = keep(g, x > 0)
+
+A value that is used once, and is short, stands where it is used. Operators are written as operators. The gradient of z1
+is called g_z1; the comment names the rule that it comes from, as the row's table has it.
+"""
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import keyword
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..ops import ROWS
+from .recorded import Line, Recorded, name_of
+
+SHORT, WIDE, COMMENT = 44, 118, 60          # columns: of what stands inside of a line; of a line; where comments begin
+LARGE = 1 << 16                             # bytes: a smaller array may live until the end
+
+_SIGNS = {
+    "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "power": "{} ** {}", "matmul": "{} @ {}",
+    "neg": "-{}", "greater": "{} > {}", "greater_equal": "{} >= {}", "less": "{} < {}", "less_equal": "{} <= {}",
+    "equal": "{} == {}", "not_equal": "{} != {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}",
+    "negative": "-{}", "bitwise_and": "{} & {}", "bitwise_or": "{} | {}", "invert": "~{}",
+}
+REDUCTIONS = [ROWS[name] for name in ("sum", "mean", "max", "min")]
+OPERATORS = {f: sign for name, sign in _SIGNS.items() for f in (ROWS.get(name), getattr(np, name, None)) if f}
+
+
+class Statement:
+    """name = expression, and the Line that it comes from."""
+    __slots__ = ("comment", "expression", "line", "name")
+
+    def __init__(self, name: str, expression: str, line: Line, comment: str = ""):
+        self.name, self.expression, self.line, self.comment = name, expression, line, comment
+
+
+def identifier(name: str) -> str:
+    """A parameter's dotted name as a Python name: encoder.0.W -> encoder_0_W."""
+    name = re.sub(r"\W", "_", name)
+    return name + "_" * keyword.iskeyword(name) if name.isidentifier() else f"_{name}"
+
+
+def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradient_of: dict[Line, Line],
+               rules: dict[Line, str], inline: bool = True) -> tuple[list[Statement], dict[Line, str]]:
+    """(the program's statements, the name of each line that has one).
+
+    gradient_of: the line of a gradient -> the line of which it is the gradient. rules: -> the rule it comes from.
+    """
+    uses = Counter([*outputs, *(x for line in lines for x in line.uses())])
+    backward = False
+    called, counts, body = functions(lines), Counter(), []                  # type: ignore[var-annotated]
+    written: dict[Any, str] = {function: name for name, function in called.items()}
+    taken = {"np", "step", *called}
+
+    def name(line: Line) -> str:
+        of = written.get(gradient_of.get(line), "(")
+        if line.name or of.isidentifier():
+            wish = identifier(line.name or f"g_{of}")
+        else:
+            letter = "e" if _draws(line) else "t" if backward else "z"
+            counts[letter] += 1
+            wish = f"{letter}{counts[letter]}"
+        while wish in taken:
+            wish += "_"
+        taken.add(wish)
+        return wish
+
+    for line in leaves:
+        written[line] = name(line)
+    for line in lines:
+        backward = backward or line in rules
+        if line.function is not None:
+            expression = ast.unparse(ast.parse(_call(line, written), mode="eval"))
+            if inline and uses[line] == 1 and not (line in outputs or _draws(line)) and len(expression) <= SHORT:
+                written[line] = f"({expression})"
+            else:
+                written[line] = name(line)
+                body.append(Statement(written[line], expression, line, rules.get(line, "")))
+    return body, written
+
+
+def _draws(line: Line) -> bool:
+    """Whether the line draws random numbers: such lines keep their order."""
+    return bool(line.args) and isinstance(line.args[0], Recorded) and line.args[0].line.name == "rng"
+
+
+def _call(line: Line, written: dict[Any, str]) -> str:
+    """The line as an expression."""
+    args = [_value(a, written) for a in line.args]
+    settings = [f"{name}={_value(value, written)}" for name, value in line.settings.items()]
+    function, given = line.function, line.settings
+    if function == "[]":
+        return f"{args[0]}[{_key(line.args[1], written)}]"
+    if isinstance(function, str):
+        return f"{args[0]}.{function}({', '.join([*args[1:], *settings])})"
+    operator = OPERATORS.get(function, "")
+    if operator and not settings and len(args) == operator.count("{}"):
+        return f"({operator.format(*args)})"
+    if (function, line.args[1:], given) in ((ROWS["swapaxes"], (), {"axis1": -1, "axis2": -2}),
+                                            (np.swapaxes, (-1, -2), {})):
+        return f"{args[0]}.mT"
+    if function is ROWS["reshape"] and "shape" in given:
+        return f"{args[0]}.reshape({_value(given['shape'], written)})"
+    if function is ROWS["index"] and "key" in given and _is_basic(given["key"]):
+        return f"{args[0]}[{_key(given['key'], written)}]"
+    if function in REDUCTIONS and kernels.count(line.args[0], given.get("axis")) <= kernels.MANY[line.dtype.itemsize]:
+        return f"np.{function.__name__}({', '.join([*args, *settings])})"
+    return f"{written[function]}({', '.join([*args, *settings])})"
+
+
+def _is_basic(key: Any) -> bool:
+    return all(k is None or k is Ellipsis or isinstance(k, int | slice)
+               for k in (key if isinstance(key, tuple) else (key,)))
+
+
+def functions(lines: list[Line]) -> dict[str, Any]:
+    """What the text calls, by the name under which it does: a row or another function of the library, or np.exp."""
+    found: dict[str, Any] = {}
+    for function in dict.fromkeys(line.function for line in lines):
+        if function is not None and not isinstance(function, str):
+            name = spelled(function)
+            while (name in found and "." not in name) or hasattr(builtins, name):       # two functions of one name
+                name += "_"
+            found[name] = function
+    return found
+
+
+def spelled(function: Any) -> str:
+    """np.exp for a function of NumPy, or a row that is one; else the function's own name."""
+    if isinstance(getattr(function, "forward", None), np.ufunc):
+        function = function.forward
+    if isinstance(function, np.ufunc):
+        return f"np.{function.__name__}"
+    if isinstance(getattr(function, "__self__", None), np.ufunc):                       # np.maximum.reduce
+        return f"np.{function.__self__.__name__}.{function.__name__}"
+    module = getattr(function, "__module__", None) or ""
+    if module.split(".")[0] == "numpy":
+        return ".".join(["np", *module.split(".")[1:], function.__name__])
+    return name_of(function)
+
+
+def _key(key: Any, written: dict[Line, str]) -> str:
+    """An index as it stands between brackets."""
+    if isinstance(key, tuple) and key:
+        return ", ".join(_key(k, written) for k in key) + "," * (len(key) == 1)
+    if isinstance(key, slice):
+        first, last, step = ("" if part is None else repr(part) for part in (key.start, key.stop, key.step))
+        return f"{first}:{last}" + f":{step}" * bool(step)
+    return _value(key, written)
+
+
+def _value(x: Any, written: dict[Line, str]) -> str:
+    """An argument or a setting."""
+    if isinstance(x, Recorded):
+        return written[x.line]
+    if isinstance(x, tuple | list):
+        inner = ", ".join(_value(part, written) for part in x)
+        return f"[{inner}]" if isinstance(x, list) else f"({inner}{',' * (len(x) == 1)})"
+    if isinstance(x, slice):
+        return f"slice({x.start!r}, {x.stop!r}, {x.step!r})"
+    if isinstance(x, type) and issubclass(x, np.generic):
+        return f"np.{x.__name__}"
+    if isinstance(x, np.dtype):
+        return f"np.{x.type.__name__}"
+    if isinstance(x, float) and not np.isfinite(x):
+        return f'float("{x}")'
+    return "..." if x is Ellipsis else f"({x!r})" if isinstance(x, int | float) and x < 0 else repr(x)
+
+
+# ---- the rule that a gradient comes from
+
+def rule(row: Any, i: int) -> str:
+    """As in "matmul: dL/dx = g @ y.mT"; without the right side where the row is not in a module's table."""
+    if not isinstance(row.vjps, tuple):
+        return f"{row.__name__}: dL/dx{i}"
+    vjp = inspect.unwrap(row.vjps[i])
+    found = _table(vjp.__module__).get(row.__name__, [])
+    written = found[i] if len(found) == len(row.vjps) else None
+    if not isinstance(written, ast.Lambda):
+        return f"{row.__name__}: dL/d{i}"
+    name, text = f"{row.__name__}: dL/d{written.args.args[2 + i].arg}", ast.unparse(written.body)
+    return name if re.search(r"\b_\w", text) else f"{name} = {text}"          # a helper's name would explain nothing
+
+
+@cache
+def _table(module: str) -> dict[str, list[ast.expr]]:
+    """row -> the expressions of its vjps, from a module's source."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except (OSError, TypeError, KeyError):              # typed at a prompt
+        return {}
+    return {node.targets[0].id: node.value.args[1:] for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") == "op"}
+
+
+# ---- the whole text
+
+def source(body: list[Statement], arguments: list[str], values: list[str], gradients: list[str],
+           dead: dict[int, list[str]]) -> str:
+    """def step(arguments): ..., with shapes and rules at the ends of lines. dead: what dies after a statement."""
+    lines = folded("def step(", arguments, "):")
+    for i, s in enumerate(body):
+        code, shape = f"    {s.name} = {s.expression}", "several arrays" if s.line.shape is None else s.line.shape
+        line = f"{code:{COMMENT}}  # {shape}"
+        for comment in (s.comment, s.comment.partition(" = ")[0]):
+            if comment and len(line) + len(comment) + 3 <= WIDE:
+                line = f"{line:{COMMENT + 18}} {comment}"
+                break
+        lines += [line, *(f"    del {', '.join(names)}" for names in [dead.get(i)] if names)]
+    return "\n".join([*lines, *folded(f"    return [{', '.join(values)}], [", gradients, "]"), ""])
+
+
+def deaths(body: list[Statement], kept: list[str]) -> dict[int, list[str]]:
+    """The large arrays that no statement behind this one names, by the number of the statement."""
+    last: dict[str, int] = {}
+    large = {s.name for s in body if s.line.shape is None
+             or prod(s.line.shape) * s.line.dtype.itemsize >= LARGE} - {*kept}
+    for i, s in enumerate(body):
+        last |= {name: i for name in re.findall(r"\w+", s.expression) if name in large}
+    return {i: [name for name, at in last.items() if at == i] for i in sorted({*last.values()})}
+
+
+def folded(first: str, parts: list[str], last: str) -> list[str]:
+    """first, the parts with commas between them, and last, in lines that are not too long."""
+    lines = [first]
+    for part in [*(f"{part}, " for part in parts[:-1]), *(part + last for part in parts[-1:] or [""])]:
+        if len(lines[-1]) + len(part) > WIDE:
+            lines.append(" " * len(first))
+        lines[-1] += part
+    return [line.rstrip() for line in lines]
+
+
+def compiled(text: str, called: dict[str, Any]) -> Callable:
+    space = {name: getattr(f, "forward", f) for name, f in called.items() if "." not in name}
+    space["np"] = np
+    exec(compile(text, "<unrolled>", "exec"), space)
+    return space["step"]
+
+
+def example(line: Line) -> str:
+    """An expression for an array like that of a leaf: numbers in [0, 1), or for integers and masks zeros."""
+    if line.name == "rng" or line.dtype == object:
+        return "rng" if line.name == "rng" else "None"
+    dtype = f"np.{line.dtype.type.__name__}"
+    return f"rng.random({line.shape}).astype({dtype})" if line.dtype.kind == "f" else f"np.zeros({line.shape}, {dtype})"
