@@ -30,7 +30,7 @@ SLOWER = (1, 0.3, 0.05)     # factors of these rates, for 50 %, 30 % and 20 % of
 
 def run() -> None:
     flags = cli.flags("adversarial", __doc__, hidden=[400], latent=8)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -28,7 +28,7 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("autoencoder", __doc__, hidden=[256, 128], latent=20, activation="relu", betas=[0.9, 0.999])
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

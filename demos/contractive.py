@@ -25,7 +25,7 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("contractive", __doc__, hidden=[], latent=300)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

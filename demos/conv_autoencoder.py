@@ -28,7 +28,7 @@ DENSE = (256, 128)      # hidden widths of the dense autoencoder for comparison
 
 def run() -> None:
     flags = cli.flags("conv_autoencoder", __doc__, hidden=[16, 32], latent=20, epochs=5)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -26,7 +26,7 @@ DENSE = (500,), 250      # hidden widths and code of the dense net
 
 def run() -> None:
     flags = cli.flags("conv_denoising", __doc__, hidden=[32], latent=32, epochs=5)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

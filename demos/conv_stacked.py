@@ -25,7 +25,7 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("conv_stacked", __doc__, hidden=[16, 32], latent=32, epochs=6)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

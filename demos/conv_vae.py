@@ -27,7 +27,7 @@ DENSE = (16,)       # hidden units between the convolutions and the two numbers
 
 def run() -> None:
     flags = cli.flags("conv_vae", __doc__, hidden=[32, 64], latent=2)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

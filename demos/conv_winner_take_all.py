@@ -31,7 +31,7 @@ CELL = 2                # the classifier sees the largest number of each 2 x 2 p
 
 def run() -> None:
     flags = cli.flags("conv_winner_take_all", __doc__, hidden=[], latent=64, batch_size=100, lr=5e-3, epochs=3)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -25,7 +25,7 @@ LEVELS = {"gaussian": (0.25, 0.5, 1.0), "masking": (0.25, 0.5, 0.75)}
 
 def run() -> None:
     flags = cli.flags("denoising", __doc__, hidden=[500], latent=250)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

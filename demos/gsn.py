@@ -28,7 +28,7 @@ LABELLED = 10_000       # training images with labels for the classifier
 
 def run() -> None:
     flags = cli.flags("gsn", __doc__, hidden=[], latent=500)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

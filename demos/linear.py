@@ -22,7 +22,7 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("linear", __doc__, hidden=[], latent=30, epochs=40, batch_size=500, lr=1e-2)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -44,8 +44,9 @@ def run() -> None:
                         unrolled=flags.unroll)
 
     found = model.components(evaluate.over(model.encode, training.images, flags.device))
-    signs = np.sign((found * pca.components).sum(axis=1, keepdims=True))
-    rows = [pca.components[:10], (signs * found)[:10]]
+    principal = pca.components[:len(found)]         # fewer images than latents span fewer directions
+    signs = np.sign((found * principal).sum(axis=1, keepdims=True))
+    rows = [principal[:10], (signs * found)[:10]]
     images.save_grid(out / "components.png", images.signed(np.concatenate(rows)), shape, columns=len(rows[0]),
                      title="principal components, largest variance first · above by PCA, below from the decoder")
     images.save_grid(out / "mixed.png", images.signed(model.decoder[-1].W.numpy()[:20]), shape,
@@ -58,7 +59,7 @@ def run() -> None:
     error = history[-1]["test_reconstruction"]
     experiments.write(out, flags, history, {
         "squared error": error, "squared error of PCA": best, "error / PCA's": experiments.ratio(error, best),
-        "largest angle to PCA's subspace, degrees": largest_angle(found, pca.components)})
+        "largest angle to PCA's subspace, degrees": largest_angle(found, principal)})
     cli.show(out)
 
 

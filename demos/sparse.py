@@ -28,7 +28,7 @@ WEIGHTS = {"kl": 3.0, "l1": None}
 
 def run() -> None:
     flags = cli.flags("sparse", __doc__, hidden=[], latent=1000, lr=3e-3, penalty="kl")
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

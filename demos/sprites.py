@@ -48,7 +48,7 @@ RATES = (1, 0.3, 0.1)
 
 def run() -> None:
     flags = cli.flags("sprites", __doc__, data="creatures", hidden=None, latent=1000, epochs=6, batch_size=16)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape, device = training.images.shape[1:], flags.device

@@ -32,7 +32,7 @@ TEXTBOOK = 1e-3         # weight of |W|^2/2 against the mean over pixels; our er
 
 def run() -> None:
     flags = cli.flags("stacked", __doc__, hidden=[300], latent=150)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

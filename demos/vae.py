@@ -28,7 +28,7 @@ from tinyae.train import diagnose, evaluate
 def run() -> None:
     flags = cli.flags("vae", __doc__, hidden=[400], latent=20, activation="relu", beta=1.0, likelihood="bernoulli",
                       scale="log_var", samples=200)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -25,7 +25,7 @@ LABELLED = 60_000       # training images with labels for the classifier, at mos
 
 def run() -> None:
     flags = cli.flags("winner_take_all", __doc__, hidden=[], latent=500, batch_size=100, lr=5e-3)
-    training, test = data.load(flags.data, flags.data_dir)
+    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -33,7 +33,7 @@ class Asked(Exception):
 
 @pytest.mark.parametrize("card", experiments.EXPERIMENTS, ids=lambda card: card.name)
 def test_a_card_names_a_demo_and_flags_that_it_takes(card, monkeypatch):
-    def load(name, folder):
+    def load(name, folder, *, size):
         raise Asked(name)
 
     monkeypatch.setattr(data, "load", load)

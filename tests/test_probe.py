@@ -46,3 +46,13 @@ def test_r_squared_of_what_is_there_what_is_not_and_what_is_there_with_noise():
 def test_r_squared_is_below_0_where_a_guess_is_worse_than_the_mean():
     x, y = np.arange(4.0)[:, None], np.arange(4.0)[:, None]
     assert probe.r_squared(x, y, x, y) > 1 - 1e-9 and probe.r_squared(x, y, x, -y) < 0
+
+
+def test_area_under_roc_is_the_share_of_pairs_in_the_right_order(rng):
+    score, odd = rng.integers(0, 6, 40), rng.random(40) < 0.4
+    odd[:2] = True, False
+    pairs = score[odd][:, None] - score[~odd]
+    np.testing.assert_allclose(probe.area_under_roc(score, odd), (pairs > 0).mean() + (pairs == 0).mean() / 2)
+    assert probe.area_under_roc(np.arange(9), np.arange(9) > 5) == 1
+    assert probe.area_under_roc(-np.arange(9), np.arange(9) > 5) == 0
+    assert probe.area_under_roc(np.zeros(9), np.arange(9) > 5) == 0.5

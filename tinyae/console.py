@@ -17,6 +17,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from .errors import printable
+
 WIDTH = 80              # columns of a line
 PLAIN = {"·": "-", "×": "x", "…": "...", "²": "^2"}
 
@@ -37,12 +39,6 @@ def say(line: str) -> None:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     with suppress(OSError, ValueError):         # ValueError: the stream was closed
         print(line.encode(encoding, "tinyae.plain").decode(encoding), flush=True)
-
-
-def printable(text: str) -> str:
-    """text, with its control characters (other than the ends of lines) as \\x and their numbers."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode()
-                   for sign in text)
 
 
 def bar(total: int, *, shown: bool = True, **settings: Any) -> tqdm:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..demo import cli
+from ..demo.flags import sides
 from ..errors import BadValue
 from .dataset import Dataset, fingerprint
 from .report import described
@@ -75,15 +76,6 @@ def show(options: argparse.Namespace) -> None:
     print(f"SHA-256    {fingerprint(train, test)}")
     sheet(train, out)
     print(f"picture    {out}")
-
-
-def sides(text: str) -> tuple[int, int]:
-    """The (height, width) of --size: 64 or 48x64."""
-    numbers = text.lower().split("x")
-    if len(numbers) not in (1, 2) or not all(number.isdecimal() and 0 < int(number) < 10_000 for number in numbers):
-        raise BadValue("--size out of range", expected="a side, or HEIGHTxWIDTH, from 1 to 9999 pixels", got=repr(text),
-                       fix="--size 64, or --size 48x64")
-    return int(numbers[0]), int(numbers[-1])
 
 
 def sheet(train: Dataset, out: Path) -> None:

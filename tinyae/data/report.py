@@ -1,11 +1,11 @@
 """data · report: what a set holds, in a line, and notes on what a model could not learn from."""
 from __future__ import annotations
 
-import sys
 import warnings
 
 import numpy as np
 
+from .. import console
 from ..errors import printable
 from .checks import CHECK_BYTES
 from .dataset import Dataset
@@ -15,9 +15,9 @@ SHOWN = 12          # classes named in the line
 
 
 def say(text: str, progress: bool = True) -> None:
-    """Print a line, unless the caller wants no progress shown or there is no stdout."""
-    if progress and sys.stdout is not None:
-        print(printable(text))
+    """Print a line to stdout, before the lines of the training."""
+    if progress:
+        console.say(printable(text))
 
 
 def note(text: str) -> None:

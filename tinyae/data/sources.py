@@ -4,8 +4,10 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from ..errors import BadFile, BadType, BadValue
 from . import arrays, creatures, digits, folder, idx_names, moon, published, recognise, report, tables
@@ -18,7 +20,7 @@ SOURCES = {
     **{name: entry.description for name, entry in published.SETS.items()},
 }
 TABLES = (".csv", ".tsv", ".txt", ".data")
-Size = int | tuple[int, int]
+Size = int | Sequence[int]
 
 
 def load(name: str | os.PathLike, data_dir: str | os.PathLike | None = None, *, download: bool = True,
@@ -28,7 +30,7 @@ def load(name: str | os.PathLike, data_dir: str | os.PathLike | None = None, *, 
 
     A named set is searched in `data_dir`, $TINYAE_DATA and the platform's cache folder. If it is in none of them, it is
     drawn, or downloaded unless download=False, and kept in the first. size: a side, or (height, width), of the pictures
-    of a folder; by default they take the size of the first. `progress` shows bars and, on stderr, a line that says what
+    of a folder; by default they take the size of the first. `progress` shows bars and prints a line that says what
     a path holds; warnings tell of what looks wrong.
     BadValue: no such name or path. BadFile: the file or folder cannot be read.
     """
@@ -129,8 +131,8 @@ def _plain(name: str) -> str:
 def _sides(size: Size | None) -> tuple[int, int] | None:
     if size is None:
         return None
-    height, width = size if isinstance(size, tuple) and len(size) == 2 else (size, size)
-    if not all(isinstance(side, int) and 0 < side < 10_000 for side in (height, width)):
+    sides: list[Any] = list(size) if isinstance(size, tuple | list) else [size, size]
+    if len(sides) != 2 or not all(isinstance(side, int) and 0 < side < 10_000 for side in sides):
         raise BadValue("size must be a side or (height, width)", expected="whole numbers from 1 to 9 999", got=size,
                        fix="size=64, or size=(48, 64)")
-    return height, width
+    return sides[0], sides[1]

@@ -170,6 +170,7 @@ def _saved(run: Path, demo: str, mine: list[Flag]) -> dict[str, Any]:
         raise refuse(f"a config.json that is not valid JSON: {error}") from error
     if not isinstance(config, dict) or config.get("demo") != demo:
         raise refuse(f"a run of {config.get('demo')!s:.100}" if isinstance(config, dict) else "a run of something else")
+    config = {flag.key: None for flag in mine if flag.default is None} | config     # a run from before such a flag
     if missing := [flag.key for flag in mine if flag.key not in config]:
         raise refuse(f"a config.json without {', '.join(missing)}")
     return {flag.key: None if config[flag.key] is None is flag.default else _value(flag, _text(config[flag.key]))

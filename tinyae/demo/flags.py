@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..backend import device
 from ..data import SOURCES
+from ..errors import BadValue
 from ..layers import ACTIVATIONS
 from ..models.sparse import PER_PIXEL
 from ..models.vae import LIKELIHOODS, SCALES
@@ -69,9 +70,20 @@ def _widths(text: str) -> list[int]:
     return widths
 
 
+def sides(text: str) -> list[int]:
+    """Height and width: 64 or 48x64."""
+    numbers = text.lower().replace(",", "x").split("x")
+    if len(numbers) not in (1, 2) or not all(number.isdecimal() and 0 < int(number) < 10_000 for number in numbers):
+        raise BadValue("--size out of range", expected="a side, or HEIGHTxWIDTH, from 1 to 9999 pixels", got=repr(text),
+                       fix="--size 64, or --size 48x64")
+    return [int(numbers[0]), int(numbers[-1])]
+
+
 FLAGS = [
     Flag("data", str, "", "digits", "NAME|PATH",
-         f"a data set ({', '.join(SOURCES)}), or the path of a folder of images, a .npy or a .npz"),
+         f"a data set ({', '.join(SOURCES)}), or the path of a folder of pictures, a .npy, .npz, .csv or IDX file"),
+    Flag("size", sides, "", None, "SIDE",
+         "scale the pictures of a folder to SIDE x SIDE, or HEIGHTxWIDTH (without it: the size of the first)"),
     Flag("data-dir", str, "", None, "FOLDER", "folder with the files of published data sets"),
     Flag("epochs", lambda text: _whole(text, 1, 10**6), "a whole number, 1 to 1000000", 10, "N",
          "passes over the training images"),

@@ -42,6 +42,16 @@ def accuracy(net: Classifier, x: np.ndarray, labels: np.ndarray, device: str = "
     return 100 * float((np.concatenate(found) == labels).mean())
 
 
+def area_under_roc(score: np.ndarray, positive: np.ndarray) -> float:
+    """The probability that a positive has a larger score than a negative, ties counted half (Hanley & McNeil 1982).
+
+    score (n,) numbers, positive (n,) bool, with at least one of each.
+    """
+    high, low = score[positive], np.sort(score[~positive])
+    below, not_above = (np.searchsorted(low, high, side) for side in ("left", "right"))
+    return float((below + not_above).mean() / (2 * len(low)))
+
+
 def r_squared(x: np.ndarray, y: np.ndarray, new_x: np.ndarray, new_y: np.ndarray) -> np.ndarray:
     """R^2 = 1 - error / variance (k,) of new_y predicted from new_x, by least squares fitted to x (n, d) and y (n, k).
 
