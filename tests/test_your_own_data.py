@@ -101,10 +101,10 @@ def test_the_demo_of_anomalies_beats_a_coin_on_a_table(folder, tmp_path, monkeyp
 
 def test_the_demo_of_classes_draws_what_is_asked_for(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    figures = demo("conditional", f"--data {folder / 'my_pictures'} --size 12 --hidden 64 --latent 2 --epochs 30 "
+    figures = demo("conditional", f"--data {folder / 'my_pictures'} --size 12 --hidden 64 --latent 2 --epochs 90 "
                    "--batch-size 8", monkeypatch)
     assert figures["drawings read as asked, %"] > 90 and figures["test images read right, %"] > 90
-    with Image.open(tmp_path / "conditional-run" / "asked-030.png") as sheet:
+    with Image.open(tmp_path / "conditional-run" / "asked-090.png") as sheet:
         assert np.asarray(sheet).std() > 20
 
 
