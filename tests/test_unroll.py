@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tinyae.errors import BadType, BadValue, Refusal
 from tinyae.optim import Adam
 from tinyae.unroll.passes import PASSES
 from tinyae.unroll.program import unroll
+from tinyae.unroll.recorded import Recorded
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
@@ -517,3 +519,19 @@ def test_the_peak_of_memory_is_at_most_the_tape_s(name):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] <= 1.01 * peaks[0]
+
+
+def test_a_recording_leaves_nothing_behind(net):
+    """No array of a recording outlives it, also without the garbage collector."""
+    def f(x):
+        return sum_of(net.h(x))
+    unroll(f, net.x, wrt=[net.w])                                       # caches are filled
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(x, Recorded) for x in gc.get_objects())
+        program = unroll(f, net.x, wrt=[net.w], rng=None)
+        assert sum(isinstance(x, Recorded) for x in gc.get_objects()) == before
+    finally:
+        gc.enable()
+    same(program, f, [net.other], [net.w])

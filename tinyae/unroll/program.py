@@ -173,6 +173,7 @@ class Program:
             line.name = line.name or name
         self.terms = list(result) if isinstance(result, dict) else None
         self.programs[kinds] = self._written(recording, outputs, gradient_of, rules)
+        recording.forget()
         return self.programs[kinds]
 
     def _written(self, recording: Recording, outputs: list[Line], gradient_of: dict[Line, Line],

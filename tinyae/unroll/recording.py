@@ -82,6 +82,11 @@ class Recording:
         for t, before in self.borrowed:
             t._data = before
 
+    def forget(self) -> None:
+        """Drop the Recordeds, each of which knows this recording: a circle would keep their arrays alive."""
+        self.tensors.clear()
+        self.known.clear()
+
     def constant(self, name: str, array: Array) -> Recorded:
         given = self.known[id(array)] = self.given(name, to_host(array))
         self.constants[given.line] = array                      # which also keeps its id
