@@ -1,0 +1,66 @@
+"""draw and its layout: no overlap, the same picture each time, no graph without an ending that draw knows."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import refused
+
+from tinyae import Tensor, draw, models, ops, params
+from tinyae.errors import BadValue
+from tinyae.show.layout import GAP, layout
+
+
+@given(st.lists(st.lists(st.integers(0, 30), max_size=3), min_size=1, max_size=14), st.integers(30, 120))
+def test_boxes_of_a_row_keep_their_distance(drawn: list[list[int]], width: int):
+    parents = [sorted({p % i for p in mine}) if i else [] for i, mine in enumerate(drawn)]
+    widths = [float(width + i) for i in range(len(parents))]
+    at = layout(parents, widths)
+    assert at == layout(parents, widths)
+    assert all(at.row[p] < at.row[i] for i, mine in enumerate(parents) for p in mine)
+    assert set(at.routes) == {(p, i) for i, mine in enumerate(parents) for p in mine}
+    for i in range(len(parents)):
+        assert 0 <= at.x[i] - widths[i] / 2 + 1e-6 and at.x[i] + widths[i] / 2 <= at.width + 1e-6
+        for k in range(i):
+            if at.row[i] == at.row[k]:
+                assert abs(at.x[i] - at.x[k]) >= (widths[i] + widths[k]) / 2 + GAP - 1e-6
+
+
+def vae() -> tuple[Tensor, dict[str, Tensor]]:
+    rng = np.random.default_rng(0)
+    model = models.VAE(16, (8,), 2, rng=rng)
+    terms = model.losses(rng.random((4, 16), np.float32), rng)
+    return terms["reconstruction"] + terms["kl"], params(model)
+
+
+@pytest.mark.parametrize("fold, boxes", [(None, 27), (True, 17)])
+def test_the_picture_has_a_box_for_each_tensor(tmp_path: Path, fold: bool | None, boxes: int):
+    y, named = vae()
+    draw(y, tmp_path / "graph.svg", named, fold=fold)
+    picture = (tmp_path / "graph.svg").read_text()
+    ElementTree.fromstring(picture)
+    assert len(re.findall('<g id="n', picture)) == boxes
+    assert ("decoder.0" in picture) and ("decoder.0.W (" in picture) is not fold
+    assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_page_is_small_and_asks_for_nothing(tmp_path: Path):
+    y, named = vae()
+    draw(y, tmp_path / "graph.html", named)
+    page = (tmp_path / "graph.html").read_text()
+    assert len(page) < 60_000 and "default-src 'none'" in page
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
+
+
+def test_what_draw_refuses(tmp_path: Path):
+    x = Tensor([1.0, 2.0])
+    with refused(BadValue, ".svg", ".html"):
+        draw(ops.sum(x), tmp_path / "graph.png")
+    with refused(BadValue, "one element"):
+        draw(x * 2, tmp_path / "graph.html")
+    draw(x * 2, tmp_path / "graph.svg")
