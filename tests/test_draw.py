@@ -25,7 +25,7 @@ def test_boxes_of_a_row_keep_their_distance(drawn: list[list[int]], width: int):
     assert all(at.row[p] < at.row[i] for i, mine in enumerate(parents) for p in mine)
     assert set(at.routes) == {(p, i) for i, mine in enumerate(parents) for p in mine}
     for i in range(len(parents)):
-        assert 0 <= at.x[i] - widths[i] / 2 + 1e-6 and at.x[i] + widths[i] / 2 <= at.width + 1e-6
+        assert at.x[i] - widths[i] / 2 + 1e-6 >= 0 and at.x[i] + widths[i] / 2 <= at.width + 1e-6
         for k in range(i):
             if at.row[i] == at.row[k]:
                 assert abs(at.x[i] - at.x[k]) >= (widths[i] + widths[k]) / 2 + GAP - 1e-6

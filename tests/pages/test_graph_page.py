@@ -16,7 +16,7 @@ def test_the_page_steps_forward_and_backward(browser: Any, width: int, tmp_path:
     y = ops.mean(ops.square(np.array([[1, 0], [0, 1], [1, 1]], np.float32) @ W + b))
     draw(y, tmp_path / "graph.html", {"W": W, "b": b})
     page = browser.open(tmp_path / "graph.html", width)
-    said = lambda: page.by_id("say").text                                                           # noqa: E731
+    said = lambda: page.by_id("say").text
     assert page.by_id("place").text == "step 1 of 12, forward" and "W is a leaf, shape (2, 2)" in said()
     page.by_id("next").click()
     page.press("ArrowRight", "ArrowRight")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from .. import files
 from ..errors import BadValue
@@ -104,7 +104,7 @@ def curve(route: list[float], top: int) -> str:
     """The path of an edge from the lower side of a box to the upper side of another, through each row between."""
     d, y = f"M{route[0]:.1f} {top}", top
     bend = (ROW - HEIGHT) / 2
-    for k, (x0, x1) in enumerate(zip(route, route[1:], strict=False)):
+    for k, (x0, x1) in enumerate(pairwise(route)):
         d += f"C{x0:.1f} {y + bend} {x1:.1f} {y + ROW - HEIGHT - bend} {x1:.1f} {y + ROW - HEIGHT}"
         y += ROW - HEIGHT
         if k < len(route) - 2:

@@ -5,6 +5,7 @@ row by the mean place of the neighbours, and last the places themselves. The sam
 """
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 SWEEPS, GAP = 12, 22.0          # passes up and down; free space between nodes
@@ -40,7 +41,7 @@ def layout(parents: list[list[int]], widths: list[float]) -> Layout:
                 above.append([])
                 below.append([])
             chains[p, c] = chain = [*chain, c]
-            for one, other in zip(chain, chain[1:], strict=False):
+            for one, other in pairwise(chain):
                 below[one].append(other)
                 above[other].append(one)
     best = min((ordered(rows, above if down else below, below, down) for down in [True, False] * SWEEPS),
@@ -57,14 +58,14 @@ def ordered(rows: list[list[int]], near: list[list[int]], below: list[list[int]]
     for r in range(1, len(rows)) if down else reversed(range(len(rows) - 1)):
         place = {v: i for i, v in enumerate(rows[r - 1 if down else r + 1])}
         own = {v: float(i) for i, v in enumerate(rows[r])}
-        rows[r].sort(key=lambda v: sum(place[u] for u in near[v]) / len(near[v]) if near[v] else own[v])  # noqa: B023
+        rows[r].sort(key=lambda v: sum(place[u] for u in near[v]) / len(near[v]) if near[v] else own[v])
     return crossings(rows, below), [list(r) for r in rows]
 
 
 def crossings(rows: list[list[int]], below: list[list[int]]) -> int:
     """Pairs of edges between neighbouring rows that cross."""
     found = 0
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in pairwise(rows):
         place = {v: i for i, v in enumerate(lower)}
         ends = [(i, place[c]) for i, v in enumerate(upper) for c in below[v]]
         found += sum((a - c) * (b - d) < 0 for k, (a, b) in enumerate(ends) for c, d in ends[:k])
