@@ -21,6 +21,7 @@ from ..data import SOURCES
 from ..errors import BadFile, BadValue, Refusal
 from ..train import folder as run_folder
 from ..train.interrupt import Interrupted
+from . import report
 from .flags import FLAGS, SPECIAL, Flag
 
 CONFIG_BYTES = 1 << 20      # of a config.json, at most
@@ -68,10 +69,17 @@ def folder(settings: argparse.Namespace) -> Path:
 
 
 def show(out: Path) -> None:
-    """Print where the results are: the last of each series of pictures, and the files of numbers."""
+    """Print where the results are: the last of each series of pictures, the numbers, and report.html, which it writes.
+
+    A report that fails is a note on stderr.
+    """
     pictures = {path.stem.rstrip("0123456789"): path for path in sorted(out.glob("*.png"))}
     print("pictures:", *map(_from_here, pictures.values()), sep="\n  ")
     print("numbers:", *(_from_here(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
+    try:
+        print("all of it:", _from_here(report.write(out)), sep="\n  ")
+    except Exception as error:          # the run itself is complete
+        print(f"note: no report.html, because {console.printable(str(error))}", file=sys.stderr)
 
 
 def main(run: Callable[[], int | None]) -> NoReturn:
