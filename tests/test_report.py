@@ -1,4 +1,4 @@
-"""report.html: all of a run's folder in one page; a folder that is none is refused, and a failing report ends no run."""
+"""report.html: a run's folder in one page; a folder without a run is refused, and a failing report ends no run."""
 from __future__ import annotations
 
 import json
@@ -12,7 +12,7 @@ import pytest
 import tiny_runs
 from support import refused
 
-from tinyae.demo import cli, images, report
+from tinyae.demo import cli, images, report, run_page
 from tinyae.errors import BadFile
 
 
@@ -26,7 +26,7 @@ def finished(out: Path) -> Path:
 
 
 def test_the_page_holds_the_run(tmp_path: Path):
-    page = report.write(finished(tmp_path / "run-1")).read_text()
+    page = run_page.write(finished(tmp_path / "run-1")).read_text()
     assert len(page) < 2_000_000
     for words in ("vae: run-1", "nats &lt; 1", "<td>0.5</td>", "one core", "samples-004", "elbo kl: training",
                   "--hidden 8,4", "--data &#x27;my pictures&#x27;"):
@@ -36,11 +36,11 @@ def test_the_page_holds_the_run(tmp_path: Path):
 
 def test_too_many_pictures_leave_some_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = finished(tmp_path / "run-1")
-    monkeypatch.setattr(report, "ROOM", 2 * (out / "samples-004.png").stat().st_size)
-    page = report.write(out).read_text()
+    monkeypatch.setattr(run_page, "ROOM", 2 * (out / "samples-004.png").stat().st_size)
+    page = run_page.write(out).read_text()
     assert page.count("data:image/png") == 2 and "samples-004" in page and "samples-002" in page
-    monkeypatch.setattr(report, "ROOM", 10)
-    assert "samples-004.png is too large" in report.write(out).read_text()
+    monkeypatch.setattr(run_page, "ROOM", 10)
+    assert "samples-004.png is too large" in run_page.write(out).read_text()
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]"])
@@ -48,13 +48,13 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, content: str | None):
     if content is not None:
         (tmp_path / "config.json").write_text(content)
     with refused(BadFile, "config.json"):
-        report.write(tmp_path)
+        run_page.write(tmp_path)
 
 
 def test_a_failing_report_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
     def fail(run: Path) -> Path:
         raise RuntimeError("no pencil")
-    monkeypatch.setattr(report, "write", fail)
+    monkeypatch.setattr(run_page, "write", fail)
     cli.show(tmp_path)
     assert "note: no report.html, because no pencil" in capsys.readouterr().err
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from test_report import finished
 
-from tinyae.demo import report
+from tinyae.demo import run_page
 
 
 def test_the_slider_goes_through_the_epochs(browser: Any, width: int, tmp_path: Path):
-    page = browser.open(report.write(finished(tmp_path / "run-1")), width)
+    page = browser.open(run_page.write(finished(tmp_path / "run-1")), width)
     seen = lambda: [image.get_attribute("alt") for image in page.all(".series img") if image.is_displayed()]
     assert seen() == ["samples-004"]
     page.js("document.querySelector('.series input').focus()")
