@@ -77,7 +77,7 @@ def show(out: Path) -> None:
     print("pictures:", *map(_from_here, pictures.values()), sep="\n  ")
     print("numbers:", *(_from_here(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
     try:
-        print("all of it:", _from_here(run_page.write(out)), sep="\n  ")
+        print("report:", _from_here(run_page.write(out)), sep="\n  ")
     except Exception as error:          # the run itself is complete
         print(f"note: no report.html, because {console.printable(str(error))}", file=sys.stderr)
 
