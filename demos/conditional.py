@@ -25,6 +25,7 @@ from tinyae.functions import bce_with_logits, gaussian_kl
 from tinyae.layers import dense_stack
 from tinyae.ops import concatenate, exp, mean, sigmoid
 from tinyae.optim import Adam
+from tinyae.show.latent import explorer
 from tinyae.train import evaluate
 
 LABELLED, EACH = 10_000, 100        # training images for the classifier that reads, and drawings per class
@@ -48,7 +49,7 @@ class ConditionalVAE(models.VAE):
 
 
 def run() -> None:
-    flags = cli.flags("conditional", __doc__, hidden=[400], latent=10)
+    flags = cli.flags("conditional", __doc__, hidden=[400], latent=10, page=False)
     training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     if training.labels is None or test.labels is None:
         raise BadValue("these images have no classes", expected="images with labels", got=flags.data,
@@ -95,6 +96,10 @@ def run() -> None:
     read = probe.accuracy(reader, drawn(asked, flags.seed + 1), asked)
     known = probe.accuracy(reader, evaluate.over(lambda x: x, test.images), test.labels)
     print(f"the classifier reads {known:.1f} % of the test images right, and {read:.1f} % of the drawings")
+    if flags.page:
+        told = to_device(rows(test)[:500].astype(np.float32) / rows(test).max(), flags.device)
+        explorer(out / "explorer.html", "A variational autoencoder that draws what you ask for", [*model.body, model.mu],
+                 model.decoder, model.encode(told).data, test.labels, shape, classes)
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
     experiments.write(out, flags, history, {

@@ -22,12 +22,13 @@ from tinyae.backend import generator, to_device, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.vae_evaluation import active_units, kl_per_latent, nll
 from tinyae.optim import Adam
+from tinyae.show.latent import explorer
 from tinyae.train import diagnose, evaluate
 
 
 def run() -> None:
     flags = cli.flags("vae", __doc__, hidden=[400], latent=20, activation="relu", beta=1.0, likelihood="bernoulli",
-                      scale="log_var", samples=200)
+                      scale="log_var", samples=200, page=False)
     training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
@@ -76,6 +77,9 @@ def run() -> None:
     between = np.concatenate([one + t * (other - one) for t in np.linspace(0, 1, 10, dtype=np.float32)])
     images.save_grid(out / "interpolation.png", ops.sigmoid(model.decode(between)).numpy(), shape,
                      title="from one test image (top) to another (bottom), on the straight line between their codes")
+    if flags.page:
+        explorer(out / "explorer.html", "What a variational autoencoder has learned", [*model.body, model.mu],
+                 model.decoder, model.encode(first(500)).data, test.labels, shape)
     last = history[-1]
     experiments.write(out, flags, history, {
         "nats per image" if flags.beta == 1 else "nats per image, the KL times beta": last["test_total"],

@@ -53,10 +53,10 @@ HOUSE = {
     "train": Entry("around", 120),
     "demo": Entry("around", 130),
 }
-# Files of a package that stand later than the package: the table of all gradients knows layers and models, and a
-# command may use everything.
+# Files of a package that stand later than the package: the table of all gradients knows layers and models, a page about
+# a trained model knows layers, and a command may use everything.
 LATER = {"check/cases": "models", "check/properties": "models", "check/table": "models", "check/__main__": "demo",
-         "data/__main__": "demo"}
+         "data/__main__": "demo", "show/latent": "layers"}
 TABLES = {"check/cases": 250}       # lines of code: one for everything that has a gradient
 FILES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
 

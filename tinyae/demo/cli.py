@@ -37,7 +37,8 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
     mine = FLAGS + [flag for flag in SPECIAL if flag.key in defaults]
     usual = {flag.key: flag.default for flag in mine} | defaults
     texts = vars(_parser(doc, mine, usual).parse_args(argv))
-    out, run, how = texts.pop("out"), texts.pop("resume"), {"unroll": texts.pop("unroll")}
+    out, run, how = texts.pop("out"), texts.pop("resume"), {"unroll": texts.pop("unroll")} | (
+        {"page": texts.pop("page")} if "page" in texts else {})
     given = {flag.key: _value(flag, texts[flag.key]) for flag in mine if texts[flag.key] is not None}
     if run is None:
         if out is not None:
@@ -137,6 +138,8 @@ def _parser(doc: str, mine: list[Flag], usual: dict[str, Any]) -> argparse.Argum
         parser.add_argument(f"--{flag.name}", metavar=flag.metavar, help=flag.help + default)
     parser.add_argument("--out", metavar="FOLDER", help="the run's folder, new or empty (default: runs/DEMO-1, ...)")
     parser.add_argument("--unroll", action="store_true", help="train with unrolled programs: the same bits, sooner")
+    if "page" in usual:
+        parser.add_argument("--page", action="store_true", help="write explorer.html, which runs the model in a browser")
     parser.add_argument("--resume", metavar="RUN", help="continue the run in this folder, with its own settings")
     return parser
 
