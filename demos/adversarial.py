@@ -20,6 +20,7 @@ from tinyae.backend import generator, to_device, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.errors import Refusal
 from tinyae.optim import Adam
+from tinyae.show.latent import explorer
 from tinyae.train import evaluate
 
 # Each player's part of --lr. If the encoder learns to deceive as fast as to describe, it forgets to describe; if it
@@ -29,7 +30,7 @@ SLOWER = (1, 0.3, 0.05)     # factors of these rates, for 50 %, 30 % and 20 % of
 
 
 def run() -> None:
-    flags = cli.flags("adversarial", __doc__, hidden=[400], latent=8)
+    flags = cli.flags("adversarial", __doc__, hidden=[400], latent=8, page=False)
     training, test = data.load(flags.data, flags.data_dir, size=flags.size)
     out = cli.folder(flags)
 
@@ -87,6 +88,9 @@ def run() -> None:
     if flags.latent == 2:
         images.save_manifold(out / "manifold.png",
                              lambda z: ops.sigmoid(model.decode(to_device(z, flags.device))).numpy(), shape)
+    if flags.page:
+        explorer(out / "explorer.html", "What an adversarial autoencoder has learned", model.encoder, model.decoder,
+                 codes, test.labels, shape)
     mean, covariance = distance(codes)
     experiments.write(out, flags, history, {
         "nats per image": history[-3]["test_reconstruction"], "discrimination": history[-2]["test_discrimination"],

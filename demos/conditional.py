@@ -98,8 +98,8 @@ def run() -> None:
     print(f"the classifier reads {known:.1f} % of the test images right, and {read:.1f} % of the drawings")
     if flags.page:
         told = to_device(rows(test)[:500].astype(np.float32) / rows(test).max(), flags.device)
-        explorer(out / "explorer.html", "A variational autoencoder that draws what you ask for", [*model.body, model.mu],
-                 model.decoder, model.encode(told).data, test.labels, shape, classes)
+        explorer(out / "explorer.html", "A variational autoencoder that draws what you ask for",
+                 [*model.body, model.mu], model.decoder, model.encode(told).data, test.labels, shape, classes)
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
     experiments.write(out, flags, history, {

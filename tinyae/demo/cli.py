@@ -139,7 +139,7 @@ def _parser(doc: str, mine: list[Flag], usual: dict[str, Any]) -> argparse.Argum
     parser.add_argument("--out", metavar="FOLDER", help="the run's folder, new or empty (default: runs/DEMO-1, ...)")
     parser.add_argument("--unroll", action="store_true", help="train with unrolled programs: the same bits, sooner")
     if "page" in usual:
-        parser.add_argument("--page", action="store_true", help="write explorer.html, which runs the model in a browser")
+        parser.add_argument("--page", action="store_true", help="write explorer.html: the model, run in a browser")
     parser.add_argument("--resume", metavar="RUN", help="continue the run in this folder, with its own settings")
     return parser
 

@@ -19,7 +19,7 @@ from ..train.history import Row, read_csv
 
 ROOM, LIMIT = 1_300_000, 1 << 24    # bytes of pictures in a page (base64 adds a third); of a file that is read
 WIDE, HIGH, LEFT = 320, 190, 48     # of a curve, in pixels; room for its numbers
-UNSAID = ("demo", "out", "resume", "versions", "device", "unroll", "page")      # settings that the command names in another way
+UNSAID = ("demo", "out", "resume", "versions", "device", "unroll", "page")     # no part of what is learned
 
 
 def write(run: Path) -> Path:

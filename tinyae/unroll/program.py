@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce, wraps
+from html import escape
 from inspect import Parameter, signature
 from operator import add
 from pathlib import Path
@@ -103,6 +104,10 @@ class Program:
 
     def __str__(self) -> str:
         return self.source
+
+    def _repr_html_(self) -> str:
+        """The text, which a notebook shows."""
+        return f"<pre>{escape(self.source)}</pre>"
 
     @property
     def passes(self) -> dict[str, str]:
