@@ -45,7 +45,7 @@ HOUSE = {
     "unroll": Entry("chapters", 200, ("recorded", "recording", "passes", "text", "standalone", "program", "step")),
     "show": Entry("chapters", 100),
     "layers": Entry("chapters", 60, ("parameters", "weights", "dense", "sequential", "convolution", "pooling", "tied",
-                                     "summary")),
+                                     "summary", "printing")),
     "optim": Entry("chapters", 90),
     "models": Entry("chapters", 60),
     "console": Entry("around", 100),

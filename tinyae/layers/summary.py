@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -36,23 +35,6 @@ def summary(obj: Any, input_shape: tuple[int, ...] | None = None) -> str:
     columns = [c for c in zip(*table, strict=True) if c[0] != "output" or input_shape is not None]
     wide = [f"{'<' if column is not columns[-1] else '>'}{max(map(len, column))}" for column in columns]
     return "\n".join("  ".join(map(format, row, wide)) for row in zip(*columns, strict=True))
-
-
-def printed(*classes: type) -> None:
-    """For objects of these classes, print(obj) and a notebook show summary(obj), and repr(obj) one line. There is no
-    base class."""
-    for kind in classes:
-        kind.__str__, kind.__repr__ = summary, _in_a_line       # type: ignore[assignment, method-assign]
-        kind._repr_html_ = _in_html                             # type: ignore[attr-defined]
-
-
-def _in_a_line(obj: Any) -> str:
-    return f"<{type(obj).__name__}, {sum(p.size for p in params(obj).values()):,} parameters; print it for its layers>"
-
-
-def _in_html(obj: Any) -> str:
-    """summary(obj), which a notebook shows."""
-    return f"<pre>{escape(summary(obj))}</pre>"
 
 
 def _outputs(stage: dict, layers: list, input_shape: tuple[int, ...]) -> list[tuple[str, str, str, int]]:
