@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 HOUSE = {
     "errors": Entry("below", 25),
     "files": Entry("below", 60),
-    "backend": Entry("below", 100),
+    "backend": Entry("below", 105),
     "kernels": Entry("below", 210),
     "refusals": Entry("below", 185),
     "guards": Entry("below", 240),

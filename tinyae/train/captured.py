@@ -43,6 +43,9 @@ class Captured:
         if state.device != "cuda":
             raise BadValue("captured=True records a CUDA graph", expected="a model on cuda", got="a model on the CPU",
                            fix='device="cuda" for the model, or captured=False')
+        if state.ranks.size > 1:
+            raise BadValue("captured=True records the step of a single process", expected="one process",
+                           got=f"{state.ranks.size} ranks", fix="captured=False: an Allreduce cannot be recorded")
         for optimizer in state.optimizers.values():
             if not isinstance(optimizer, SGD | Adam) or optimizer.flat.dtype == np.float16:
                 raise BadType("captured=True records steps of SGD and Adam", expected="either, of float32 or float64",

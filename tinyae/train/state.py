@@ -14,6 +14,7 @@ from ..backend import device_of, generator, to_device, to_host
 from ..errors import BadFile, BadValue
 from ..tensor import Tensor
 from ..unroll import Program
+from .distributed import Ranks
 from .history import Row
 from .loader import NOISE
 from .metrics import LossSums, losses_of
@@ -27,12 +28,14 @@ class RunState:
     """Where a run stands: `step` steps into the epoch after `epoch` finished ones.
 
     ends: the number of epochs, from the run's start, after which each stage is over. unrolled: whether steps run as
-    programs.
+    programs. ranks: the processes that share the run's batches.
     """
 
-    def __init__(self, stages: list[Stage], ends: list[int], seed: int, unrolled: bool = False):
+    def __init__(self, stages: list[Stage], ends: list[int], seed: int, unrolled: bool = False,
+                 ranks: Ranks | None = None):
         check_whole("seed", seed, 0)
         self.stages, self.ends, self.seed, self.unrolled = stages, ends, seed, unrolled
+        self.ranks = ranks or Ranks()
         self.params = _parameters(stages)
         self.optimizers = _optimizers(stages)
         first = next(iter(self.params.values())).data
