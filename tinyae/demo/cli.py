@@ -27,7 +27,7 @@ CONFIG_BYTES = 1 << 20      # of a config.json, at most
 
 
 def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: Any) -> argparse.Namespace:
-    """The settings of a demo by flag (batch_size for --batch-size), with out (None: not given), resume, unroll and captured.
+    """The demo's settings by flag (batch_size for --batch-size), with out (None: not given), resume, unroll, captured.
 
     doc: the demo's docstring, which --help shows. defaults: values that replace those of FLAGS; a demo takes the
     SPECIAL flags for which it gives a default. BadValue or BadFile: a flag is out of range, conflicts with the resumed
