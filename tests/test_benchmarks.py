@@ -293,6 +293,14 @@ def test_the_page_on_gpus_says_what_was_measured():
     text, found = (FOLDER.parent / "docs" / "gpu.md").read_text(), performance.measured()
     for name, batches in found["h200"]["workloads"].items():
         assert f"- {name}: {cpu_vs_gpu.crossing({int(n): b['speedup'] for n, b in batches.items()})}.\n" in text
+    c = {name: runs["C"] for name, runs in found["h200"]["steps"].items()}
+    w5, w7, on_gpu = c["W5"], c["W7"], found["h200"]["time on the GPU in run A"]["W5"]
+    assert f"W5 captured, {w5['captured'] / w5['torch graph']:.2f}" in text
+    assert f"W5 call by call, {w5['tinyae'] / w5['torch, default Adam']:.2f}" in text
+    assert (f"W7 call by call, {w7['tinyae'] / w7['torch, default Adam']:.2f}, and captured, "
+            f"{w7['captured'] / w7['torch graph']:.2f}") in text
+    assert f"took {on_gpu['tinyae']['max, min and mean']:.0f} of the {on_gpu['tinyae']['us']:.0f} micro" in text
+    assert f"{found['launches']['workloads']['W7']['kernels']['launches']} instead of 307" in text
     apart = {name: v["apart"] for name, v in found["h200"]["losses of the CPU and the GPU in run A"].items()}
     assert f"by {apart['W1 float32']:.1e} after 20 steps" in text
     assert max(v for name, v in apart.items() if "float64" in name and "W3" not in name) < 1e-10 < apart["W3 float64"]
