@@ -42,7 +42,10 @@ class Captured:
     def __init__(self, step: Callable[..., None], state: RunState):
         if state.device != "cuda":
             raise BadValue("captured=True records a CUDA graph", expected="a model on cuda", got="a model on the CPU",
-                           fix='device="cuda" for the model, or captured=False')
+                           fix='device="cuda" for the model (--device cuda for a demo), or captured=False')
+        if state.unrolled:
+            raise BadValue("a step is captured or unrolled", expected="one of the two", fix="unrolled=False",
+                           got="captured=True, unrolled=True")
         if state.ranks.size > 1:
             raise BadValue("captured=True records the step of a single process", expected="one process",
                            got=f"{state.ranks.size} ranks", fix="captured=False: an Allreduce cannot be recorded")
