@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -157,11 +157,12 @@ def assert_intact(folder: Path) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether the process is there, and no zombie that mpiexec left to be buried."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    """Whether a thread of the process is there (its files are open as long), and no zombie that mpiexec has left."""
+    states = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            states.append(thread.read_text().rpartition(")")[2].split()[0])
+    return any(state != "Z" for state in states)
 
 
 @needs_mpi
