@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,18 @@ def cells(monkeypatch):
     """docs/tour/cells.py, which runs the cells of a page."""
     monkeypatch.syspath_prepend(str(TOUR))
     return importlib.import_module("cells")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """n -> the names that the cells of chapter n define; they run once."""
+    @cache
+    def names(n):
+        with pytest.MonkeyPatch.context() as put:
+            put.syspath_prepend(str(TOUR))
+            put.chdir(tmp_path_factory.mktemp("cells"))
+            return importlib.import_module("cells").run(PAGES[n])[1]
+    return names
 
 
 def chapter_of(number: str) -> int:
@@ -127,10 +140,9 @@ def test_the_page_shows_the_exercise_as_it_is(number):
 
 
 @numbers
-def test_the_starter_fails(number, cells, tmp_path, monkeypatch):
+def test_the_starter_fails(number, ran):
     """In a namespace in which the chapter's cells have run."""
-    monkeypatch.chdir(tmp_path)
-    names = cells.run(PAGES[chapter_of(number)])[1]
+    names = dict(ran(chapter_of(number)))
     exec(compile(EXERCISES[number].starter, "<starter>", "exec"), names)
     right, words = tour.verdict(number, names[EXERCISES[number].name])
     assert not right and re.search(r"\n  expected: .*\n  got:      .*\n  fix:      ", words)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
 import runpy
+import tempfile
 from pathlib import Path
 
 import matplotlib
 from cells import run
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 matplotlib.use("svg")
 # The same bits each time; text stays text, and letters come from the reader's browser.
 matplotlib.rcParams |= {"svg.hashsalt": "tour", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11,
@@ -46,6 +48,10 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=HERE / "pictures", metavar="FOLDER")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    for page in sorted(HERE.glob("[0-9]*.md")):
-        if not options.chapter or page.name[:2] in options.chapter:
-            print(draw(page, options.out))
+    out, here = options.out.resolve(), Path.cwd()
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)                               # some cells write files
+        for page in sorted(HERE.glob("[0-9]*.md")):
+            if not options.chapter or page.name[:2] in options.chapter:
+                print(draw(page, out))
+        os.chdir(here)
