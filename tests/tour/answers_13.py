@@ -49,6 +49,14 @@ class Cut(Mine):
         return ops.mean(ops.sum(ops.square(self.decode(self.encode(x).data) - x), axis=1))
 
 
+class Logits(Mine):
+    """A cross-entropy, whose logits decode hands out as pixels."""
+
+    def loss(self, x: Any, rng: Any) -> Any:
+        logits = self.decode(self.encode(x))
+        return ops.mean(ops.sum(ops.softplus(logits) - logits * x, axis=1))
+
+
 class Copy(Mine):
     def encode(self, x: Any) -> Any:
         return x
@@ -63,5 +71,6 @@ WRONG = {
              ({**answers, "A": (9, "sort")}, "copy the cause from the list")],
     "13.3": [(Linear, "a net without bends finds PCA's plane at best"),
              (Cut, "is the path cut by .data"),
+             (Logits, "decode returns logits"),
              (Copy, "the code has k numbers")],
 }

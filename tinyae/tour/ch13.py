@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import ops
 from ..check.gradcheck import gradcheck
 from ..errors import BadValue
 from ..layers import params
@@ -110,17 +111,22 @@ def check_own(answer: Any) -> float:
         optimizer.step(grad(model.loss(x[rng.integers(0, 500, 50)], rng), own))
     mean = x.mean(axis=0)
     P = np.linalg.svd(x - mean, full_matrices=False)[2][:k]
-    pca = float(np.square(test - mean - (test - mean) @ P.T @ P).sum(axis=1).mean())
+    pca = error_of(mean + (test - mean) @ P.T @ P, test)
     drawn = data_of(model.decode(model.encode(test)))
-    error = float(np.square(drawn - test).sum(axis=1).mean())
-    if not error < 0.95 * pca:
-        half, rest = test[:100], test[100:]
-        bends = data_of(model.decode(model.encode((half + rest) / 2))) - (drawn[:100] + drawn[100:]) / 2
+    if not error_of(drawn, test) < 0.95 * pca:
+        between = data_of(model.decode(model.encode((test[:100] + test[100:]) / 2)))
         raise BadValue("a trained autoencoder must beat PCA", expected=f"an error below {pca:.2f} on test images",
-                       got=f"{error:.2f} after 1000 steps", fix="a net without bends finds PCA's plane at best: put an "
-                       "activation between two layers of each half" if np.abs(bends).max() < 1e-4 else
+                       got=f"{error_of(drawn, test):.2f} after 1000 steps",
+                       fix="decode returns logits: pass them through ops.sigmoid"
+                       if error_of(data_of(ops.sigmoid(drawn)), test) < 0.95 * pca else
+                       "a net without bends finds PCA's plane at best: put an activation between two layers of a half"
+                       if np.abs(between - (drawn[:100] + drawn[100:]) / 2).max() < 1e-4 else
                        "does the loss compare decode(encode(x)) with x? does the code survive (chapter 10)?")
     return worst
+
+
+def error_of(y: np.ndarray, x: np.ndarray) -> float:
+    return float(np.square(y - x).sum(axis=1).mean())
 
 
 EXERCISES = (
@@ -172,6 +178,7 @@ class Mine:
         return ops.mean(ops.sum(ops.square(self.decode(self.encode(x)) - x), axis=1))
 """, ("The starter is linear. What is the best that it can do?",
       "Two layers in each half, and a bend between them: ops.tanh(x @ A + a) @ B + b.",
+      "One tape has one dtype: make all of it float64, with Dense(..., dtype=np.float64) for the library's layers.",
       "If an error stays, print the loss during 1000 steps of your own, and check each piece with gradcheck."),
         check_own),
 )
