@@ -23,6 +23,11 @@ def degrees(A: np.ndarray, B: np.ndarray) -> float:
     return float(np.degrees(np.arccos(min(1.0, np.linalg.svd(A.T @ B, compute_uv=False).min()))))
 
 
+def unsigned(rows: np.ndarray) -> np.ndarray:
+    """Rows whose largest entries are positive."""
+    return rows * np.sign(np.take_along_axis(rows, np.abs(rows).argmax(axis=1, keepdims=True), axis=1))
+
+
 def check_components(answer: Any) -> float:
     """answer(E (d, k), D (k, d), x (n, d)) -> (k, d): the principal directions, each up to its sign."""
     x, P = spectrum(200, [3, 2, 1, 0.3, 0.2], seed=0)
@@ -38,11 +43,9 @@ def check_components(answer: Any) -> float:
     if (angle := degrees(got, P[:k])) > 1e-3:
         raise BadValue("the rows span another plane", expected="the plane of D's rows", got=f"{angle:.1f} degrees off",
                        fix="all images that the net can draw are combinations of D's rows")
-    signs = np.sign(np.sum(got * P[:k], axis=1, keepdims=True))
-    return compare("the directions, up to their signs", got * signs, P[:k],
-                   "the right plane, but not the directions in which the images vary most: those depend on x too", {
-                       "the largest variance comes first": P[:k][::-1] * np.sign(np.sum(got * P[:k][::-1], axis=1,
-                                                                                        keepdims=True))})
+    return compare("the directions, up to their signs", unsigned(got), unsigned(P[:k]),
+                   "the right plane, but not the directions in which the images vary most: those depend on x too",
+                   {"the largest variance comes first": unsigned(P[:k][::-1])})
 
 
 def check_fit(answer: Any) -> float:
