@@ -36,7 +36,7 @@ def check_mean(answer: Any) -> float:
     """answer(losses) -> their mean as a float, with a single wait."""
     values = np.random.default_rng(0).uniform(50, 60, 40)
     before = OnGpu.waits
-    got = answer([OnGpu(value) for value in values])
+    got = answer([OnGpu(float(value)) for value in values])
     waits = OnGpu.waits - before
     if not isinstance(got, float):
         raise BadValue("mean_of(losses) returns a Python number", expected="a float", got=type(got).__name__,
