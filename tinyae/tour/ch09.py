@@ -38,12 +38,12 @@ def check_components(answer: Any) -> float:
     if got.shape != (k, x.shape[1]):
         raise BadValue("components(E, D, x) has a wrong shape", expected=(k, x.shape[1]), got=got.shape,
                        fix="one row of d numbers for each number of the code")
-    compare("the products of the rows with each other", got @ got.T, np.eye(k),
+    compare("rows @ rows.T", got @ got.T, np.eye(k),
             "the rows must have length 1 and right angles between them: the basis D has neither")
     if (angle := degrees(got, P[:k])) > 1e-3:
         raise BadValue("the rows span another plane", expected="the plane of D's rows", got=f"{angle:.1f} degrees off",
                        fix="all images that the net can draw are combinations of D's rows")
-    return compare("the directions, up to their signs", unsigned(got), unsigned(P[:k]),
+    return compare("the set of directions, each up to its sign,", unsigned(got), unsigned(P[:k]),
                    "the right plane, but not the directions in which the images vary most: those depend on x too",
                    {"the largest variance comes first": unsigned(P[:k][::-1])})
 
@@ -80,7 +80,7 @@ def check_denoising(answer: Any) -> float:
     if seen.shape != x.shape or abs(off.mean() - rate) > 0.02:
         raise BadValue("masking noise sets a part of the pixels to 0", expected=f"about {rate:.0%} zeros in the input",
                        got=f"{off.mean():.0%} zeros", fix="rng.random(x.shape) >= rate is a mask of the pixels to keep")
-    compare("the pixels that are kept", seen[~off], x[~off] / (1 - rate),
+    compare("the value of a kept pixel", seen[~off], x[~off] / (1 - rate),
             "a kept pixel is divided by 1 - rate, so that the mean stays",
             {"a kept pixel is divided by 1 - rate: without that, the input's mean falls by the rate": x[~off],
              "divide by the rate of the pixels that stay, 1 - rate": x[~off] / rate})

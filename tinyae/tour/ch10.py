@@ -20,7 +20,7 @@ def check_kl(answer: Any) -> float:
     published = 0.5 * (-1 - (lv2 - lv) + (np.exp(lv / 2) + (m - m2) ** 2) / (2 * np.exp(lv2)))
     right = 0.5 * terms.sum(axis=1)
     worst = compare("kl(mu, log_var, mu2, log_var2)", answer(m, lv, m2, lv2), right,
-                    "1/2 sum [e^(lv - lv2) - 1 - (lv - lv2) + (mu - mu2)^2 / e^lv2], summed over axis 1", {
+                    "where mu2 = log_var2 = 0, the chapter's formula must come out: how do its terms change elsewhere?", {
                         "the divergences of independent numbers add up: sum over axis 1, do not average":
                             right / 5,
                         "the half is missing": 2 * right,
@@ -32,8 +32,6 @@ def check_kl(answer: Any) -> float:
                             0.5 * (np.exp(lv) - 1 - lv + m ** 2).sum(axis=1),
                         "mu is measured in units of the second sigma: divide (mu - mu2)^2 by e^log_var2":
                             right + 0.5 * ((m - m2) ** 2 * (1 - np.exp(-lv2))).sum(axis=1)})
-    compare("the divergence of a distribution from itself", answer(m2, lv2, m2, lv2), np.zeros(3),
-            "KL(p || p) = 0", tolerance=np.inf)
     return max(worst, gradcheck(answer, m, lv, m2, lv2))
 
 

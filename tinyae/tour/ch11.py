@@ -39,7 +39,8 @@ def check_penalty(answer: Any) -> float:
     h = np.tanh(x @ W)
     slope, squares = 1 - h ** 2, (W ** 2).sum(axis=0)
     right = (slope ** 2 * squares).sum(axis=1)
-    worst = compare("penalty(h, W)", answer(h, W), right, "sum_j (1 - h_j^2)^2 sum_i W_ij^2", {
+    worst = compare("penalty(h, W)", answer(h, W), right,
+                    "dh_j/dx_i is the slope of tanh, times W_ij: add up its squares", {
         "a parenthesis: square the weights before they are added up, or opposite signs cancel":
             (slope ** 2 * W.sum(axis=0) ** 2).sum(axis=1),
         "h (1 - h) is the slope of the sigmoid; that of tanh is 1 - h^2": ((h * (1 - h)) ** 2 * squares).sum(axis=1),

@@ -49,7 +49,7 @@ def check_transposed(answer: Any) -> float:
         what = f"transposed(y, W, n={n}, stride={stride}, padding={padding})"
         got = np.asarray(data_of(answer(y, W, n, stride, padding)))
         if got.shape != (n,):
-            raise BadValue(f"{what}: wrong size", expected=(n,), got=got.shape,
+            raise BadValue(f"{what} has the wrong size", expected=(n,), got=got.shape,
                            fix="the convolution forgets a remainder, so the size must come from n, not from len(y)")
         flipped = np.stack([convolved(e, W[::-1], stride, padding) for e in np.eye(n)], axis=1)
         worst = max(worst, compare(what, got, y @ C, "x[stride * u + i - padding] += W[i] * y[u], inside of x only",
