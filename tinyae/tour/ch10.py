@@ -20,7 +20,7 @@ def check_kl(answer: Any) -> float:
     published = 0.5 * (-1 - (lv2 - lv) + (np.exp(lv / 2) + (m - m2) ** 2) / (2 * np.exp(lv2)))
     right = 0.5 * terms.sum(axis=1)
     worst = compare("kl(mu, log_var, mu2, log_var2)", answer(m, lv, m2, lv2), right,
-                    "where mu2 = log_var2 = 0, the chapter's formula must come out: how do its terms change elsewhere?", {
+                    "where mu2 = log_var2 = 0, the chapter's formula must come out: which terms change elsewhere?", {
                         "the divergences of independent numbers add up: sum over axis 1, do not average":
                             right / 5,
                         "the half is missing": 2 * right,
