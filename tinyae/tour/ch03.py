@@ -60,8 +60,8 @@ logcosh = op(lambda x: np.log(np.cosh(x)), lambda g, z, x: g * z)
     Exercise(
         "3.3", "cumsum", """\
 Write the row `cumsum`, for vectors: $z_j = x_0 + x_1 + \\dots + x_j$. Draw its Jacobian for three entries. Which
-entries of $g$ does $\\partial L / \\partial x_i$ add up? The vjp can be written with the row itself, and `g[::-1]` turns
-a vector around.""", """\
+entries of $g$ does $\\partial L / \\partial x_i$ add up? The vjp can be written with the row itself, and `g[::-1]`
+turns a vector around.""", """\
 cumsum = op(np.cumsum, lambda g, z, x: g)
 """, ("The Jacobian is a triangle of ones. x_1 is in z_1 and z_2, but not in z_0.",
       "dL/dx_i = g_i + g_(i+1) + ...: a cumulative sum that starts at the end.",
