@@ -97,8 +97,8 @@ EXERCISES = (
         "8.1", "Tied", """\
 An autoencoder may decode with the matrix that it encodes with, transposed. Write the layer `Tied(dense)`: it takes
 $y$ (n, k) to $y W^T + c$ (n, d), where $W$ (d, k) is the matrix of `dense` and $c$ is a bias of its own, zeros at
-first. There must be one matrix, which learns from both of its uses. How many parameters do `dense` and `Tied(dense)`
-have together?""", """\
+first. There must be one matrix, which learns from both of its uses. (Exercise 7.1 derived its gradient by hand.) How
+many parameters do `dense` and `Tied(dense)` have together?""", """\
 import numpy as np
 from tinyae import Tensor
 
