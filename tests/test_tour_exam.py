@@ -5,9 +5,12 @@ import ast
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from museum.catalogue import Exhibit
 
+from tinyae import backend, kernels, ops
+from tinyae.optim import rules
 from tinyae.tour import ch13
 
 ROOT = Path(__file__).parents[1]
@@ -43,3 +46,19 @@ def test_figures_that_are_quoted_stand_where_they_were_measured():
     assert [cell.strip() for cell in row.split("|")[2:4]] == [kernels, without]
     (tests,) = re.findall(r"all (\d+) of tinyae's tests of CuPy", PAGE)
     assert f"all {tests} CuPy tests passed" in re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+def test_fusing_makes_one_kernel_of_each_function_in_the_picture(double):
+    x, new = (backend.to_device(np.linspace(0.1, 1, 7, dtype=np.float32), "cuda") for _ in range(2))
+    fused = {
+        "relu": lambda: kernels.relu(x),
+        "sigmoid": lambda: kernels.sigmoid(x),
+        "softplus": lambda: kernels.softplus(x),
+        "tanh's vjp": lambda: ops.tanh.vjps[0](x, x, x),
+        "softplus' vjp": lambda: ops.softplus.vjps[0](x, x, x),
+        "Adam": lambda: rules._adam(x, x, x, x, new, 1e-3, 1e-8, 1.0, decays=False, betas=(0.9, 0.999), l2=0.0)}
+    assert [*fused] == re.findall(r"^\.\.\.     [\"'](.*?)[\"']: launches\(", PAGE, re.M)
+    for name, f in fused.items():
+        with double.counting() as n:
+            f()
+        assert n.launches == 1, name
