@@ -4,9 +4,11 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import io
 import re
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
@@ -39,14 +41,15 @@ def cells(monkeypatch):
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """n -> the names that the cells of chapter n define; they run once."""
+    """n -> (what differs from the page, the names that the cells of chapter n define); they run once."""
     @cache
-    def names(n):
-        with pytest.MonkeyPatch.context() as put:
+    def run(n):
+        with pytest.MonkeyPatch.context() as put, redirect_stdout(io.StringIO()) as told:
             put.syspath_prepend(str(TOUR))
             put.chdir(tmp_path_factory.mktemp("cells"))
-            return importlib.import_module("cells").run(PAGES[n])[1]
-    return names
+            names = importlib.import_module("cells").run(PAGES[n])[1]
+        return told.getvalue(), names
+    return run
 
 
 def chapter_of(number: str) -> int:
@@ -56,10 +59,9 @@ def chapter_of(number: str) -> int:
 # ---- the pages
 
 @chapters
-def test_every_cell_prints_what_the_page_shows(n, cells, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    failed, _ = cells.run(PAGES[n])
-    assert failed == 0, capsys.readouterr().out
+def test_every_cell_prints_what_the_page_shows(n, ran):
+    differences, _ = ran(n)
+    assert not differences, differences
 
 
 def test_a_cell_that_prints_something_else_is_found(cells, tmp_path, capsys):
@@ -110,15 +112,18 @@ def test_a_chapter_has_one_picture_with_words_for_those_who_cannot_see_it(n):
 
 
 @chapters
-def test_the_picture_can_be_drawn_anew(n, tmp_path):
+def test_the_picture_can_be_drawn_anew(n, ran, cells, tmp_path):
     pytest.importorskip("matplotlib")
-    done = subprocess.run([sys.executable, str(TOUR / "pictures.py"), f"{n:02}", "--out", str(tmp_path)],
-                          capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (drawn,) = tmp_path.iterdir()
+    drawn = importlib.import_module("pictures").draw(PAGES[n], ran(n)[1], tmp_path)
     assert drawn.name in TEXTS[n]
     there = (TOUR / "pictures" / drawn.name).stat().st_size
     assert 0.5 < drawn.stat().st_size / there < 2
+
+
+def test_the_command_that_draws_a_picture(tmp_path):
+    pytest.importorskip("matplotlib")
+    subprocess.run([sys.executable, str(TOUR / "pictures.py"), "01", "--out", str(tmp_path)], check=True, cwd=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["01-one-number.svg"]
 
 
 @pytest.mark.parametrize("page", sorted(TOUR.glob("*.md")), ids=lambda page: page.name)
@@ -155,7 +160,7 @@ def test_the_page_shows_the_exercise_as_it_is(number):
 @numbers
 def test_the_starter_fails(number, ran):
     """In a namespace in which the chapter's cells have run."""
-    names = dict(ran(chapter_of(number)))
+    names = dict(ran(chapter_of(number))[1])
     exec(compile(EXERCISES[number].starter, "<starter>", "exec"), names)
     right, words = tour.verdict(number, names[EXERCISES[number].name])
     assert not right and re.search(r"\n  expected: .*\n  got:      .*\n  fix:      ", words)

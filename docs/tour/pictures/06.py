@@ -28,7 +28,7 @@ def draw(cells: dict) -> Figure:
                                            connectionstyle=f"arc3,rad={0.5 if i - j < 4 else 0.36}",
                                            lw=1 + summed, color="#b03a2e" if summed else "#4a6fa5"))
             if summed:
-                axes.text((i + j) / 2, 0.45 + 0.19 * (i - j), "sum_to", color="#b03a2e", ha="center", fontsize=10,
+                axes.text((i + j) / 2, 0.36 + 0.175 * (i - j), "sum_to", color="#b03a2e", ha="center", fontsize=10,
                           bbox={"fc": "white", "ec": "none", "pad": 1})
     axes.text(len(past) / 2, -1.0, "yellow: wanted · blue: live · grey: needs no gradient", ha="center", color="#555",
               fontsize=10)
