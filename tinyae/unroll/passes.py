@@ -17,7 +17,7 @@ from ..fused import bce_and_sigmoid
 from ..ops import ROWS
 from .recorded import Line, Recorded
 
-READABLE, PASSES = ("names",), ("names", "share", "deaths")
+READABLE, PASSES = ("names",), ("names", "share", "deaths", "buffers")
 ARITHMETIC = (*(ROWS[name] for name in ("add", "sub", "mul", "div")), np.add, np.subtract, np.multiply, np.divide)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce, wraps
+from functools import partial, reduce, wraps
 from inspect import Parameter, signature
 from operator import add
 from pathlib import Path
@@ -21,6 +21,7 @@ from ..backend import Array, describe, device_of, freeze, is_array, to_device
 from ..errors import BadType, BadValue
 from ..guards import scalar, wanted
 from ..tensor import Tensor, grad, tape
+from . import buffers
 from . import passes as work
 from . import text
 from .passes import PASSES, READABLE
@@ -65,7 +66,7 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
 class Written(NamedTuple):
     """A program for inputs of one kind. Behind the inputs, step takes the rng, constants and the tensors' data."""
     step: Callable
-    source: str
+    text: Callable[..., str]        # the program's text, with or without comments
     constants: list[Array]
     tensors: list[Tensor]
     called: dict[str, Any]          # the functions in the text, by name
@@ -99,7 +100,7 @@ class Program:
     @property
     def source(self) -> str:
         """The text that is run: a function step. After several recordings, the first one's."""
-        return next(iter(self.programs.values())).source
+        return next(iter(self.programs.values())).text()
 
     def __str__(self) -> str:
         return self.source
@@ -119,7 +120,7 @@ class Program:
         """Write the program as one Python file that needs nothing but NumPy. Run, it shows losses and gradients of
         random numbers."""
         program = next(iter(self.programs.values()))
-        files.write(Path(path), standalone(program.source, program.called, program.examples).encode())
+        files.write(Path(path), standalone(program.text(), program.called, program.examples).encode())
 
     def __call__(self, *inputs: Any, rng: Any = None) -> tuple[Any, Any]:
         """(f's result, the gradients in the form of wrt), as arrays."""
@@ -177,23 +178,37 @@ class Program:
         return self.programs[kinds]
 
     def _written(self, recording: Recording, outputs: list[Line], gradient_of: dict[Line, Line],
-                 rules: dict[Line, str]) -> Written:
-        results = [*outputs, *recording.drawn]
+                 rules: dict[Line, list]) -> Written:
+        """The passes, one after the other, and the text."""
+        drawn, head, inline, targets = recording.drawn, list[str](), lambda line: "names" in self.chosen, dict[Line, Any]()
         if "names" in self.chosen:
-            work.numbers(work.needed(results))
+            work.numbers(work.needed([*outputs, *drawn]))
         if "share" in self.chosen:
-            work.share(work.needed(results), outputs, recording.drawn)
-        lines = work.needed(results)
+            work.share(work.needed([*outputs, *drawn]), outputs, drawn)
+        if "buffers" in self.chosen and self.device == "cpu":
+            instead = buffers.take_apart(work.needed([*outputs, *drawn]), recording)
+            outputs = [instead.get(line, line) for line in outputs]
+            gradient_of = {instead.get(g, g): instead.get(z, z) for g, z in gradient_of.items()}
+            rules = {instead.get(g, g): found for g, found in rules.items()}
+            if "share" in self.chosen:
+                work.share(work.needed([*outputs, *drawn]), outputs, drawn)
+            places = buffers.places(work.needed([*outputs, *drawn]), outputs, {})
+            targets, head = places.targets, places.head(recording)
+            inline = lambda line: "names" in self.chosen and not buffers.is_fresh(line)     # noqa: E731
+        lines = work.needed([*outputs, *drawn])
         used = {line: array for line, array in recording.constants.items() if line in lines}
         tensors = {t: array.line for t, (_, array) in recording.tensors.items()}
+        fixed = [array.line for array in recording.fixed.values()]
         leaves = [*recording.inputs, *used, *tensors.values()]
-        body, names = text.statements(lines, leaves, outputs, gradient_of, rules, inline="names" in self.chosen)
+        body, names = text.statements(lines, [*fixed, *leaves], outputs, gradient_of, rules, inline, targets)
         n, returned = len(self.terms or [0]), [names[line] for line in outputs]
         dead = text.deaths(body, returned) if "deaths" in self.chosen else {}
-        source = text.source(body, [names[line] for line in leaves], returned[:n], returned[n:], dead)
+        results = f"    return [{', '.join(returned[:n])}], [", returned[n:], "]"
+        source = partial(text.source, body, [names[line] for line in leaves], results, dead, head)
         called = text.functions(lines)
-        return Written(text.compiled(source, called), source, [to_device(c, self.device) for c in used.values()],
-                       list(tensors), called, [text.example(line) for line in leaves])
+        return Written(text.compiled(source(comments=False), called), source,
+                       [to_device(c, self.device) for c in used.values()], list(tensors), called,
+                       [text.example(line) for line in leaves])
 
 
 def checked(inputs: Sequence[Any]) -> list[Any]:
@@ -258,11 +273,11 @@ def line_of(t: Tensor) -> Line:
     return t._data.line
 
 
-def rules_of(past: list[Tensor], live: set[Tensor], gradients: dict[Tensor, Tensor]) -> dict[Line, str]:
-    """Each gradient's line -> the rules that its terms come from."""
-    rules: dict[Line, list[str]] = {}
+def rules_of(past: list[Tensor], live: set[Tensor], gradients: dict[Tensor, Tensor]) -> dict[Line, list]:
+    """Each gradient's line -> the rules that its terms come from, as (row, number of the argument)."""
+    rules: dict[Line, list] = {}
     for t in reversed(past):
         for i, a in enumerate(t.args):
             if t.op is not None and t in live and isinstance(a, Tensor) and a in gradients:
-                rules.setdefault(line_of(gradients[a]), []).append(text.rule(t.op, i))
-    return {line: ", ".join(dict.fromkeys(names)) for line, names in rules.items()}
+                rules.setdefault(line_of(gradients[a]), []).append((t.op, i))
+    return rules

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from threading import get_ident
 from typing import Any
 
 import numpy as np
 
 from .. import guards
-from ..backend import Array, is_array, normal, to_host, uniform
+from ..backend import Array, is_array, normal, ones, to_host, uniform
 from ..errors import BadValue
 from ..tensor import Tensor
 from ..tensor import now as birth_now
-from .recorded import Line, Recorded, captured, escaping, flat, name_of, place, plain
+from .recorded import Line, Recorded, captured, elsewhere, escaping, flat, name_of, place, plain
 
 SHAPED_BY_VALUES = ("argwhere", "bincount", "compress", "delete", "extract", "flatnonzero", "histogram",
                     "intersect1d", "nonzero", "repeat", "setdiff1d", "setxor1d", "trim_zeros", "union1d", "unique")
@@ -30,6 +31,9 @@ class Recording:
 
     def __init__(self, constants: dict[str, Array] | None):
         self.now, self.lenient, self.start = count().__next__, constants is None, birth_now()
+        self.thread = get_ident()
+        self.apart: Callable | None = None                      # what takes rows apart, see buffers.py,
+        self.fixed: dict[str, Recorded] = {}                    # and the arrays of ones that it needs, by name
         self.tensors: dict[Tensor, tuple[Array, Recorded]] = {}     # what a Tensor held before, and what it holds now
         self.constants: dict[Line, Array] = {}
         self.known: dict[int, Recorded] = {}                    # id of a constant -> its Recorded
@@ -59,6 +63,7 @@ class Recording:
 
     def adopt(self, row: Any, t: Tensor) -> None:
         """Do the same with a Tensor that f has from elsewhere, if it is a leaf that is older than this recording."""
+        self.admit(row, (), {})                                 # refuses other threads
         if isinstance(t._data, Recorded):
             return
         if t.op is None and t.born < self.start:
@@ -86,18 +91,28 @@ class Recording:
         """Drop the Recordeds, each of which knows this recording: a circle would keep their arrays alive."""
         self.tensors.clear()
         self.known.clear()
+        self.fixed.clear()
 
     def constant(self, name: str, array: Array) -> Recorded:
         given = self.known[id(array)] = self.given(name, to_host(array))
         self.constants[given.line] = array                      # which also keeps its id
         return given
 
+    def ones(self, n: int, like: Array) -> Recorded:
+        """n ones of like's dtype, as an array that the program makes before its first step."""
+        name = f"ones_{n}" if like.dtype == np.float32 else f"ones_{n}_{like.dtype}"
+        if name not in self.fixed:
+            self.fixed[name] = self.given(name, ones(n, like))
+        return self.fixed[name]
+
     def new(self, array: Any, line: Line) -> Recorded:
-        line.shape, line.dtype = array.shape, array.dtype
+        line.shape, line.dtype, line.in_rows = array.shape, array.dtype, array.flags.c_contiguous
         return Recorded(array, line, self)
 
     def call(self, function: Any, args: tuple, settings: dict[str, Any]) -> Any:
         """function(*args, **settings), recorded: a Recorded, or a tuple of them."""
+        if self.apart is not None and (z := self.apart(function, args, settings)) is not None:
+            return z
         args, settings = self.admit(function, args, settings)
         self.check_shape(function, args, settings)
         line = Line(function, args, settings, self.now())
@@ -120,7 +135,7 @@ class Recording:
     def check_shape(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
         """Refuse results whose shape depends on values: the shapes of a program are fixed."""
         name = name_of(function)
-        keys = flat(settings["key"] if "key" in settings else args[1] if function == "[]" else ())
+        keys = flat([settings["key"] if "key" in settings else args[1] if function == "[]" else ()])
         masks = [k for k in keys if isinstance(k, Recorded) and k.dtype == bool]
         if name in SHAPED_BY_VALUES or (name == "where" and len(args) + len(settings) == 1) or any(
                 k.line not in self.constants or self.writable(k) for k in masks):
@@ -133,9 +148,14 @@ class Recording:
 
     def admit(self, function: Any, args: tuple, settings: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         """args and settings with a Recorded for every constant. An array that is none is refused."""
+        if get_ident() != self.thread:
+            raise elsewhere()
+
         def known(x: Any) -> Any:
             if isinstance(x, tuple | list):
                 return type(x)(map(known, x))
+            if isinstance(x, Recorded) and self.apart is not None:      # x += y may make x stand for another line
+                return Recorded(x.array, x.line, self)
             if isinstance(x, Recorded) or not is_array(x):
                 return x
             if id(x) in self.known:
