@@ -119,8 +119,9 @@ def is_elementwise(line: Line) -> bool:
     return f in (keep, np.clip) or (isinstance(f, np.ufunc) and f is not np.matmul and not line.settings)
 
 
-def places(lines: list[Line], outputs: list[Line], homes: dict[Line, str]) -> Buffers:
-    """A place for each array. homes: lines that write into arrays which have a name already."""
+def places(lines: list[Line], outputs: list[Line], wishes: dict[Line, str]) -> Buffers:
+    """A place for each array. wishes: arrays into which lines shall write, if they can."""
+    homes = {line: home for line, home in wishes.items() if is_fresh(line)}
     found, free, ends = Buffers(dict(homes)), dict[tuple, list[str]](), _ends(lines, outputs)
     holder: dict[str, Line] = {}                                # buffer -> the line whose array is in it
     of: dict[Line, str] = {}                                    # and the other way round
@@ -130,8 +131,8 @@ def places(lines: list[Line], outputs: list[Line], homes: dict[Line, str]) -> Bu
                 free.setdefault((held.shape, held.dtype), []).append(buffer)
                 del holder[buffer]
         kind = line.shape, line.dtype
-        if not is_fresh(line) or line in homes or line in outputs or not line.in_rows or _bytes(line) < SMALL:
-            continue
+        if not is_fresh(line) or line in homes or ends[line] == len(lines) or not line.in_rows or _bytes(line) < SMALL:
+            continue                                            # what a call returns is new in every call
         dying = [x.line for x in line.recorded() if is_elementwise(line) and x.line in of and ends[x.line] == i
                  and (x.line.shape, x.line.dtype) == kind]
         if dying:

@@ -12,6 +12,7 @@ from functools import partial, reduce, wraps
 from inspect import Parameter, signature
 from operator import add
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ from .passes import PASSES, READABLE
 from .recorded import Line, Recorded
 from .recording import Draws, Recording
 from .standalone import standalone
+from .update import Update
 
 SIZES = ("refuse", "record again")
 
@@ -77,9 +79,9 @@ class Program:
     """f and its gradients as one function of bare arrays: what unroll makes."""
 
     def __init__(self, f: Callable, wrt: Any, has_rng: bool, constants: Any = None, sizes: str = "refuse",
-                 unused: str = "error", chosen: Sequence[str] = PASSES):
+                 unused: str = "error", chosen: Sequence[str] = PASSES, optimizer: Any = None):
         self.f, self.has_rng, self.sizes, self.unused, self.chosen = f, has_rng, sizes, unused, chosen
-        self.given = constants
+        self.given, self.optimizer, self.lock = constants, optimizer, Lock()
         self.as_list = not isinstance(wrt, dict)
         self.wrt: dict[str, Tensor] = {f"w{i}": w for i, w in enumerate(wrt)} if self.as_list else dict(wrt)
         own = wanted(list(self.wrt.values()), unused)
@@ -112,7 +114,7 @@ class Program:
         for n, name in enumerate(["recorded", *PASSES]):
             program = Program(self.f, list(self.wrt.values()) if self.as_list else self.wrt, self.has_rng, self.given,
                               self.sizes, self.unused, PASSES[:n])
-            program.record([np.zeros(k[1], k[2]) if len(k) == 3 else k[1] for k in next(iter(self.programs))])
+            program.record([np.zeros(k[1], k[2]) if len(k) > 2 else k[1] for k in next(iter(self.programs))[:-1]])
             texts[name] = program.source
         return texts
 
@@ -124,33 +126,44 @@ class Program:
 
     def __call__(self, *inputs: Any, rng: Any = None) -> tuple[Any, Any]:
         """(f's result, the gradients in the form of wrt), as arrays."""
-        program = self.programs.get(tuple([kind(x) for x in inputs]))
-        if program is None or (rng is not None) is not self.has_rng:
-            return self._otherwise(inputs, rng)
-        draws = (rng,) if self.has_rng else ()
-        values, gradients = program.step(*inputs, *draws, *program.constants, *[t._data for t in program.tensors])
+        values, gradients = self.run(inputs, rng)
         gradients = [freeze(g if is_array(g) else np.asarray(g)) for g in gradients]
-        return (values[0] if self.terms is None else dict(zip(self.terms, values, strict=True)),
-                gradients if self.as_list else dict(zip(self.wrt, gradients, strict=True)))
+        return self.result(values), gradients if self.as_list else dict(zip(self.wrt, gradients, strict=True))
 
-    def _otherwise(self, inputs: tuple, rng: Any) -> Any:
-        """The call with inputs of kinds that the program has not met: with plain arrays, recorded anew, or refused."""
-        known, now = list(self.programs), checked(inputs)
+    def result(self, values: list[Array]) -> Any:
+        """The losses in the form in which f returns them."""
+        return values[0] if self.terms is None else dict(zip(self.terms, values, strict=True))
+
+    def run(self, inputs: tuple, rng: Any, *more: Any) -> tuple[Any, Any]:
+        """What the text's step returns. more: its last arguments."""
+        program = self.programs.get(self.kinds(inputs))
+        if program is None or (rng is not None) is not self.has_rng:
+            inputs, program = self._otherwise(inputs, rng)
+        draws = (rng,) if self.has_rng else ()
+        with self.lock:                                         # two threads would share the buffers
+            return program.step(*inputs, *draws, *program.constants, *[t._data for t in program.tensors], *more)
+
+    def kinds(self, inputs: Sequence[Any]) -> tuple:
+        """What a program is written for: the kinds of the inputs, and how the parameters lie in memory."""
+        return *[kind(x) for x in inputs], tuple([t._data.strides for t in self.tensors.values()])
+
+    def _otherwise(self, inputs: tuple, rng: Any) -> tuple[list, Written]:
+        """(plain arrays, the program) for inputs of kinds that the program has not met: recorded anew, or refused."""
         if (rng is not None) is not self.has_rng:
             raise BadValue("a program takes an rng if it was recorded with one, and else none", got=f"rng={rng!r:.60}",
                            expected="a generator" if self.has_rng else "no rng", fix="unroll(f, x, wrt=..., rng=rng)")
-        if self.sizes == "refuse" and tuple(map(kind, now)) not in known:
+        inputs = checked(inputs)                                # type: ignore[assignment]
+        known = [tuple(k[:3] for k in kinds[:-1]) for kinds in self.programs]      # an array may lie in another order
+        if self.sizes == "refuse" and tuple(kind(x)[:3] for x in inputs) not in known:
             raise BadValue("the program was recorded for other inputs", got=", ".join(map(describe, inputs)),
                            expected=" or ".join(", ".join(" ".join(map(str, k[1:])) for k in kinds) for kinds in known),
                            fix='unroll(..., sizes="record again")')
-        if tuple(map(kind, now)) not in known:
-            self.record(now)
-        return self(*now, rng=rng)
+        return inputs, self.programs.get(self.kinds(inputs)) or self.record(inputs)
 
     def record(self, inputs: Sequence[Any]) -> Written:
         """Call f on a recording of such inputs, and keep the program that results."""
         inputs = checked(inputs)
-        recording, kinds = Recording(self.constants), tuple([kind(x) for x in inputs])
+        recording, kinds = Recording(self.constants), self.kinds(inputs)
         given = [recording.input(name, x)
                  for name, x in zip(argument_names(self.f, len(inputs)), inputs, strict=True)]
         draws = {"rng": Draws(recording)} if self.has_rng else {}
@@ -180,7 +193,8 @@ class Program:
     def _written(self, recording: Recording, outputs: list[Line], gradient_of: dict[Line, Line],
                  rules: dict[Line, list]) -> Written:
         """The passes, one after the other, and the text."""
-        drawn, head, inline, targets = recording.drawn, list[str](), lambda line: "names" in self.chosen, dict[Line, Any]()
+        drawn, head, taken, targets = recording.drawn, list[str](), list[str](), dict[Line, Any]()
+        inline, update = lambda line: "names" in self.chosen, Update(self.optimizer) if self.optimizer else None
         if "names" in self.chosen:
             work.numbers(work.needed([*outputs, *drawn]))
         if "share" in self.chosen:
@@ -192,19 +206,31 @@ class Program:
             rules = {instead.get(g, g): found for g, found in rules.items()}
             if "share" in self.chosen:
                 work.share(work.needed([*outputs, *drawn]), outputs, drawn)
-            places = buffers.places(work.needed([*outputs, *drawn]), outputs, {})
+            lines, wishes = work.needed([*outputs, *drawn]), dict[Line, str]()
+            if update is not None:
+                gradients = outputs[len(self.terms or [0]):]
+                wishes = {g: home for g, home in reversed([*zip(gradients, update.homes, strict=True)])}
+            places = buffers.places(lines, outputs, wishes)
             targets, head = places.targets, places.head(recording)
+            taken = [*places.shapes]
             inline = lambda line: "names" in self.chosen and not buffers.is_fresh(line)     # noqa: E731
         lines = work.needed([*outputs, *drawn])
         used = {line: array for line, array in recording.constants.items() if line in lines}
         tensors = {t: array.line for t, (_, array) in recording.tensors.items()}
         fixed = [array.line for array in recording.fixed.values()]
         leaves = [*recording.inputs, *used, *tensors.values()]
-        body, names = text.statements(lines, [*fixed, *leaves], outputs, gradient_of, rules, inline, targets)
+        homes = update.homes if update else []
+        body, names = text.statements(lines, [*fixed, *leaves], outputs, gradient_of, rules, inline, targets, homes,
+                                      [*taken, *(update.names if update else ())])
         n, returned = len(self.terms or [0]), [names[line] for line in outputs]
         dead = text.deaths(body, returned) if "deaths" in self.chosen else {}
+        arguments, tail = [names[line] for line in leaves], list[str]()
         results = f"    return [{', '.join(returned[:n])}], [", returned[n:], "]"
-        source = partial(text.source, body, [names[line] for line in leaves], results, dead, head)
+        if update is not None:
+            arguments, head = arguments + update.arguments, head + update.head
+            tail = [f"    {home}[...] = {g}" for home, g in zip(homes, returned[n:], strict=True) if g != home]
+            tail, results = tail + update.lines, (results[0][:-1] + "new", [], "")
+        source = partial(text.source, body, arguments, results, dead, head, tail)
         called = text.functions(lines)
         return Written(text.compiled(source(comments=False), called), source,
                        [to_device(c, self.device) for c in used.values()], list(tensors), called,
@@ -221,8 +247,8 @@ def checked(inputs: Sequence[Any]) -> list[Any]:
 
 
 def kind(x: Any) -> Any:
-    """What a program is recorded for: type, shape and dtype of an array, type and value of anything else."""
-    return (type(x), x.shape, x.dtype) if is_array(x) else (type(x), x)
+    """What a program is written for: type, shape, dtype and strides of an array; type and value of anything else."""
+    return (type(x), x.shape, x.dtype, x.strides) if is_array(x) else (type(x), x)
 
 
 def argument_names(f: Callable, n: int) -> list[str]:

@@ -11,22 +11,38 @@ from .program import Program
 class Step:
     """step(batch, rng) -> losses, as arrays by name; afterwards the optimizer's parameters are new.
 
-    The program is recorded at the first batch, and again at a batch of another size. `program` holds it.
+    The program is recorded at the first batch, and again at a batch of another size or after a setting of the optimizer
+    has changed. `program` holds it; print(step) shows it.
     """
 
     def __init__(self, losses: Callable, optimizer: Any, constants: Any = None):
         self.losses, self.optimizer, self.constants = losses, optimizer, constants
+        self.whole = hasattr(optimizer, "formula") and optimizer.flat.device == "cpu"
         self.program: Program | None = None
+        self.settings: Any = None
 
     def __call__(self, batch: Array, rng: Any = None) -> dict[str, Array]:
-        if self.program is None:
-            self.program = Program(self._f, self.optimizer.params, rng is not None, self.constants, "record again")
-        losses, gradients = self.program(batch, rng=rng)
-        self.optimizer.step(gradients)
-        return losses
+        optimizer = self.optimizer
+        if not self.whole:                                      # on a GPU a step is one kernel
+            program = self.program = self.program or self._program(rng)
+            losses, gradients = program(batch, rng=rng)
+            optimizer.step(gradients)
+            return losses
+        formula = optimizer.formula()
+        if self.settings != formula.settings:
+            self.program, self.settings = self._program(rng, optimizer), dict(formula.settings)
+        values, new = self.program.run((batch,), rng, optimizer.flat.data(), *formula.moments, *formula.numbers)
+        optimizer.flat.give(new)
+        if hasattr(optimizer, "t"):
+            optimizer.t += 1
+        return self.program.result(values)
 
-    def _f(self, batch: Array, rng: Any = None) -> Any:
-        return self.losses(batch, rng)
+    def __str__(self) -> str:
+        return str(self.program)
+
+    def _program(self, rng: Any, optimizer: Any = None) -> Program:
+        return Program(lambda batch, rng=None: self.losses(batch, rng), self.optimizer.params, rng is not None,
+                       self.constants, "record again", optimizer=optimizer)
 
 
 def unroll_step(model: Any, optimizer: Any, constants: Any = None) -> Step:

@@ -15,7 +15,7 @@ import keyword
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from math import inf, prod
 from typing import Any
@@ -76,12 +76,12 @@ def identifier(name: str) -> str:
 
 def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradient_of: dict[Line, Line],
                rules: dict[Line, list], inline: Callable[[Line], bool], targets: dict[Line, Any],
-               taken: Iterable[str] = ()) -> tuple[list[Statement], dict[Line, str]]:
+               homes: Collection[str] = (), taken: Iterable[str] = ()) -> tuple[list[Statement], dict[Line, str]]:
     """(the program's statements, the name of each line that has one).
 
     gradient_of: the line of a gradient -> the line of which it is the gradient. rules: -> the rules it comes from.
     inline: whether a line may stand where it is used. targets: where a line's array is written: the name of a buffer,
-    or a line whose array is no longer needed. taken: names that others have.
+    or a line whose array is no longer needed. homes: buffers that a line has for itself. taken: names that others have.
     """
     uses = Counter([*outputs, *(x for line in lines for x in line.uses())])
     kept, backward = {*outputs}, False
@@ -113,7 +113,7 @@ def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradi
             if uses[line] == 1 and len(expression) <= SHORT and not (line in kept or _draws(line)) and inline(line):
                 written[line] = expression
             else:
-                written[line] = name(line)
+                written[line] = target if target in homes else name(line)
                 body.append(Statement(written[line], expression, line, rules.get(line, []), target))
     return body, written
 
@@ -250,7 +250,7 @@ def source(body: list[Statement], arguments: list[str], results: tuple[str, list
     """
     lines = [*head, *[""] * 2 * bool(head), *folded("def step(", arguments, "):")]
     for i, s in enumerate(body):
-        line = f"    {s.expression if s.target.startswith('G_') else f'{s.name} = {s.expression}'}"
+        line = f"    {s.expression if s.name == s.target else f'{s.name} = {s.expression}'}"
         if comments:
             line = f"{line:{COMMENT}}  # {s.shape}"
             told = ", ".join(dict.fromkeys(rule(*r) for r in s.rules))

@@ -1,0 +1,63 @@
+"""unroll · update: the optimizer's step as text.
+
+    np.multiply(M, 0.9, out=M)
+    np.multiply(G, 0.1, out=N)
+    np.add(M, N, out=M)
+
+The rule of an optimizer (optim/rules.py) works in place on arrays. Called with names, it writes down what it would do.
+"""
+from __future__ import annotations
+
+from inspect import signature, unwrap
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+
+
+class Named(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array or a number, of which only the name is known. Each function of NumPy that takes it adds a line."""
+
+    def __init__(self, name: str, lines: list[str], numbers: Any):
+        self.name, self.lines, self.numbers = name, lines, numbers
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, out: Any = None) -> Any:
+        told = ", ".join(x.name if isinstance(x, Named) else repr(x) for x in args)
+        if out is not None:
+            self.lines.append(f"np.{ufunc.__name__}({told}, out={out[0].name})")
+            return out[0]
+        new = Named(f"s{next(self.numbers)}", self.lines, self.numbers)
+        self.lines.append(f"{new.name} = np.{ufunc.__name__}({told})")
+        return new
+
+
+class Update:
+    """The text of an optimizer's step on all parameters, which stand end to end in p, with their gradients in g.
+
+    arguments: what the text needs besides the gradients: p, the moments, and the numbers of this step.
+    """
+
+    def __init__(self, optimizer: Any):
+        formula, flat = optimizer.formula(), optimizer.flat
+        names = [*signature(formula.rule).parameters][:3 + len(formula.moments) + len(formula.numbers)]
+        self.arguments = [name for name in names if name not in ("g", "new")]
+        self.homes = [f"G_{i}" for i in range(len(flat.shapes))]
+        size = sum(at.stop - at.start for at in flat.slices)
+        self.head = [f"g = np.empty({size}, np.{flat.dtype.type.__name__})", *(
+            f"{home} = g[{at.start}:{at.stop}].reshape({shape})"
+            for home, at, shape in zip(self.homes, flat.slices, flat.shapes, strict=True))]
+        lines, block = list[str](), flat.blocks[0][0].stop
+        arrays = names[:3 + len(formula.moments)]
+        of_block = [a.upper()[0] for a in arrays] if block < size else arrays
+        unwrap(formula.rule)(*[Named(name, lines, count(1)) for name in [*of_block, *names[len(arrays):]]],
+                             **formula.settings)
+        self.lines = ["    new = np.empty_like(p)"]
+        if block < size:                                        # block by block, in the cache
+            self.lines += [f"    for i in range(0, {size}, {block}):",
+                           f"        {', '.join(of_block)} = [a[i:i + {block}] for a in ({', '.join(arrays)})]",
+                           *(f"        {line}" for line in lines)]
+        else:
+            self.lines += [f"    {line}" for line in lines]
+        self.names = {"g", "i", "new", *names, *of_block, *self.homes}
+
