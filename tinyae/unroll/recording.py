@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import guards
-from ..backend import Array, is_array, normal, ones, to_host, uniform
+from ..backend import Array, is_array, normal, to_host, uniform
 from ..errors import BadValue
 from ..tensor import Tensor
 from ..tensor import now as birth_now
@@ -33,7 +33,7 @@ class Recording:
         self.now, self.lenient, self.start = count().__next__, constants is None, birth_now()
         self.thread = get_ident()
         self.apart: Callable | None = None                      # what takes rows apart, see buffers.py,
-        self.fixed: dict[str, Recorded] = {}                    # and the arrays of ones that it needs, by name
+        self.fixed: dict[str, Recorded] = {}                    # and the rows of zeros and ones that it needs, by name
         self.tensors: dict[Tensor, tuple[Array, Recorded]] = {}     # what a Tensor held before, and what it holds now
         self.constants: dict[Line, Array] = {}
         self.known: dict[int, Recorded] = {}                    # id of a constant -> its Recorded
@@ -98,11 +98,11 @@ class Recording:
         self.constants[given.line] = array                      # which also keeps its id
         return given
 
-    def ones(self, n: int, like: Array) -> Recorded:
-        """n ones of like's dtype, as an array that the program makes before its first step."""
-        name = f"ones_{n}" if like.dtype == np.float32 else f"ones_{n}_{like.dtype}"
+    def row(self, of: str, n: int, dtype: np.dtype) -> Recorded:
+        """n "zeros" or "ones", as an array that the program makes before its first step."""
+        name = f"{of}_{n}" + f"_{dtype}" * (dtype != np.float32)
         if name not in self.fixed:
-            self.fixed[name] = self.given(name, ones(n, like))
+            self.fixed[name] = self.given(name, getattr(np, of)(n, dtype))
         return self.fixed[name]
 
     def new(self, array: Any, line: Line) -> Recorded:
@@ -122,6 +122,9 @@ class Recording:
             z = method(*rest, **plain(settings))
         else:
             z = getattr(function, "forward", function)(*map(plain, args), **plain(settings))
+        if self.apart is not None:                              # the text needs no values: memory for the next lines
+            for x in line.recorded():
+                x.array = hollow(x.array)
         if isinstance(z, np.ndarray | np.generic):
             used = [*line.uses()]
             if function in (np.ones_like, np.zeros_like) or (used and all(a.value is not None for a in used)):
@@ -164,6 +167,11 @@ class Recording:
                 raise captured(name_of(function), x)
             return self.constant(f"constant_{len(self.constants)}", x)
         return tuple(map(known, args)), {name: known(value) for name, value in settings.items()}
+
+
+def hollow(array: Array) -> Array:
+    """An array of this shape and dtype that takes no memory."""
+    return np.broadcast_to(np.zeros((), array.dtype), array.shape)
 
 
 class Draws:
