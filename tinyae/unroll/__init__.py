@@ -5,6 +5,6 @@
     value, gradients = program(x)                   # what f and grad would return, bit for bit
 """
 from .program import Program, unroll
-from .step import unroll_step
+from .step import Step, unroll_step
 
-__all__ = ["Program", "unroll", "unroll_step"]
+__all__ = ["Program", "Step", "unroll", "unroll_step"]

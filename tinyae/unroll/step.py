@@ -15,15 +15,17 @@ class Step:
     has changed. `program` holds it; print(step) shows it.
     """
 
-    def __init__(self, losses: Callable, optimizer: Any, constants: Any = None):
-        self.losses, self.optimizer, self.constants = losses, optimizer, constants
-        self.whole = hasattr(optimizer, "formula") and optimizer.flat.device == "cpu"
+    def __init__(self, losses: Callable, optimizer: Any, params: Any, constants: Any = None):
+        self.losses, self.optimizer, self.params, self.constants = losses, optimizer, params, constants
+        # On a GPU the optimizer's step is one kernel already. Optimizers of other libraries are called as well.
+        self.is_whole = (hasattr(optimizer, "formula") and optimizer.flat.device == "cpu"
+                         and [*params.values()] == [*optimizer.params.values()])
         self.program: Program | None = None
         self.settings: Any = None
 
     def __call__(self, batch: Array, rng: Any = None) -> dict[str, Array]:
         optimizer = self.optimizer
-        if not self.whole:                                      # on a GPU a step is one kernel
+        if not self.is_whole:
             program = self.program = self.program or self._program(rng)
             losses, gradients = program(batch, rng=rng)
             optimizer.step(gradients)
@@ -41,7 +43,7 @@ class Step:
         return str(self.program)
 
     def _program(self, rng: Any, optimizer: Any = None) -> Program:
-        return Program(lambda batch, rng=None: self.losses(batch, rng), self.optimizer.params, rng is not None,
+        return Program(lambda batch, rng=None: self.losses(batch, rng), self.params, rng is not None,
                        self.constants, "record again", optimizer=optimizer)
 
 
@@ -54,4 +56,4 @@ def unroll_step(model: Any, optimizer: Any, constants: Any = None) -> Step:
     model: an object with losses(batch, rng), or this function itself. constants: as for unroll. Other settings of the
     model that change between steps are not seen: make a new step after changing one.
     """
-    return Step(getattr(model, "losses", model), optimizer, constants)
+    return Step(getattr(model, "losses", model), optimizer, optimizer.params, constants)
