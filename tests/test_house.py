@@ -42,7 +42,7 @@ HOUSE = {
     "conv": Entry("chapters", 160),
     "functions": Entry("chapters", 100),
     "check": Entry("chapters", 150),
-    "unroll": Entry("chapters", 200, ("recorded", "recording", "passes", "buffers", "update", "text",
+    "unroll": Entry("chapters", 200, ("recorded", "recording", "passes", "buffers", "update", "watched", "text",
                                      "standalone", "program", "step")),
     "layers": Entry("chapters", 60, ("parameters", "weights", "dense", "sequential", "convolution", "pooling", "tied",
                                      "summary")),

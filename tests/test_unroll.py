@@ -3,11 +3,17 @@ from __future__ import annotations
 
 import ast
 import gc
+import itertools
+import math
+import pickle
+import random
 import re
 import subprocess
 import sys
+import threading
+import time
 import tracemalloc
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
 
@@ -108,6 +114,19 @@ def test_second_order():
 
 # ---- never stale: each of these is right, or refused
 
+FACTOR = 2.0
+
+
+class Inner:
+    """A part of a net, with a number of its own."""
+
+    def __init__(self, k=2.0):
+        self.k = k
+
+    def __call__(self, h):
+        return h * self.k
+
+
 class Net:
     """A loss with everything that could go wrong."""
 
@@ -118,7 +137,11 @@ class Net:
         self.other = rng.random((N, D), dtype=np.float32)
         self.frozen = Tensor(rng.random((D,), dtype=np.float32))
         self.before = ops.exp(self.frozen)
-        self.rng = np.random.default_rng(0)
+        self.rng, self.counter = np.random.default_rng(0), itertools.count()
+        self.k, self.inner, self.numbers, self.named = 2.0, Inner(), [1.0, 2.0], {"k": 3.0}
+
+    def scaled(self, x):
+        return self.h(x) * self.k
 
     def h(self, x):
         return ops.tanh(x @ self.w)
@@ -149,6 +172,9 @@ RIGHT = {       # what f computes besides, from x and h = tanh(x @ w), that foll
     "a leaf made of data": lambda net, x, h: h * Tensor(h.data + x),
     "a batch that is changed first": lambda net, x, h: h * ((x - x.mean(axis=0)) / (x.std(axis=0) + 1)),
     "kinks": lambda net, x, h: abs(h) + ops.maximum(h, x) + ops.clip(h, -0.1, 0.2) + ops.max(h, axis=0),
+    "the number of images": lambda net, x, h: h * len(x),
+    "a number of the shape": lambda net, x, h: h * (x.shape[1] / x.size),
+    "the dtype": lambda net, x, h: h * float(np.finfo(x.dtype).eps),
     "a loop over the images": lambda net, x, h: reduce(add, (h[i] * float(i) for i in range(len(x)))),
 }
 
@@ -222,6 +248,17 @@ REFUSED = {     # and the word that says why
     "out=": (lambda net, x, h: h * np.exp(x, out=x), "cannot be written into"),
     "writing from outside": (lambda net, x, h: h * np.add(net.other, x, out=net.other), "cannot be written into"),
     "another rng": (lambda net, x, h: h + normal(net.rng, like=h), "uses comes from outside"),
+    "a number of another rng": (lambda net, x, h: h * net.rng.random(), "something else in every call"),
+    "a random number of Python": (lambda net, x, h: h * random.random(), "something else in every call"),
+    "a clock": (lambda net, x, h: h * time.perf_counter(), "something else in every call"),
+    "a counter": (lambda net, x, h: h * next(net.counter), "something else in every call"),
+    "a branch on another rng": (lambda net, x, h: h if next(net.counter) % 2 else -h, "something else in every call"),
+    "int": (lambda net, x, h: h * int(x[0, 0]), "leave the recorded program"),
+    "round": (lambda net, x, h: h * round(float(h.data[0, 0]), 2), "leave the recorded program"),
+    "math.exp": (lambda net, x, h: h * math.exp(x[0, 0]), "leave the recorded program"),
+    "a number as an index": (lambda net, x, h: h * [1.0, 2.0][np.argmax(x[0])], "leave the recorded program"),
+    "a formatted number": (lambda net, x, h: h * float(f"{x[0, 0]:.2f}"), "leave the recorded program"),
+    "a pickle": (lambda net, x, h: h * pickle.loads(pickle.dumps(x)), "leave the recorded program"),
     "NumPy's rng": (lambda net, x, h: h * np.random.random((N, D)).astype(np.float32), "comes from outside"),
     "a parameter that f sets": (lambda net, x, h: setattr(net.w, "data", net.w.data * 2) or h, "changed after it was"),
     "no loss": (lambda net, x, h: h.data, "returns a loss"),
@@ -243,6 +280,169 @@ def test_what_would_be_stale_is_refused(what, net):
     assert net.w.data is before                                         # and nothing has changed
 
 
+# What f uses besides its inputs, and how it changes after the recording.
+CHANGES = {
+    "a number of the net": (lambda net, x: net.scaled(x), lambda net: setattr(net, "k", 3.0)),
+    "a number that decides": (lambda net, x: net.h(x) if net.k < 3 else -net.h(x), lambda net: setattr(net, "k", 3.0)),
+    "a number of a part": (lambda net, x: net.inner(net.h(x)), lambda net: setattr(net.inner, "k", 3.0)),
+    "a part": (lambda net, x: net.inner(net.h(x)), lambda net: setattr(net, "inner", Inner(5.0))),
+    "a number in a list": (lambda net, x: net.h(x) * net.numbers[1], lambda net: net.numbers.__setitem__(1, 5.0)),
+    "a list": (lambda net, x: net.h(x) * sum(net.numbers), lambda net: setattr(net, "numbers", [4.0])),
+    "a list that grows": (lambda net, x: net.h(x) * sum(net.numbers), lambda net: net.numbers.append(7.0)),
+    "a number in a dict": (lambda net, x: net.h(x) * net.named["k"], lambda net: net.named.update(k=5.0)),
+    "a global": (lambda net, x: net.h(x) * FACTOR, lambda net: globals().update(FACTOR=FACTOR + 1)),
+    "a frozen Tensor": (lambda net, x: net.h(x) * net.frozen, lambda net: setattr(net, "frozen", Tensor([1., 2., 3.]))),
+    "a function": (lambda net, x: net.function(net.h(x)), lambda net: setattr(net, "function", ops.sin)),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_has_changed_is_noticed(what, net):
+    compute, change = CHANGES[what]
+    net.function = ops.tanh
+
+    def f(x):
+        return sum_of(compute(net, x))
+    strict, patient = (unroll(f, net.x, wrt=[net.w], sizes=sizes) for sizes in ("refuse", "record again"))
+    for program in (strict, patient):
+        same(program, f, [net.other], [net.w])
+    before = patient.source
+    change(net)
+    with refused(BadValue, "what f uses has changed", 'sizes="record again"'):
+        strict(net.other)
+    for _ in range(2):
+        same(patient, f, [net.other], [net.w])
+    assert patient.source != before or what in ("a frozen Tensor", "a list that grows")
+
+
+def test_defaults_and_enclosing_variables_are_watched(net):
+    k = 2.0
+
+    def f(x, scale=3.0, *, shift=1.0):
+        return sum_of(net.h(x) * k * scale + shift)
+    program = unroll(f, net.x, wrt=[net.w], sizes="record again")
+    same(program, f, [net.x], [net.w])
+    k = 5.0
+    same(program, f, [net.x], [net.w])
+    f.__defaults__ = (7.0,)
+    same(program, f, [net.x], [net.w])
+    f.__kwdefaults__["shift"] = 11.0
+    same(program, f, [net.x], [net.w])
+    assert len(program.programs) == 1
+
+
+def test_a_number_that_is_set_to_itself_changes_nothing(net):
+    def f(x):
+        return sum_of(net.scaled(x))
+    program = unroll(f, net.x, wrt=[net.w])
+    net.k = float("2.0")
+    same(program, f, [net.other], [net.w])
+
+
+def test_a_partial_function_and_an_object_are_watched(net):
+    class Loss:
+        k = 1.0                                                         # an attribute of the class,
+        __slots__ = ("__dict__", "shift")                               # and one in a slot
+
+        def __call__(self, x):
+            return sum_of(net.h(x) * self.k + self.shift)
+    loss = Loss()
+    loss.shift = 1.0
+    program = unroll(loss, net.x, wrt=[net.w], sizes="record again")
+    for name, value in (("k", 2.0), ("k", 3.0), ("shift", 4.0)):
+        setattr(loss, name, value)
+        same(program, loss, [net.x], [net.w])
+    scales = [2.0]
+    f = partial(lambda scales, x: sum_of(net.h(x) * scales[0]), scales)
+    program = unroll(f, net.x, wrt=[net.w], sizes="record again")
+    scales[0] = 3.0
+    same(program, f, [net.x], [net.w])
+
+
+def test_a_parameter_that_was_replaced_is_refused(net):
+    def f(x):
+        return sum_of(net.h(x))
+    program = unroll(f, net.x, wrt=[net.w])
+    net.w = Tensor(net.w.data * 2)
+    with refused(BadValue, "what f uses has changed", "w was Tensor"):
+        program(net.x)
+
+
+# ---- several threads
+
+def in_threads(*calls):
+    """What each call returns or raises, all started together."""
+    results, start = [None] * len(calls), threading.Barrier(len(calls))
+
+    def run(i, call):
+        start.wait()
+        try:
+            results[i] = call()
+        except Exception as error:
+            results[i] = error
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_threads_record_one_after_the_other():
+    nets = [Net() for _ in range(4)]
+
+    def recorded(net):
+        return unroll(lambda x: sum_of(net.h(x) * net.h(x)), net.x, wrt=[net.w])
+    for net, program in zip(nets, in_threads(*[partial(recorded, net) for net in nets]), strict=True):
+        same(program, lambda x, net=net: sum_of(net.h(x) * net.h(x)), [net.other], [net.w])
+
+
+def test_a_tensor_that_another_thread_records_is_refused(net):
+    recording, done = threading.Event(), threading.Event()
+
+    def f(x):
+        recording.set()
+        assert done.wait(10)
+        return sum_of(net.h(x))
+
+    def meanwhile():
+        assert recording.wait(10)
+        try:
+            other = Net()
+            value = sum_of(other.h(other.x)).item()                     # other Tensors are free
+            assert grad(sum_of(other.h(other.x)), [other.w])[0].shape == (D, D) and value > 0
+            with refused(BadValue, "another thread is recording"):
+                net.h(net.x)
+            with refused(BadValue, "another thread is recording"):
+                other.w + net.w
+            with refused(BadValue, "another thread is recording"):
+                Adam([net.w]).step([other.w.data])
+        finally:
+            done.set()
+        return "as it should be"
+    program, what = in_threads(lambda: unroll(f, net.x, wrt=[net.w]), meanwhile)
+    assert what == "as it should be"
+    same(program, f, [net.other], [net.w])
+
+
+def test_threads_may_share_a_program():
+    model, x = autoencoder()
+    program = unroll(model.losses, x, wrt=params(model), passes=PASSES)
+    inputs = [x * np.float32(k) for k in (0.2, 0.4, 0.6, 0.8)]
+    for got, x in zip(in_threads(*[partial(program, x) for x in inputs]), inputs, strict=True):
+        value, gradients = program(x)
+        assert got[0] == value
+        for name, g in gradients.items():
+            np.testing.assert_array_equal(got[1][name], g)
+
+
+def test_a_program_within_a_recording(net):
+    """f may not run a program of its own: a program takes plain arrays."""
+    inner = unroll(lambda x: sum_of(net.h(x)), net.x, wrt=[net.w])
+    with refused(BadType, "an input of a program must be an array"):
+        unroll(lambda x: sum_of(net.h(x)) * inner(x)[0], net.x, wrt=[net.w])
+
+
 def test_a_draw_that_is_a_python_number_is_refused(net):
     with refused(BadType, "rng.random without a size"):
         unroll(lambda x, rng: sum_of(net.h(x) * rng.random()), net.x, wrt=[net.w], rng=1)
@@ -257,7 +457,7 @@ def test_a_parameter_that_f_sets_first_is_refused_too(net):
 
 
 def test_thirty_ways_to_be_stale():
-    assert len(RIGHT) + len(NOISY) + len(REFUSED) >= 50
+    assert len(RIGHT) + len(NOISY) + len(REFUSED) + len(CHANGES) >= 75
 
 
 def test_other_inputs_are_refused_or_recorded_again(net):
@@ -492,12 +692,12 @@ def test_passes_are_shown_one_by_one(net):
     model, x = autoencoder()
     program = unroll(model.losses, x, wrt=params(model))
     texts = program.passes
-    assert list(texts) == ["recorded", *PASSES] and len({*texts.values()}) == 4
+    assert list(texts) == ["recorded", *PASSES] and len({*texts.values()}) == 1 + len(PASSES)
     assert texts["names"] == program.source and len(texts["recorded"].splitlines()) > len(program.source.splitlines())
     assert "np.ones_like" in texts["recorded"] and "np.ones_like" not in texts["names"]
     assert "bce_and_sigmoid" in texts["share"] and "bce_and_sigmoid" not in texts["names"]
     assert "    del " in texts["deaths"] and "    del " not in texts["share"]
-    with refused(BadValue, "unknown pass", "names, share, deaths"):
+    with refused(BadValue, "unknown pass", "names, share, deaths, buffers"):
         unroll(model.losses, x, wrt=params(model), passes=("fast",))
 
 

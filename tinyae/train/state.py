@@ -6,6 +6,7 @@ RunState holds the numbers; the phases' parameters and optimizers hold the array
 from __future__ import annotations
 
 import math
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,8 @@ class RunState:
         """The phase's step as a program. It is recorded anew in each epoch, since on_epoch may change what the losses
         depend on."""
         if phase.name not in self.programs:
-            self.programs[phase.name] = Step(lambda batch, rng: losses_of(phase, batch, rng)[0], phase.optimizer,
-                                             phase.params)
+            losses = wraps(phase.losses)(lambda batch, rng: losses_of(phase, batch, rng)[0])
+            self.programs[phase.name] = Step(losses, phase.optimizer, phase.params)
         return self.programs[phase.name]
 
     def end_epoch(self, rows: list[Row]) -> bool:

@@ -12,7 +12,7 @@ from functools import partial, reduce, wraps
 from inspect import Parameter, signature
 from operator import add
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,12 +26,14 @@ from . import buffers
 from . import passes as work
 from . import text
 from .passes import PASSES, READABLE
-from .recorded import Line, Recorded
+from .recorded import Line, Recorded, fickle
 from .recording import Draws, Recording
 from .standalone import standalone
 from .update import Update
+from .watched import Watched
 
 SIZES = ("refuse", "record again")
+RECORDING = RLock()                     # held by the thread that records: rows write their calls down for one at a time
 
 
 def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any = None, sizes: str = "refuse",
@@ -41,18 +43,19 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
         program = unroll(model.losses, x, wrt=params(model), rng=rng)
         losses, gradients = program(x, rng=rng)         # what f and grad return, bit for bit
 
-    f returns a Tensor of one element, or a dict of such Tensors, whose sum is differentiated. It is called once, with
+    f returns a Tensor of one element, or a dict of such Tensors, whose sum is differentiated. It is called twice, with
     arrays that record what becomes of them; of rng it learns only that there is one, and draws nothing from it.
     wrt: leaf Tensors, in a list or a dict by name, as for grad. Every call reads their data anew.
     constants: name -> array or leaf Tensor, for what f uses besides its inputs and wrt; "any" admits all other arrays.
     A leaf Tensor that is older than the recording, such as a frozen parameter, needs no name, and is read anew as well.
-    sizes: what to do with inputs of other shapes or dtypes, "refuse" or "record again".
+    sizes: what to do with inputs of other shapes or dtypes, and when a number, a Tensor or an array that f uses has been
+        replaced by another: "refuse" or "record again".
     unused: as for grad.
     passes: which of PASSES to apply; `program.passes` shows what each does. The first alone makes the text to read, all
     of them the program to train with.
 
-    Numbers, and all that f decides without looking at an array, become part of the program, as in any text: record
-    again after changing them. BadValue, BadType: f branches on a value, takes one out of its array, writes into an
+    Numbers, and all that f decides without looking at an array, become part of the program, as in any text. A program
+    notices when a number has changed that f reads from a variable or an attribute; watched.py says where. BadValue, BadType: f branches on a value, takes one out of its array, writes into an
     array, or uses an array that comes from elsewhere.
     """
     if sizes not in SIZES:
@@ -82,6 +85,7 @@ class Program:
                  unused: str = "error", chosen: Sequence[str] = PASSES, optimizer: Any = None):
         self.f, self.has_rng, self.sizes, self.unused, self.chosen = f, has_rng, sizes, unused, chosen
         self.given, self.optimizer, self.lock = constants, optimizer, Lock()
+        self.watched = Watched(f)                                   # what f uses besides its inputs
         self.as_list = not isinstance(wrt, dict)
         self.wrt: dict[str, Tensor] = {f"w{i}": w for i, w in enumerate(wrt)} if self.as_list else dict(wrt)
         own = wanted(list(self.wrt.values()), unused)
@@ -136,12 +140,23 @@ class Program:
 
     def run(self, inputs: tuple, rng: Any, *more: Any) -> tuple[Any, Any]:
         """What the text's step returns. more: its last arguments."""
+        if not self.watched.are_the_same():
+            self._something_changed()
         program = self.programs.get(self.kinds(inputs))
         if program is None or (rng is not None) is not self.has_rng:
             inputs, program = self._otherwise(inputs, rng)
         draws = (rng,) if self.has_rng else ()
         with self.lock:                                         # two threads would share the buffers
             return program.step(*inputs, *draws, *program.constants, *[t._data for t in program.tensors], *more)
+
+    def _something_changed(self) -> None:
+        """Forget the programs, or refuse to run them, if f would now compute something else."""
+        if (what := self.watched.changed()) and self.sizes == "refuse":
+            raise BadValue("what f uses has changed since the program was recorded", expected="the same numbers, Tensors "
+                           "and arrays", got=what, fix='unroll(..., sizes="record again"), or an input for what changes')
+        if what:
+            self.programs.clear()
+        self.watched = Watched(self.f)
 
     def kinds(self, inputs: Sequence[Any]) -> tuple:
         """What a program is written for: the kinds of the inputs, and how the parameters lie in memory."""
@@ -168,7 +183,12 @@ class Program:
                  for name, x in zip(argument_names(self.f, len(inputs)), inputs, strict=True)]
         draws = {"rng": Draws(recording)} if self.has_rng else {}
         with recorded_data(self.tensors, recording), np.errstate(all="ignore"):
+            self.f(*given, **draws)                             # twice: a number from a clock or from an rng of f's own
+            before = recording.restart()                        # would be part of the text, and soon stale
             result = self.f(*given, **draws)
+            if before != recording.told:
+                raise fickle(before, recording.told)
+            self.watched = Watched(self.f)
             terms = result if isinstance(result, dict) else {"loss": result}
             if not terms or not all(isinstance(t, Tensor) for t in terms.values()):
                 raise BadType("unroll needs an f that returns a loss", expected="a Tensor of one element, or a dict of "
@@ -240,7 +260,7 @@ class Program:
 def checked(inputs: Sequence[Any]) -> list[Any]:
     """inputs that are arrays or plain values; subclasses of arrays as plain arrays."""
     for x in inputs:
-        if not (is_array(x) or isinstance(x, int | float | str | np.generic | type(None))):
+        if hasattr(x, "record") or not (is_array(x) or isinstance(x, int | float | str | np.generic | type(None))):
             raise BadType("an input of a program must be an array or a number", expected="x, an array", got=describe(x),
                           fix="x.data for a Tensor, np.asarray(x, np.float32) for a list")
     return [np.asarray(x) if isinstance(x, np.ndarray) else x for x in inputs]
@@ -263,22 +283,26 @@ def argument_names(f: Callable, n: int) -> list[str]:
 
 @contextmanager
 def recorded_data(tensors: dict[str, Tensor], recording: Recording) -> Iterator[None]:
-    """The tensors hold Recordeds, and afterwards their data again. Meanwhile, rows of arrays write their calls down."""
-    plain_forwards = {row: row.forward for module in (ops, fused, conv, functions) for row in vars(module).values()
-                      if hasattr(row, "vjps")}
-    try:
-        for row in plain_forwards:
-            row.forward = recording_forward(row)
-        for name, t in tensors.items():
-            recording.tensor(name, t)
-        yield
-        if any(t._data is not array for t, (_, array) in recording.tensors.items()):
-            raise BadValue("f changes a parameter", expected="an f that leaves t.data as it is", got="t.data = ...",
-                           fix="optimizer.step(gradients) after program(x)")
-    finally:
-        recording.restore()
-        for row, forward in plain_forwards.items():
-            row.forward = forward
+    """The tensors hold Recordeds, and afterwards their data again. Meanwhile, rows of arrays write their calls down.
+
+    One thread records at a time. Others may use rows meanwhile, but not these tensors.
+    """
+    with RECORDING:
+        plain_forwards = {row: row.forward for module in (ops, fused, conv, functions) for row in vars(module).values()
+                          if hasattr(row, "vjps")}
+        try:
+            for row in plain_forwards:
+                row.forward = recording_forward(row)
+            for name, t in tensors.items():
+                recording.tensor(name, t)
+            yield
+            if any(t._data is not array for t, (_, array) in recording.tensors.items()):
+                raise BadValue("f changes a parameter", expected="an f that leaves t.data as it is", got="t.data = ...",
+                               fix="optimizer.step(gradients) after program(x)")
+        finally:
+            recording.restore()
+            for row, forward in plain_forwards.items():
+                row.forward = forward
 
 
 def recording_forward(row: Any) -> Callable:

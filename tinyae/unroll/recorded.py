@@ -127,6 +127,11 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
     def item(self, *args: Any) -> NoReturn:
         self.__float__()
 
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise escaping("a text")
+        return repr(self)
+
     __int__ = __index__ = __complex__ = __float__
     tolist = item
 
@@ -186,6 +191,13 @@ def place() -> str:
 def elsewhere() -> Refusal:
     return BadValue("another thread is recording with this Tensor", expected="a Tensor that holds its own data",
                     got=f"its use in {place()}", fix="wait until unroll has returned, or give each thread its own model")
+
+
+def fickle(before: list[tuple], now: list[tuple]) -> Refusal:
+    one, other = next((pair for pair in zip(before, now, strict=False) if pair[0] != pair[1]),
+                      (f"{len(before)} calls", f"{len(now)} calls"))
+    return BadValue("f does something else in every call", expected=f"the same again: {one}", got=f"{other}",
+                    fix="draw from the rng that f is given; give a number that changes to f as an input")
 
 
 def captured(row: str, x: Any) -> Refusal:

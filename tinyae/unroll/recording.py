@@ -32,6 +32,7 @@ class Recording:
     def __init__(self, constants: dict[str, Array] | None):
         self.now, self.lenient, self.start = count().__next__, constants is None, birth_now()
         self.thread = get_ident()
+        self.told: list[tuple] = []                             # the calls so far: what another call of f must repeat
         self.apart: Callable | None = None                      # what takes rows apart, see buffers.py,
         self.fixed: dict[str, Recorded] = {}                    # and the rows of zeros and ones that it needs, by name
         self.tensors: dict[Tensor, tuple[Array, Recorded]] = {}     # what a Tensor held before, and what it holds now
@@ -87,6 +88,11 @@ class Recording:
         for t, before in self.borrowed:
             t._data = before
 
+    def restart(self) -> list[tuple]:
+        """Forget the calls so far, but not what they brought in; -> the calls."""
+        told, self.told, self.drawn = self.told, [], []
+        return told
+
     def forget(self) -> None:
         """Drop the Recordeds, each of which knows this recording: a circle would keep their arrays alive."""
         self.tensors.clear()
@@ -115,6 +121,7 @@ class Recording:
             return z
         args, settings = self.admit(function, args, settings)
         self.check_shape(function, args, settings)
+        self.tell(function, args, settings)
         line = Line(function, args, settings, self.now())
         if isinstance(function, str):
             first, *rest = map(plain, args)
@@ -134,6 +141,12 @@ class Recording:
             whole = Recorded(np.empty(0), line, self)
             return tuple(self.new(part, Line("[]", (whole, i), {}, self.now())) for i, part in enumerate(z))
         raise escaping(f"{name_of(function)}, which returns {type(z).__name__}")
+
+    def tell(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
+        """Note the call, with its numbers. (The text is made when a program is complete, so it needs no notes.)"""
+        if self.apart is None:
+            self.told.append((name_of(function), *["an array" if isinstance(x, Recorded) else repr(x)
+                                                   for x in flat([*args, *settings.values()])]))
 
     def check_shape(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
         """Refuse results whose shape depends on values: the shapes of a program are fixed."""
@@ -198,6 +211,7 @@ class Draws:
         return drawn
 
     def _drawn(self, numbers: Any, function: Any, args: tuple, settings: dict[str, Any]) -> Recorded:
+        self.recording.tell(function, args, settings)
         line = Line(function, (self.given, *args), settings, self.recording.now())
         self.recording.drawn.append(line)
         return self.recording.new(numbers, line)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from ..backend import Array
@@ -43,8 +44,10 @@ class Step:
         return str(self.program)
 
     def _program(self, rng: Any, optimizer: Any = None) -> Program:
-        return Program(lambda batch, rng=None: self.losses(batch, rng), self.params, rng is not None,
-                       self.constants, "record again", optimizer=optimizer)
+        @wraps(self.losses)
+        def losses(batch: Array, rng: Any = None) -> Any:
+            return self.losses(batch, rng)
+        return Program(losses, self.params, rng is not None, self.constants, "record again", optimizer=optimizer)
 
 
 def unroll_step(model: Any, optimizer: Any, constants: Any = None) -> Step:
