@@ -56,7 +56,7 @@ class SGD:
         self.flat.update(*self.formula(), grads)
 
     def formula(self) -> Formula:
-        """A step as FlatParameters.update takes it."""
+        """A step, as FlatParameters.update takes it."""
         return Formula(_sgd, [self.velocity], (self.lr,), {"momentum": self.momentum, "l2": self.l2})
 
     def state(self) -> dict[str, Any]:

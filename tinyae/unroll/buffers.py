@@ -117,7 +117,8 @@ class Buffers:
         """The lines that make them, and the rows that the program needs."""
         rows = [f"{name} = np.{name.split('_')[0]}({x.size}, np.{x.dtype.type.__name__})"
                 for name, x in recording.fixed.items()]
-        return [*rows, *(f"{name} = np.empty({shape}, np.{dtype.type.__name__})" for name, (shape, dtype) in self.shapes.items())]
+        return rows + [f"{name} = np.empty({shape}, np.{dtype.type.__name__})"
+                       for name, (shape, dtype) in self.shapes.items()]
 
 
 def is_fresh(line: Line) -> bool:
@@ -144,8 +145,8 @@ def places(lines: list[Line], outputs: list[Line], wishes: dict[Line, str]) -> B
                 free.setdefault((held.shape, held.dtype), []).append(buffer)
                 del holder[buffer]
         kind = line.shape, line.dtype
-        if not is_fresh(line) or line in homes or ends[line] == len(lines) or not line.in_rows or _bytes(line) < SMALL:
-            continue                                            # what a call returns is new in every call
+        if line in homes or not is_fresh(line) or not line.in_rows or _bytes(line) < SMALL or ends[line] == len(lines):
+            continue                                            # the last: a call returns new arrays
         dying = [x.line for x in line.recorded() if is_elementwise(line) and x.line in of and ends[x.line] == i
                  and (x.line.shape, x.line.dtype) == kind]
         if dying:

@@ -190,7 +190,7 @@ def place() -> str:
 
 def elsewhere() -> Refusal:
     return BadValue("another thread is recording with this Tensor", expected="a Tensor that holds its own data",
-                    got=f"its use in {place()}", fix="wait until unroll has returned, or give each thread its own model")
+                    got=f"its use in {place()}", fix="wait until unroll has returned; or a model for each thread")
 
 
 def fickle(before: list[tuple], now: list[tuple]) -> Refusal:

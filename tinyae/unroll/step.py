@@ -32,7 +32,7 @@ class Step:
             optimizer.step(gradients)
             return losses
         formula = optimizer.formula()
-        if self.settings != formula.settings:
+        if self.program is None or self.settings != formula.settings:
             self.program, self.settings = self._program(rng, optimizer), dict(formula.settings)
         values, new = self.program.run((batch,), rng, optimizer.flat.data(), *formula.moments, *formula.numbers)
         optimizer.flat.give(new)

@@ -76,7 +76,7 @@ def identifier(name: str) -> str:
 
 def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradient_of: dict[Line, Line],
                rules: dict[Line, list], inline: Callable[[Line], bool], targets: dict[Line, Any],
-               homes: Collection[str] = (), taken: Iterable[str] = ()) -> tuple[list[Statement], dict[Line, str]]:
+               homes: Collection[str] = (), taken: Iterable[str] = ()) -> tuple[list[Statement], dict[Any, Code]]:
     """(the program's statements, the name of each line that has one).
 
     gradient_of: the line of a gradient -> the line of which it is the gradient. rules: -> the rules it comes from.
@@ -183,7 +183,7 @@ def spelled(function: Any) -> str:
     return name_of(function)
 
 
-def _key(key: Any, written: dict[Line, str]) -> str:
+def _key(key: Any, written: dict[Any, Code]) -> str:
     """An index as it stands between brackets."""
     if isinstance(key, tuple) and key:
         return ", ".join(_key(k, written) for k in key) + "," * (len(key) == 1)
@@ -193,7 +193,7 @@ def _key(key: Any, written: dict[Line, str]) -> str:
     return _value(key, written)
 
 
-def _value(x: Any, written: dict[Line, Code]) -> Code:
+def _value(x: Any, written: dict[Any, Code]) -> Code:
     """An argument or a setting."""
     if isinstance(x, Recorded):
         return written[x.line]

@@ -4,7 +4,7 @@
     np.multiply(G, 0.1, out=N)
     np.add(M, N, out=M)
 
-The rule of an optimizer (optim/rules.py) works in place on arrays. Called with names, it writes down what it would do.
+The rule of an optimizer (optim/rules.py) works in place on arrays. Called with names, it writes down its steps.
 """
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-
 
 
 class Named(np.lib.mixins.NDArrayOperatorsMixin):

@@ -28,7 +28,7 @@ class Watched:
         self.places: list[tuple[Any, Any]] = []
         self.seen: set[int] = set()
         f = unwrap(f)
-        self._function(f if isinstance(f, FunctionType | MethodType | partial) else f.__call__)
+        self._function(f if isinstance(f, FunctionType | MethodType | partial) else type(f).__call__.__get__(f))
         self.values = self._now()
 
     def are_the_same(self) -> bool:
