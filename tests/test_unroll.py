@@ -16,10 +16,12 @@ import tracemalloc
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
+from types import SimpleNamespace
 
+import cupy_double
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import refused
 from test_ops_programs import run, steps
@@ -28,6 +30,7 @@ from tinyae import Tensor, functions, grad, models, op, ops, params
 from tinyae.backend import freeze, normal, uniform
 from tinyae.errors import BadType, BadValue, Refusal
 from tinyae.optim import Adam
+from tinyae.unroll import cublas
 from tinyae.unroll.passes import PASSES
 from tinyae.unroll.program import unroll
 from tinyae.unroll.recorded import Recorded
@@ -669,6 +672,109 @@ def test_a_program_runs_where_its_parameters_are(name, gpu):
     for name, g in grad(reduce(add, terms.values()), wrt).items():
         assert type(gradients[name]) is type(g)
         np.testing.assert_allclose(gpu.host(gradients[name]), gpu.host(g), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", workloads.WORKLOADS)
+def test_every_workload_on_a_gpu(name, gpu):
+    w = workloads.WORKLOADS[name].sized(3)
+    x, target = (gpu.array(a.reshape(w.batch, -1)) for a in workloads.batch(w))
+    net = libraries.tinyae.model(w, target, rng=np.random.default_rng(0), device="cuda")
+    wrt, rng = params(net), (lambda: np.random.default_rng(7)) if w.latent else (lambda: None)
+    program = unroll(net.losses, x, wrt=wrt, rng=rng(), constants={"target": target}, passes=PASSES)
+    value, gradients = program(x, rng=rng())
+    terms = net.losses(x, rng())
+    for term, t in terms.items():
+        np.testing.assert_allclose(gpu.host(value[term]), gpu.host(t.data), rtol=1e-5)
+    for p, g in grad(reduce(add, terms.values()), wrt).items():
+        np.testing.assert_allclose(gpu.host(gradients[p]), gpu.host(g), rtol=1e-3, atol=1e-5 * abs(gpu.host(g)).max())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps, st.integers(0, 2**32 - 1))
+def test_random_programs_on_a_gpu(gpu, program, seed):
+    rng = np.random.default_rng(seed)
+    inputs = [gpu.tensor(rng.standard_normal((3, 3))) for _ in range(2)]
+    v = gpu.array(rng.standard_normal((3, 3)))
+
+    def f(v):
+        return ops.sum(run(program, *inputs) * v)
+    used = [w for w, g in zip(inputs, grad(f(v), inputs, unused="zero"), strict=True) if np.any(gpu.host(g))]
+    if used:
+        unrolled = unroll(f, v, wrt=inputs, constants="any", unused="zero", passes=PASSES)
+        for t in inputs:
+            t.data = gpu.array(rng.standard_normal((3, 3)))
+        value, gradients = unrolled(v)
+        for a, b in zip([value, *gradients], [f(v).data, *grad(f(v), inputs, unused="zero")], strict=True):
+            np.testing.assert_allclose(gpu.host(a), gpu.host(b), rtol=1e-5, atol=1e-6)
+
+
+# ---- as a CUDA graph
+
+@pytest.fixture
+def there(gpu, monkeypatch):
+    """The device; on the double, whose products a capture takes from a stand-in for cuBLAS."""
+    if gpu.id == "double":
+        monkeypatch.setattr(cublas.Blas, "one", lambda: SimpleNamespace(matmul=cupy_double.product, use=lambda s: None))
+    return gpu
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "vae", "contractive", "sparse", "conv_vae", "gsn"])
+def test_a_captured_program_is_the_program(name, there):
+    x = [there.array(np.random.default_rng(i).random((8, 12))) for i in range(3)]
+    model = models.MODELS[name](12, (10,), 3, rng=np.random.default_rng(0), device="cuda")
+    wrt, optimizer = params(model), Adam(params(model), lr=1e-2)
+    program = unroll(model.losses, x[0], wrt=wrt, rng=0)
+    captured = program.capture(x[0], rng=np.random.default_rng(3))
+    other = np.random.default_rng(3)
+    for (draw, *_), drawn in zip(captured.how, captured.draws, strict=True):
+        draw(other, drawn)                                              # for the run that compiles
+    for batch in x:
+        (value, gradients), (right, expected) = captured(batch), program(batch, rng=other)
+        for term in right:
+            np.testing.assert_allclose(there.host(value[term]), there.host(right[term]), rtol=1e-5)
+        for p, g in expected.items():
+            np.testing.assert_allclose(there.host(gradients[p]), there.host(g), rtol=1e-4, atol=1e-5)
+        optimizer.step(gradients)                                       # new data, at another address
+    assert (captured.outside != []) == (name in ("vae", "contractive", "conv_vae", "gsn"))
+
+
+def test_a_captured_program_asks_for_one_launch(there):
+    """Between begin and end nothing is uploaded, waited for or taken from the pool of others: the double refuses it."""
+    model = models.VAE(12, (10,), 3, rng=np.random.default_rng(0), device="cuda")
+    x, rng = there.array(np.random.default_rng(1).random((8, 12))), there.xp.random.default_rng(0)
+    captured = unroll(model.losses, x, wrt=params(model), rng=rng).capture(x, rng=rng)
+    assert captured.outside == ["rng.normal (8, 3)"]
+    captured(x)
+    if there.id == "double":
+        with cupy_double.counting() as counts, cupy_double.no_sync():
+            captured(x)
+        assert (counts.launches, counts.syncs, counts.uploads) == (4, 0, 0)     # x, the draw, its copy; the graph
+    value, _ = captured(x)
+    assert value["kl"] is captured(x)[0]["kl"]                          # the graph's own arrays
+
+
+def test_what_a_graph_cannot_record_is_named(there):
+    model, x = autoencoder()
+    with refused(BadValue, "capture records a CUDA graph", "parameters on the CPU"):
+        unroll(model.losses, x, wrt=params(model)).capture(x)
+    w, y = there.tensor(np.ones((3, 3))), there.array(np.ones((2, 3)))
+    k = [1.0]
+
+    def waits(x):
+        return ops.mean(uploads(x @ w) * k[0])
+    uploads = op(lambda x: x + (x if type(x) is np.ndarray else there.array(there.host(x))), lambda g, z, x: g)
+    uploads.__name__ = "uploads"
+    with refused(BadValue, "capture cannot record: loss = np.mean(uploads(", "the program as it is"):
+        unroll(waits, y, wrt=[w]).capture(y)
+
+    def f(x):
+        return ops.mean(ops.exp(x @ w) * k[0])
+    captured = unroll(f, y, wrt=[w]).capture(y)
+    with refused(BadValue, "repeats what it was captured with", "(1, 3) float32"):
+        captured(y[:1])
+    k[0] = 2.0
+    with refused(BadValue, "repeats what it was captured with", "0 was 1.0, and is 2.0"):
+        captured(y)
 
 
 # ---- passes

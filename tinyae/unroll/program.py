@@ -17,6 +17,7 @@ from ..backend import Array, describe, device_of, freeze, is_array
 from ..errors import BadType, BadValue
 from ..guards import wanted
 from ..tensor import Tensor
+from .capture import Captured
 from .graph import record
 from .passes import PASSES, READABLE
 from .standalone import standalone
@@ -111,9 +112,16 @@ class Program:
 
     def __call__(self, *inputs: Any, rng: Any = None) -> tuple[Any, Any]:
         """(f's result, the gradients in the form of wrt), as arrays."""
-        values, gradients = self.run(inputs, rng)
+        return self.formed(*self.run(inputs, rng))
+
+    def formed(self, values: list[Array], gradients: list[Array]) -> tuple[Any, Any]:
+        """The losses in the form in which f returns them, the gradients in the form of wrt."""
         gradients = [freeze(g if is_array(g) else np.asarray(g)) for g in gradients]
         return self.result(values), gradients if self.as_list else dict(zip(self.wrt, gradients, strict=True))
+
+    def capture(self, *inputs: Any, rng: Any = None) -> Captured:
+        """The program as one CUDA graph, for inputs like these; see capture.py. rng: the generator of all draws."""
+        return Captured(self, inputs, rng)
 
     def result(self, values: list[Array]) -> Any:
         """The losses in the form in which f returns them."""
@@ -133,8 +141,8 @@ class Program:
     def _something_changed(self) -> None:
         """Forget the programs, or refuse to run them, if f would now compute something else."""
         if (what := self.watched.changed()) and self.sizes == "refuse":
-            raise BadValue("what f uses has changed since the recording", expected="the same numbers, Tensors and arrays",
-                           got=what, fix='unroll(..., sizes="record again"), or an input for what changes')
+            raise BadValue("what f uses has changed since the recording", expected="the same numbers and Tensors",
+                           got=what, fix='unroll(..., sizes="record again"), or an input for it')
         if what:
             self.programs.clear()
         self.watched = Watched(self.f)

@@ -27,6 +27,7 @@ from ..ops import ROWS
 from .recorded import Line, Recorded, name_of
 
 SHORT, WIDE, COMMENT = 44, 118, 60          # columns: of what stands inside of a line; of a line; where comments begin
+UNROLLED = "<unrolled>"                     # the name of a program's file in a traceback
 LARGE = 1 << 16                             # bytes: a smaller array may live until the end
 
 # How tightly the signs of Python bind. A name, a call or an index binds most tightly.
@@ -284,7 +285,7 @@ def folded(first: str, parts: list[str], last: str) -> list[str]:
 def compiled(text: str, called: dict[str, Any]) -> Callable:
     space = {name: getattr(f, "forward", f) for name, f in called.items() if "." not in name}
     space["np"] = np
-    exec(compile(text, "<unrolled>", "exec"), space)
+    exec(compile(text, UNROLLED, "exec"), space)
     return space["step"]
 
 

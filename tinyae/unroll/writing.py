@@ -23,10 +23,18 @@ class Written(NamedTuple):
     examples: list[str]             # an expression for each argument of step
 
 
-def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = None) -> Written:
-    """The program of a graph, with the chosen passes and, if given, an optimizer's step behind it."""
+def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = None,
+            draws_outside: bool = False) -> Written:
+    """The program of a graph, with the chosen passes and, if given, an optimizer's step behind it.
+
+    draws_outside: step takes the draws themselves, in their order, in the place of the rng.
+    """
     recording, _, losses, gradients, gradient_of, rules = graph
-    drawn, n = recording.drawn, len(losses)
+    drawn, n, given = recording.drawn, len(losses), recording.inputs
+    if draws_outside:
+        for i, line in enumerate(drawn, 1):
+            line.function, line.args, line.settings, line.name = None, (), {}, f"e{i}"
+        given, drawn = [*(line for line in given if line.name != "rng"), *drawn], []
 
     def lines() -> list[Line]:
         return passes.needed([*outputs, *drawn])
@@ -46,17 +54,18 @@ def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = N
         if "share" in chosen:
             passes.share(lines(), outputs, drawn)
         wishes = dict(zip(outputs[n:], update.homes, strict=True)) if update else {}
-        places = buffers.places(lines(), outputs, wishes)
+        places = buffers.places(lines(), outputs, {g: home for g, home in wishes.items() if g not in outputs[:n]})
         head = places.head(recording)
     program = lines()
     used = {line: array for line, array in recording.constants.items() if line in program}
     tensors = {t: array.line for t, (_, array) in recording.tensors.items()}
-    leaves = [*recording.inputs, *used, *tensors.values()]
+    leaves = [*given, *used, *tensors.values()]
     body, names = text.statements(
         program, [*(array.line for array in recording.fixed.values()), *leaves], outputs, gradient_of, rules,
         lambda line: "names" in chosen and not (apart and buffers.is_fresh(line)), places.targets,
         update.homes if update else (), {*places.shapes, *(update.names if update else ())})
-    returned, arguments = [names[line] for line in outputs], [names[line] for line in leaves]
+    returned: list[str] = [names[line] for line in outputs]
+    arguments: list[str] = [names[line] for line in leaves]
     results, tail = (f"    return [{', '.join(returned[:n])}], [", returned[n:], "]"), list[str]()
     if update is not None:
         arguments, head = arguments + update.arguments, head + update.head
