@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, kernels, tensor
+from . import buffers
 
 # What stands in the file in the place of functions that ask for the device.
 INSTEAD = {
@@ -28,6 +29,9 @@ INSTEAD = {
     backend.freeze: "def freeze(x):\n    return x",
     tensor.data_of: "def data_of(x):\n    return x",
     kernels._array: "def _array(k, x):\n    k = np.asarray(k)\n    return k if k.size else k.astype(np.intp)",
+    buffers.keep: "def keep(x, mask, out=None):\n    bits = f'i{x.itemsize}'\n"
+                  "    z = np.multiply(x.view(bits), mask, out=None if out is None else out.view(bits))\n"
+                  "    return z.view(x.dtype)",
     backend.windows: "def windows(x, size, stride):\n"
                      "    view = np.lib.stride_tricks.sliding_window_view(x, size, (1, 2))[:, ::stride, ::stride]\n"
                      "    return view.transpose(0, 1, 2, 4, 5, 3)",
