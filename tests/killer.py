@@ -5,7 +5,7 @@
 Each attempt is a fork of this process, so that none has to import anything. This process itself trains nothing: the
 first progress bar makes a semaphore, which forks would share, and one killed while it held it would stop all others.
 Half of the kills come from outside, after a random time; the other half a process deals to itself inside the write
-of a file, at each of its four stages. Half of the attempts train with unrolled programs.
+of a file, at each of its four stages. A fifth of the attempts trains with unrolled programs.
 """
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def die_inside(stage: str, writes: int) -> None:
 
 def attempt(out: Path, kill: str | None, rng: random.Random, checkpoint_steps: int | None = 2) -> bool:
     """Go on with the run in a fork, to its end or to its death by `kill`; -> whether it ended."""
-    unrolled = checkpoint_steps is not None and rng.random() < 0.5
+    unrolled = checkpoint_steps is not None and rng.random() < 0.2
     pid = os.fork()
     if pid == 0:
         if kill not in (None, "outside"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce, wraps
+from functools import cache, reduce, wraps
 from inspect import Parameter, signature
 from operator import add
 from threading import RLock
@@ -84,11 +84,10 @@ def recorded_data(tensors: dict[str, Tensor], recording: Recording) -> Iterator[
     One thread records at a time. Others may use rows meanwhile, but not these tensors.
     """
     with RECORDING:
-        plain_forwards = {row: row.forward for module in (ops, fused, conv, functions) for row in vars(module).values()
-                          if hasattr(row, "vjps")}
+        plain_forwards = [(row, row.forward) for row in recording_forwards()]
         try:
-            for row in plain_forwards:
-                row.forward = recording_forward(row)
+            for row, forward in recording_forwards().items():
+                row.forward = forward
             for name, t in tensors.items():
                 recording.tensor(name, t)
             yield
@@ -97,8 +96,15 @@ def recorded_data(tensors: dict[str, Tensor], recording: Recording) -> Iterator[
                                fix="optimizer.step(gradients) after program(x)")
         finally:
             recording.restore()
-            for row, forward in plain_forwards.items():
+            for row, forward in plain_forwards:
                 row.forward = forward
+
+
+@cache
+def recording_forwards() -> dict[Any, Callable]:
+    """All rows, and the forwards that they have during a recording."""
+    return {row: recording_forward(row) for module in (ops, fused, conv, functions) for row in vars(module).values()
+            if hasattr(row, "vjps")}
 
 
 def recording_forward(row: Any) -> Callable:

@@ -39,7 +39,7 @@ def numbers(lines: list[Line]) -> None:
     for line in lines:
         if line.function in ARITHMETIC and line.value is None and not line.settings:
             x, y = line.args
-            line.args = (_number(x, y, line), _number(y, x, line))
+            line.become(line.function, (_number(x, y, line), _number(y, x, line)), {})
 
 
 def _number(x: object, other: object, line: Line) -> object:
@@ -66,8 +66,8 @@ def share(lines: list[Line], outputs: list[Line], drawn: list[Line]) -> None:
         loss = losses.get(line.args[0].line) if line.function is ROWS["sigmoid"] else None
         if loss is not None and loss.function is FUSED["bce"]:
             both = Recorded(np.empty(0), Line(bce_and_sigmoid, loss.args, {}, loss.born - 0.5), None)
-            loss.function, loss.args = "[]", (both, 0)
-            line.function, line.args = "[]", (both, 1)
+            loss.become("[]", (both, 0), {})
+            line.become("[]", (both, 1), {})
 
 
 def _key(line: Line) -> str:

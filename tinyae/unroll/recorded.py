@@ -28,22 +28,29 @@ class Line:
     function: a row, a function, the name of a method, or "[]" for an index. A line without a function is an array that
     the program is given; its name is known from the start.
     """
-    __slots__ = ("args", "born", "dtype", "function", "in_rows", "name", "settings", "shape", "value")
+    __slots__ = ("args", "born", "dtype", "found", "function", "in_rows", "name", "settings", "shape", "value")
 
     def __init__(self, function: Any, args: tuple, settings: dict[str, Any], born: float, name: str = ""):
-        self.function, self.args, self.settings, self.born, self.name = function, args, settings, born, name
+        self.become(function, args, settings)
+        self.born, self.name = born, name
         self.shape: Any = None
         self.dtype: Any = None
         self.in_rows = False                    # whether its array lies in memory row by row (C order)
         self.value: Array | None = None         # of a line that depends on no input: dL/dL = 1, and what it becomes
 
-    def uses(self) -> Iterator[Line]:
+    def become(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
+        """Compute something else from now on."""
+        self.function, self.args, self.settings, self.found = function, args, settings, None
+
+    def uses(self) -> list[Line]:
         """The lines whose arrays this one takes."""
-        yield from [x.line for x in self.recorded()]
+        return [x.line for x in self.recorded()]
 
     def recorded(self) -> list[Recorded]:
         """The Recordeds that this line takes."""
-        return [x for x in flat([*self.args, *self.settings.values()]) if isinstance(x, Recorded)]
+        if self.found is None:
+            self.found = [x for x in flat([*self.args, *self.settings.values()]) if isinstance(x, Recorded)]
+        return self.found
 
 
 class Recorded(np.lib.mixins.NDArrayOperatorsMixin):

@@ -19,6 +19,7 @@ from ..tensor import Tensor
 from ..tensor import now as birth_now
 from .recorded import Line, Recorded, captured, elsewhere, escaping, flat, name_of, place, plain
 
+SMALL = 1 << 10                                     # bytes
 SHAPED_BY_VALUES = ("argwhere", "bincount", "compress", "delete", "extract", "flatnonzero", "histogram",
                     "intersect1d", "nonzero", "repeat", "setdiff1d", "setxor1d", "trim_zeros", "union1d", "unique")
 
@@ -123,6 +124,10 @@ class Recording:
         self.check_shape(function, args, settings)
         self.tell(function, args, settings)
         line = Line(function, args, settings, self.now())
+        if self.apart is not None and function is np.matmul and args[0].ndim == args[1].ndim == 2:
+            z = self.new(empty((args[0].shape[0], args[1].shape[1]), args[0].dtype), line)
+            line.in_rows = True                                 # a new array is, and nobody needs the numbers
+            return z
         if isinstance(function, str):
             first, *rest = map(plain, args)
             method = first.__getitem__ if function == "[]" else getattr(first, function)
@@ -183,8 +188,13 @@ class Recording:
 
 
 def hollow(array: Array) -> Array:
+    """An array of this shape and dtype that takes no memory; a small one as it is."""
+    return array if array.nbytes < SMALL else empty(array.shape, array.dtype)
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     """An array of this shape and dtype that takes no memory."""
-    return np.broadcast_to(np.zeros((), array.dtype), array.shape)
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 class Draws:

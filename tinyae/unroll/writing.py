@@ -44,7 +44,7 @@ def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = N
     apart = "buffers" in chosen and device == "cpu"
     if "names" in chosen:
         passes.numbers(lines())
-    if "share" in chosen:
+    if "share" in chosen and not apart:
         passes.share(lines(), outputs, drawn)
     if apart:
         instead = buffers.take_apart(lines(), recording)
