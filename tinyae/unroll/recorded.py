@@ -40,7 +40,8 @@ class Line:
 
     def become(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
         """Compute something else from now on."""
-        self.function, self.args, self.settings, self.found = function, args, settings, None
+        self.function, self.args, self.settings = function, args, settings
+        self.found: list[Recorded] | None = None
 
     def uses(self) -> list[Line]:
         """The lines whose arrays this one takes."""
