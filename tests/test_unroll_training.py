@@ -10,9 +10,10 @@ import pytest
 import tiny_runs
 
 from tinyae import grad, models, params, train
-from tinyae.optim import SGD, Adam
+from tinyae.optim import SGD, Adam, flat
 from tinyae.train import loop
 from tinyae.unroll import unroll_step
+from tinyae.unroll.passes import PASSES
 
 IMAGES = np.random.default_rng(0).random((22, 12), dtype=np.float32)
 
@@ -96,6 +97,17 @@ def test_a_step_is_printed_whole():
         "np.multiply(g, 0.19999999999999996, out=new)"]
     assert lines[-3:-1] == ["s2 = np.multiply(p, shrink)", "np.subtract(s2, g, out=new)"]
     assert max(map(len, str(step).splitlines())) <= 120
+
+
+def test_passes_of_a_step_are_shown_one_by_one(monkeypatch):
+    monkeypatch.setattr(flat, "BLOCK", 100)
+    model = build("autoencoder")
+    step = unroll_step(model, Adam(params(model), lr=1e-2))
+    step(IMAGES[:8])
+    texts = step.program.passes
+    assert list(texts) == ["recorded", *PASSES] and texts["blocks"] == str(step)
+    assert "for i in range(0, 335, 100):" in texts["blocks"] and "for i in" not in texts["buffers"]
+    assert "G_0[...] = g_encoder_0_W" in texts["names"] and "out=G_0" in texts["buffers"]
 
 
 def test_settings_of_the_optimizer_may_change():

@@ -3,6 +3,8 @@
     names     values that are used once stand where they are used; constant factors become numbers
     share     what is computed twice is computed once; a loss and its gradient have one exponential
     deaths    a large array is forgotten after its last use, so that the next one takes its memory
+    buffers   rows are taken apart into functions of NumPy, which write into arrays that are there already
+    blocks    the optimizer's step runs block by block, in the cache
 
 A recording holds a line for everything that f and grad computed. Passes look at lines, oldest first, and not at text.
 """
@@ -17,7 +19,7 @@ from ..fused import bce_and_sigmoid
 from ..ops import ROWS
 from .recorded import Line, Recorded
 
-READABLE, PASSES = ("names",), ("names", "share", "deaths", "buffers")
+READABLE, PASSES = ("names",), ("names", "share", "deaths", "buffers", "blocks")
 ARITHMETIC = (*(ROWS[name] for name in ("add", "sub", "mul", "div")), np.add, np.subtract, np.multiply, np.divide)
 
 

@@ -99,7 +99,7 @@ class Program:
         texts = {}
         for n, name in enumerate(["recorded", *PASSES]):
             program = Program(self.f, list(self.wrt.values()) if self.as_list else self.wrt, self.has_rng, self.given,
-                              self.sizes, self.unused, PASSES[:n])
+                              self.sizes, self.unused, PASSES[:n], self.optimizer)
             program.record([np.zeros(k[1], k[2]) if len(k) > 2 else k[1] for k in next(iter(self.programs))[:-1]])
             texts[name] = program.source
         return texts

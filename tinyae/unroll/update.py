@@ -34,10 +34,11 @@ class Named(np.lib.mixins.NDArrayOperatorsMixin):
 class Update:
     """The text of an optimizer's step on all parameters, which stand end to end in p, with their gradients in g.
 
+    blocks: whether block by block, each of which stays in the cache for all lines.
     arguments: what the text needs besides the gradients: p, the moments, and the numbers of this step.
     """
 
-    def __init__(self, optimizer: Any):
+    def __init__(self, optimizer: Any, blocks: bool):
         formula, flat = optimizer.formula(), optimizer.flat
         names = [*signature(formula.rule).parameters][:3 + len(formula.moments) + len(formula.numbers)]
         self.arguments = [name for name in names if name not in ("g", "new")]
@@ -46,7 +47,7 @@ class Update:
         self.head = [f"g = np.empty({size}, np.{flat.dtype.type.__name__})", *(
             f"{home} = g[{at.start}:{at.stop}].reshape({shape})"
             for home, at, shape in zip(self.homes, flat.slices, flat.shapes, strict=True))]
-        lines, block = list[str](), flat.blocks[0][0].stop
+        lines, block = list[str](), flat.blocks[0][0].stop if blocks else size
         arrays = names[:3 + len(formula.moments)]
         of_block = [a.upper()[0] for a in arrays] if block < size else arrays
         unwrap(formula.rule)(*[Named(name, lines, count(1)) for name in [*of_block, *names[len(arrays):]]],

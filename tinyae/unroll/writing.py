@@ -39,7 +39,7 @@ def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = N
     def lines() -> list[Line]:
         return passes.needed([*outputs, *drawn])
     outputs, head = [*losses, *gradients], list[str]()
-    update = Update(optimizer) if optimizer else None
+    update = Update(optimizer, "blocks" in chosen) if optimizer else None
     places = buffers.Buffers()
     apart = "buffers" in chosen and device == "cpu"
     if "names" in chosen:
