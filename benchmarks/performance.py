@@ -74,11 +74,11 @@ product of 64 numbers, and keeps Adam's m and v in units that save two of its tw
 the tape. Below both is the time of the products alone. A recording of W8 takes many of its short steps:
 compiling the text alone takes more than two.
 
-Three choices were measured when they were made, and no command repeats that. `np.maximum` with a row of zeros takes 0.28 to
-0.52 of its time with the number 0. The loss of pixels and its gradient take 0.94 (W1) and 0.87 (W5) of the time of
-their rows if they write into arrays that are there. In blocks of rows, which stay in the cache, W1's take 1.03 of their
-time in one piece with blocks of 128 rows, 1.15 with 32 and 1.77 with 8, because NumPy's calls cost more than the cache
-saves; so only the optimizer's step runs in blocks.
+Three choices were measured when they were made, and no command repeats that. `np.maximum` with a row of zeros takes
+0.28 to 0.52 of its time with the number 0. The loss of pixels and its gradient take 0.94 (W1) and 0.87 (W5) of the time
+of their rows if they write into arrays that are there. In blocks of rows, which stay in the cache, W1's take 1.03 of
+their time in one piece with blocks of 128 rows, 1.15 with 32 and 1.77 with 8, because NumPy's calls cost more than the
+cache saves; so only the optimizer's step runs in blocks.
 """
 
 WHERE = """## Where the time goes
