@@ -10,9 +10,10 @@ import pytest
 import tiny_runs
 
 from tinyae import grad, models, params, train
+from tinyae.errors import BadValue
 from tinyae.optim import SGD, Adam, flat
 from tinyae.train import loop
-from tinyae.unroll import unroll_step
+from tinyae.unroll import Step, unroll_step
 from tinyae.unroll.passes import PASSES
 
 IMAGES = np.random.default_rng(0).random((22, 12), dtype=np.float32)
@@ -156,6 +157,16 @@ def test_a_crash_in_a_step(at, tmp_path, monkeypatch):
         tiny_runs.run(tmp_path / "parts", checkpoint_steps=3, unrolled=True)
     tiny_runs.run(tmp_path / "parts", resume=True, unrolled=at % 4 == 0)
     assert tiny_runs.outcome(tmp_path / "parts") == tiny_runs.outcome(tmp_path / "whole")
+
+
+def test_an_optimizer_of_other_parameters():
+    """The phase's parameters are some of the optimizer's, as grad and step would refuse."""
+    model = build("vae")
+    some = {name: p for name, p in params(model).items() if name.startswith("decoder")}
+    step = Step(model.losses, Adam(params(model)), some)
+    assert not step.is_whole
+    with pytest.raises(BadValue, match="gradients do not match the parameters"):
+        step(IMAGES[:8], np.random.default_rng(0))
 
 
 def test_an_optimizer_of_another_library():

@@ -20,7 +20,7 @@ class Step:
         self.losses, self.optimizer, self.params, self.constants = losses, optimizer, params, constants
         # On a GPU the optimizer's step is one kernel already. Optimizers of other libraries are called as well.
         self.is_whole = (hasattr(optimizer, "formula") and optimizer.flat.device == "cpu"
-                         and [*params.values()] == [*optimizer.params.values()])
+                         and [*map(id, params.values())] == [*map(id, optimizer.params.values())])
         self.program: Program | None = None
         self.settings: Any = None
 
@@ -56,7 +56,8 @@ def unroll_step(model: Any, optimizer: Any, constants: Any = None) -> Step:
         step = unroll_step(model, Adam(params(model), lr=1e-3))
         losses = step(batch, rng)
 
-    model: an object with losses(batch, rng), or this function itself. constants: as for unroll. Other settings of the
-    model that change between steps are not seen: make a new step after changing one.
+    model: an object with losses(batch, rng), or this function itself. constants: as for unroll. The learning rate comes
+    in with each step; after another setting of the optimizer or a number of the model has changed, the step is recorded
+    again. On a GPU, and with optimizers of other libraries, the program ends with the gradients.
     """
     return Step(getattr(model, "losses", model), optimizer, optimizer.params, constants)

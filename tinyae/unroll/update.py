@@ -8,6 +8,7 @@ The rule of an optimizer (optim/rules.py) works in place on arrays. Called with 
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
 from inspect import signature, unwrap
 from itertools import count
 from typing import Any
@@ -16,19 +17,22 @@ import numpy as np
 
 
 class Named(np.lib.mixins.NDArrayOperatorsMixin):
-    """An array or a number, of which only the name is known. Each function of NumPy that takes it adds a line."""
+    """An array or a number, of which only the name is known. Each function of NumPy that takes it adds a line.
 
-    def __init__(self, name: str, lines: list[str], numbers: Any):
-        self.name, self.lines, self.numbers = name, lines, numbers
+    new: numbers for the names of new arrays.
+    """
+
+    def __init__(self, name: str, lines: list[str], new: Iterator[int]):
+        self.name, self.lines, self.new = name, lines, new
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, out: Any = None) -> Any:
         told = ", ".join(x.name if isinstance(x, Named) else repr(x) for x in args)
         if out is not None:
             self.lines.append(f"np.{ufunc.__name__}({told}, out={out[0].name})")
             return out[0]
-        new = Named(f"s{next(self.numbers)}", self.lines, self.numbers)
-        self.lines.append(f"{new.name} = np.{ufunc.__name__}({told})")
-        return new
+        z = Named(f"s{next(self.new)}", self.lines, self.new)
+        self.lines.append(f"{z.name} = np.{ufunc.__name__}({told})")
+        return z
 
 
 class Update:
@@ -50,7 +54,8 @@ class Update:
         lines, block = list[str](), flat.blocks[0][0].stop if blocks else size
         arrays = names[:3 + len(formula.moments)]
         of_block = [a.upper()[0] for a in arrays] if block < size else arrays
-        unwrap(formula.rule)(*[Named(name, lines, count(1)) for name in [*of_block, *names[len(arrays):]]],
+        new = count(1)
+        unwrap(formula.rule)(*[Named(name, lines, new) for name in [*of_block, *names[len(arrays):]]],
                              **formula.settings)
         self.lines = ["    new = np.empty_like(p)"]
         if block < size:                                        # block by block, in the cache
