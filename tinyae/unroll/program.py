@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import files, refusals
-from ..backend import Array, describe, device_of, freeze, is_array
+from ..backend import Array, describe, device_of, freeze, frozen, is_array
 from ..errors import BadType, BadValue
 from ..guards import wanted
 from ..tensor import Tensor
@@ -131,6 +131,8 @@ class Program:
         """What the text's step returns. more: its last arguments."""
         if not self.watched.are_the_same():
             self._something_changed()
+        # As on the tape, a view with gaps is copied into an array without: BLAS adds in another order than loops do.
+        inputs = [x if not isinstance(x, np.ndarray) or x.flags.forc else frozen(x) for x in inputs]
         program = self.programs.get(self.kinds(inputs))
         if program is None or (rng is not None) is not self.has_rng:
             inputs, program = self._otherwise(inputs, rng)
@@ -180,7 +182,7 @@ def checked(inputs: Sequence[Any]) -> list[Any]:
         if hasattr(x, "record") or not (is_array(x) or isinstance(x, int | float | str | np.generic | type(None))):
             raise BadType("an input of a program must be an array or a number", expected="x, an array", got=describe(x),
                           fix="x.data for a Tensor, np.asarray(x, np.float32) for a list")
-    return [np.asarray(x) if isinstance(x, np.ndarray) else x for x in inputs]
+    return [np.asarray(x if x.flags.forc else frozen(x)) if isinstance(x, np.ndarray) else x for x in inputs]
 
 
 def kind(x: Any) -> Any:
