@@ -150,6 +150,7 @@ class Net:
         self.x = rng.random((N, D), dtype=np.float32)
         self.other = rng.random((N, D), dtype=np.float32)
         self.frozen = Tensor(rng.random((D,), dtype=np.float32))
+        self.warm = Tensor(rng.random((D,), dtype=np.float32))
         self.before = ops.exp(self.frozen)
         self.rng, self.counter = np.random.default_rng(0), itertools.count()
         self.k, self.inner, self.numbers, self.named = 2.0, Inner(), [1.0, 2.0], {"k": 3.0}
@@ -267,6 +268,10 @@ REFUSED = {     # and the word that says why
     "a clock": (lambda net, x, h: h * time.perf_counter(), "something else in every call"),
     "a counter": (lambda net, x, h: h * next(net.counter), "something else in every call"),
     "a branch on another rng": (lambda net, x, h: h if next(net.counter) % 2 else -h, "something else in every call"),
+    "parameters by turns": (lambda net, x, h: h * (net.frozen if next(net.counter) % 2 else net.warm),
+                            "something else in every call"),
+    "what the last call computed": (lambda net, x, h: [h * net.numbers[-1], net.numbers.append(h)][0],
+                                    "something else in every call"),
     "int": (lambda net, x, h: h * int(x[0, 0]), "leave the recorded program"),
     "round": (lambda net, x, h: h * round(float(h.data[0, 0]), 2), "leave the recorded program"),
     "math.exp": (lambda net, x, h: h * math.exp(x[0, 0]), "leave the recorded program"),
@@ -805,6 +810,21 @@ def test_a_pass_changes_no_bit(name, chosen):
     net, x, settings = sizes_and_seed(name)
     program = unroll(net.losses, x, **settings, passes=chosen)
     same(program, net.losses, [x], settings["wrt"], settings["rng"])
+
+
+def test_an_array_in_columns_stays_in_columns():
+    """A buffer lies in rows. BLAS may add in another order over an array that lies in columns."""
+    w = Tensor(np.ones((30, 20), np.float32))
+    x = np.random.default_rng(0).random((20, 30), dtype=np.float32)
+
+    def f(x):
+        return ops.sum(ops.tanh(np.exp(np.sin(x)) @ w))
+    program = unroll(f, x, wrt=[w], passes=PASSES)
+    assert "z1 = np.sin(x, out=b1)" in program.source
+    turned = unroll(f, np.asfortranarray(x), wrt=[w], passes=PASSES)
+    assert "z1 = np.sin(x)" in turned.source and "z2 = np.exp(z1)" in turned.source
+    same(program, f, [np.asfortranarray(x)], [w])
+    assert len(program.programs) == 2
 
 
 def test_passes_are_shown_one_by_one(net):

@@ -34,6 +34,7 @@ class Recording:
         self.now, self.lenient, self.start = count().__next__, constants is None, birth_now()
         self.thread = get_ident()
         self.told: list[tuple] = []                             # the calls so far: what another call of f must repeat
+        self.order: dict[Line, int] = {}                        # the number of each line among them
         self.apart: Callable | None = None                      # what takes rows apart, see buffers.py,
         self.fixed: dict[str, Recorded] = {}                    # and the rows of zeros and ones that it needs, by name
         self.tensors: dict[Tensor, tuple[Array, Recorded]] = {}     # what a Tensor held before, and what it holds now
@@ -89,9 +90,13 @@ class Recording:
         for t, before in self.borrowed:
             t._data = before
 
+    def lost(self) -> bool:
+        """Whether f has given a Tensor other data."""
+        return any(t._data is not array for t, (_, array) in self.tensors.items())
+
     def restart(self) -> list[tuple]:
         """Forget the calls so far, but not what they brought in; -> the calls."""
-        told, self.told, self.drawn = self.told, [], []
+        told, self.told, self.drawn, self.order = self.told, [], [], {}
         return told
 
     def forget(self) -> None:
@@ -99,6 +104,7 @@ class Recording:
         self.tensors.clear()
         self.known.clear()
         self.fixed.clear()
+        self.order.clear()
 
     def constant(self, name: str, array: Array) -> Recorded:
         given = self.known[id(array)] = self.given(name, to_host(array))
@@ -114,6 +120,8 @@ class Recording:
 
     def new(self, array: Any, line: Line) -> Recorded:
         line.shape, line.dtype, line.in_rows = array.shape, array.dtype, array.flags.c_contiguous
+        if line.function is not None:
+            self.order[line] = len(self.order)
         return Recorded(array, line, self)
 
     def call(self, function: Any, args: tuple, settings: dict[str, Any]) -> Any:
@@ -148,10 +156,14 @@ class Recording:
         raise escaping(f"{name_of(function)}, which returns {type(z).__name__}")
 
     def tell(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
-        """Note the call, with its numbers. (The text is made when a program is complete, so it needs no notes.)"""
+        """Note the call, with its numbers and arrays; not where rows are taken apart, which is done once."""
+        def told(x: Any) -> str:
+            if not isinstance(x, Recorded):
+                return repr(x)
+            made = x.line.function is not None or x.line in self.constants
+            return f"array {self.order.get(x.line, '')}" if made else x.line.name
         if self.apart is None:
-            self.told.append((name_of(function), *["an array" if isinstance(x, Recorded) else repr(x)
-                                                   for x in flat([*args, *settings.values()])]))
+            self.told.append((name_of(function), *map(told, flat([*args, *settings.values()]))))
 
     def check_shape(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
         """Refuse results whose shape depends on values: the shapes of a program are fixed."""
