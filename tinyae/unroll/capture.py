@@ -4,9 +4,9 @@
     losses, gradients = captured(x)             # in arrays of the graph's own, which the next call overwrites
 
 CUDA records what a stream is asked to do, at the addresses as they are. So the inputs, the parameters and the draws of
-rng have arrays of their own, which a call fills before the launch; a parameter is copied if its data has changed. A
-graph cannot set a generator's state, so draws stay outside of it: `outside` names them. Of what the record itself asks
-for, nothing allocates memory that others could get, and nothing waits: the pool is the graph's own.
+rng have arrays of their own, which a call fills before the launch; a parameter is copied if its data has changed. Draws
+stay outside of the graph, so that any generator will do: `outside` names them. The graph's memory comes from a pool of
+its own, which nothing else takes memory from, and nothing in the graph waits.
 """
 from __future__ import annotations
 

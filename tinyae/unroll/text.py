@@ -26,7 +26,7 @@ from .. import kernels
 from ..ops import ROWS
 from .recorded import Line, Recorded, name_of
 
-SHORT, WIDE, COMMENT = 44, 118, 60          # columns: of what stands inside of a line; of a line; where comments begin
+SHORT, WIDE, COMMENT = 44, 118, 50          # columns: of what stands inside of a line; of a line; where comments begin
 UNROLLED = "<unrolled>"                     # the name of a program's file in a traceback
 LARGE = 1 << 16                             # bytes: a smaller array may live until the end
 
