@@ -410,10 +410,13 @@ def in_threads(*calls):
 def test_threads_record_one_after_the_other():
     nets = [Net() for _ in range(4)]
 
-    def recorded(net):
-        return unroll(lambda x: sum_of(net.h(x) * net.h(x)), net.x, wrt=[net.w])
-    for net, program in zip(nets, in_threads(*[partial(recorded, net) for net in nets]), strict=True):
-        same(program, lambda x, net=net: sum_of(net.h(x) * net.h(x)), [net.other], [net.w])
+    def loss(net, x):
+        time.sleep(0.005)                                               # meanwhile the others run
+        return sum_of(net.h(x) * ops.exp(x))
+    programs = in_threads(*[lambda net=net: unroll(partial(loss, net), net.x, wrt=[net.w]) for net in nets])
+    for net, program in zip(nets, programs, strict=True):
+        same(program, partial(loss, net), [net.other], [net.w])
+    assert ops.exp.forward is np.exp                                    # rows are what they were
 
 
 def test_a_tensor_that_another_thread_records_is_refused(net):
@@ -766,6 +769,8 @@ def test_a_captured_program_asks_for_one_launch(there):
     captured = unroll(model.losses, x, wrt=params(model), rng=rng).capture(x, rng=rng)
     assert captured.outside == ["rng.normal (8, 3)"]
     captured(x)
+    with refused(BadValue, "a program takes an rng"):
+        captured.program.capture(x)
     if there.id == "double":
         with cupy_double.counting() as counts, cupy_double.no_sync():
             captured(x)

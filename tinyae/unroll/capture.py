@@ -34,6 +34,7 @@ class Captured:
         if program.device != "cuda":
             raise BadValue("capture records a CUDA graph", expected="parameters on cuda", got="parameters on the CPU",
                            fix='device="cuda" for the model, or the program as it is')
+        program.check_rng(rng)
         self.program, self.rng = program, rng
         self.inputs = [to_device(x, "cuda").copy() if is_array(x) else x for x in inputs]
         graph = record(program.f, inputs, program.wrt, program.tensors, program.constants, program.has_rng,

@@ -140,6 +140,11 @@ class Program:
         with self.lock:                                         # two threads would share the buffers
             return program.step(*inputs, *draws, *program.constants, *[t._data for t in program.tensors], *more)
 
+    def check_rng(self, rng: Any) -> None:
+        if (rng is not None) is not self.has_rng:
+            raise BadValue("a program takes an rng if it was recorded with one, and else none", got=f"rng={rng!r:.60}",
+                           expected="a generator" if self.has_rng else "no rng", fix="unroll(f, x, wrt=..., rng=rng)")
+
     def _something_changed(self) -> None:
         """Forget the programs, or refuse to run them, if f would now compute something else."""
         if (what := self.watched.changed()) and self.sizes == "refuse":
@@ -155,9 +160,7 @@ class Program:
 
     def _otherwise(self, inputs: Sequence[Any], rng: Any) -> tuple[list, Written]:
         """(plain arrays, the program) for inputs of kinds that the program has not met: recorded anew, or refused."""
-        if (rng is not None) is not self.has_rng:
-            raise BadValue("a program takes an rng if it was recorded with one, and else none", got=f"rng={rng!r:.60}",
-                           expected="a generator" if self.has_rng else "no rng", fix="unroll(f, x, wrt=..., rng=rng)")
+        self.check_rng(rng)
         now = checked(inputs)
         known = [tuple(k[:3] for k in kinds[:-1]) for kinds in self.programs]      # an array may lie in another order
         if self.sizes == "refuse" and tuple(kind(x)[:3] for x in now) not in known:
