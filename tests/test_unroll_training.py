@@ -1,6 +1,8 @@
 """Training with unrolled programs: the same bits as on the tape, also in runs that are interrupted and resumed."""
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial, reduce
 from itertools import count
 from operator import add
@@ -109,6 +111,18 @@ def test_passes_of_a_step_are_shown_one_by_one(monkeypatch):
     assert list(texts) == ["recorded", *PASSES] and texts["blocks"] == str(step)
     assert "for i in range(0, 335, 100):" in texts["blocks"] and "for i in" not in texts["buffers"]
     assert "G_0[...] = g_encoder_0_W" in texts["names"] and "out=G_0" in texts["buffers"]
+
+
+@pytest.mark.parametrize("make", [Adam, partial(SGD, momentum=0.9)])
+def test_a_saved_step_runs_by_itself(make, tmp_path):
+    model = build("vae")
+    step = unroll_step(model, make(params(model), lr=1e-2))
+    step(IMAGES[:8], np.random.default_rng(0))
+    step.program.save(tmp_path / "step.py")
+    said = subprocess.run([sys.executable, "-I", "-W", "error", "step.py"], capture_output=True, text=True, check=True,
+                          cwd=tmp_path).stdout.splitlines()
+    assert said[0].startswith("values: ") and len(said) == 2
+    assert said[1].startswith(f"parameter of shape ({sum(p.size for p in params(model).values())},) and norm ")
 
 
 def test_settings_of_the_optimizer_may_change():

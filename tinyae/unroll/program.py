@@ -105,10 +105,11 @@ class Program:
         return texts
 
     def save(self, path: str | Path) -> None:
-        """Write the program as one Python file that needs nothing but NumPy. Run, it shows losses and gradients of
-        random numbers."""
+        """Write the program as one Python file that needs nothing but NumPy. Run, it shows losses and gradients (or new
+        parameters) of random numbers."""
         program = next(iter(self.programs.values()))
-        files.write(Path(path), standalone(program.text(), program.called, program.examples).encode())
+        text = standalone(program.text(), program.called, program.examples, self.optimizer is not None)
+        files.write(Path(path), text.encode())
 
     def __call__(self, *inputs: Any, rng: Any = None) -> tuple[Any, Any]:
         """(f's result, the gradients in the form of wrt), as arrays."""

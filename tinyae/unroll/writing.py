@@ -75,4 +75,4 @@ def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = N
     source, called = partial(text.source, body, arguments, results, dead, head, tail), text.functions(program)
     return Written(text.compiled(source(comments=False), called), source,
                    [to_device(c, device) for c in used.values()], list(tensors), called,
-                   [text.example(line) for line in leaves])
+                   [text.example(line) for line in leaves] + (update.examples if update else []))
