@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tinyae import Tensor, conv, ops
-from tinyae.train import cublas
+from tinyae.unroll import cublas
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
