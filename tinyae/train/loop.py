@@ -110,13 +110,13 @@ def step(state: RunState, loader: Loader, order: Array, examine: Examine | None 
     batch = loader.batch(loader.train, index)                               # (k, pixels)
     for phase in state.stage:
         if state.unrolled and examine is None:
-            terms, gradients = state.program(phase)(batch, rng=state.rng)
+            terms = state.unrolled_step(phase)(batch, state.rng)
         else:
             terms, total = losses_of(phase, batch, state.rng)
             gradients = grad(total, phase.params)
             if examine is not None:
                 examine(terms, total, gradients)
-        phase.optimizer.step(gradients)
+            phase.optimizer.step(gradients)
         state.sums.record(phase, len(index), terms)
     state.step += 1
 

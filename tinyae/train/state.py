@@ -6,6 +6,7 @@ RunState holds the numbers; the phases' parameters and optimizers hold the array
 from __future__ import annotations
 
 import math
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ..backend import device_of, generator, to_device, to_host
 from ..errors import BadFile, BadValue
 from ..tensor import Tensor
-from ..unroll import Program
+from ..unroll import Step
 from .history import Row
 from .loader import NOISE
 from .metrics import LossSums, losses_of
@@ -55,12 +56,12 @@ class RunState:
             if phase.lr is not None:
                 phase.optimizer.lr = rate_of(phase.lr, self.epoch)
 
-    def program(self, phase: Phase) -> Program:
-        """The phase's losses and gradients, unrolled. It is recorded anew in each epoch, since on_epoch may change what
-        the losses depend on."""
+    def unrolled_step(self, phase: Phase) -> Step:
+        """The phase's step as a program. It is recorded anew in each epoch, since on_epoch may change what the losses
+        depend on."""
         if phase.name not in self.programs:
-            self.programs[phase.name] = Program(lambda batch, rng: losses_of(phase, batch, rng)[0], phase.params,
-                                                has_rng=True, sizes="record again")
+            losses = wraps(phase.losses)(lambda batch, rng: losses_of(phase, batch, rng)[0])
+            self.programs[phase.name] = Step(losses, phase.optimizer, phase.params)
         return self.programs[phase.name]
 
     def end_epoch(self, rows: list[Row]) -> bool:
@@ -77,7 +78,7 @@ class RunState:
                noise: dict[str, Any] | None = None) -> None:
         """Stand `step` steps into this epoch, with the losses summed and the generator's state after them."""
         self.epoch, self.step, self.seconds, self.sums = epoch, step, seconds, LossSums(sums or {})
-        self.programs: dict[str, Program] = {}                  # of the phases; those of an epoch serve no other
+        self.programs: dict[str, Step] = {}                     # of the phases; those of an epoch serve no other
         # A GPU's generator cannot be set to a state: there, the rest of an epoch draws from a stream of its own.
         self.rng: Rng = generator([self.seed, NOISE, epoch] + [step] * (step > 0), self.device)
         if noise and self.device == "cpu":
