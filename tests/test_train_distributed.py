@@ -29,6 +29,7 @@ from tinyae.train.distributed import Ranks
 from tinyae.train.history import read_csv
 from tinyae.train.loader import Loader
 from tinyae.train.schedule import as_stages
+from tinyae.train.state import RunState
 
 HERE = Path(__file__).parent
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
@@ -280,6 +281,11 @@ def test_losses_of_a_whole_batch_are_refused(name):
     with refused(BadValue, "must be a mean over the images of a batch", "one process"):
         check(model)
     tiny_runs.fit(model)
+
+
+def test_an_unrolled_step_is_one_process_s():
+    with refused(BadValue, "unrolled=True runs whole steps of a single process", "2 ranks", "unrolled=False"):
+        RunState(as_stages(tiny_runs.vae()), [1], 0, unrolled=True, ranks=of(0, 2))
 
 
 def test_noise_that_is_not_drawn_per_image_is_refused():

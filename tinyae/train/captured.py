@@ -30,7 +30,7 @@ from ..errors import BadType, BadValue
 from ..optim import SGD, Adam
 from ..optim.flat import FlatParameters
 from ..tensor import grad
-from .cublas import recordable
+from ..unroll.cublas import recordable
 from .loader import Loader
 from .metrics import losses_of
 from .state import RunState

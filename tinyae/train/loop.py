@@ -120,14 +120,14 @@ def step(state: RunState, loader: Loader, order: Array, examine: Examine | None 
     batch = loader.batch(loader.train, index[share.rows])                   # (k, pixels)
     for phase in state.stage:
         if state.unrolled and examine is None:
-            terms, gradients = state.program(phase)(batch, rng=share.noise(state.rng))
+            terms = state.unrolled_step(phase)(batch, state.rng)
         else:
             terms, total = losses_of(phase, batch, share.noise(state.rng))
             gradients = grad(total, phase.params)
             if examine is not None:
                 examine(terms, total, gradients)
-        gradients, terms = state.ranks.mean(gradients, terms, share)        # of all ranks
-        phase.optimizer.step(gradients)
+            gradients, terms = state.ranks.mean(gradients, terms, share)    # of all ranks
+            phase.optimizer.step(gradients)
         state.sums.record(phase, len(index), terms)
     state.step += 1
 
