@@ -5,7 +5,7 @@
     python benchmarks/performance.py --report           none of them: only writes the page from benchmarks/measured
 
 Every figure of the page comes from benchmarks/measured. Other libraries are compared if they are installed. The figures
-of a GPU, in h200.json, were put together from runs on a lent machine, and stay as they are.
+of a GPU, in h200.json, were put together from runs on one machine, and stay as they are.
 """
 from __future__ import annotations
 
