@@ -6,20 +6,37 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shlex
+import sys
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from .. import files
+from .. import console, files
 from ..errors import BadFile
 from ..show import page
 from ..train.history import Row, read_csv
 
 ROOM, LIMIT = 1_300_000, 1 << 24    # bytes of pictures in a page (base64 adds a third); of a file that is read
 WIDE, HIGH, LEFT = 320, 190, 48     # of a curve, in pixels; room for its numbers
-UNSAID = ("demo", "out", "resume", "versions", "device", "unroll", "page")     # no part of what is learned
+UNSAID = ("demo", "out", "resume", "versions", "device", "unroll", "captured", "page")     # no part of what is learned
+
+
+def show(out: Path) -> None:
+    """Print where the results are: the last of each series of pictures, the numbers, and report.html, which it writes.
+
+    A report that fails is a note on stderr.
+    """
+    pictures = {path.stem.rstrip("0123456789"): path for path in sorted(out.glob("*.png"))}
+    print("pictures:", *map(_from_here, pictures.values()), sep="\n  ")
+    print("numbers:", *(_from_here(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
+    try:
+        print("all of it:", _from_here(write(out)), sep="\n  ")
+    except Exception as error:          # the run itself is complete
+        print(f"note: no report.html, because {console.printable(str(error))}", file=sys.stderr)
 
 
 def write(run: Path) -> Path:
@@ -126,3 +143,10 @@ def settings(config: dict[str, Any], result: dict[str, Any]) -> str:
 def text(value: Any) -> str:
     """A setting as a flag takes it: 500,500 for a list."""
     return ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def _from_here(path: Path) -> str:
+    """path as seen from the current folder, where there is one, on the same drive."""
+    with suppress(OSError, ValueError):
+        return console.printable(os.path.relpath(path))
+    return console.printable(str(path))
