@@ -9,7 +9,8 @@ import pytest
 from test_latent_page import model, write
 
 from tinyae import ops
-from tinyae.show.latent import packed, run
+from tinyae.layers import dense_stack
+from tinyae.show.latent import explorer, packed, run
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "elu", "softplus", "sigmoid", "leaky_relu", "sin"])
@@ -46,4 +47,18 @@ def test_keys_and_buttons(browser: Any, width: int, tmp_path: Path):
     page.by_id("centre").click()
     assert not any(code())
     assert not page.by_id("ask").is_displayed()
+    page.quiet()
+
+
+def test_a_conditional_page_shows_the_class_to_encoder_and_decoder(browser: Any, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    encoder, decoder = dense_stack([16 + 3, 8, 2], "relu", rng=rng), dense_stack([2 + 3, 8, 16], "relu", rng=rng)
+    explorer(tmp_path / "page.html", "asked", encoder, decoder, rng.standard_normal((9, 2)), np.arange(9) % 3, (4, 4), 3)
+    page = browser.open(tmp_path / "page.html")
+    page.js("at('class').value = 2; at('class').onchange()")
+    z, x, hot = rng.standard_normal(2).astype("f"), rng.random(16).astype("f"), np.array([0, 0, 1], "f")
+    for name, layers, given in (("encode", encoder, x), ("decode", decoder, z)):
+        wanted = run(packed(layers), np.concatenate([given, hot])[None])
+        found = np.array(page.js(f"return {name}(arguments[0])", given.tolist()))
+        assert np.abs(found - (wanted if name == "encode" else ops.sigmoid(wanted))).max() < 1e-5
     page.quiet()
