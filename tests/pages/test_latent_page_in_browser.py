@@ -53,7 +53,8 @@ def test_keys_and_buttons(browser: Any, width: int, tmp_path: Path):
 def test_a_conditional_page_shows_the_class_to_encoder_and_decoder(browser: Any, tmp_path: Path):
     rng = np.random.default_rng(0)
     encoder, decoder = dense_stack([16 + 3, 8, 2], "relu", rng=rng), dense_stack([2 + 3, 8, 16], "relu", rng=rng)
-    explorer(tmp_path / "page.html", "asked", encoder, decoder, rng.standard_normal((9, 2)), np.arange(9) % 3, (4, 4), 3)
+    explorer(tmp_path / "page.html", "asked", encoder, decoder, rng.standard_normal((9, 2)), np.arange(9) % 3, (4, 4),
+             classes=3)
     page = browser.open(tmp_path / "page.html")
     page.js("at('class').value = 2; at('class').onchange()")
     z, x, hot = rng.standard_normal(2).astype("f"), rng.random(16).astype("f"), np.array([0, 0, 1], "f")
