@@ -27,7 +27,7 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("anomaly", __doc__, hidden=[256, 128], latent=8, activation="relu")
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     if training.labels is None or test.labels is None or len(np.unique(test.labels)) < 2:
         raise BadValue("these images have no classes", expected="labels of at least two classes", got=flags.data,
                        fix="--data digits, or a folder with a subfolder for each class")

@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.vae_evaluation import active_units, kl_per_latent
@@ -28,7 +28,7 @@ WARM_UP = (0.01, 0.03, 0.1, 0.3)    # the weight of the KL term in the first epo
 
 def run() -> None:
     flags = cli.flags("collapse", __doc__, hidden=[200, 200, 200], latent=20, batch_size=500, epochs=8)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -49,7 +49,7 @@ class ConditionalVAE(models.VAE):
 
 def run() -> None:
     flags = cli.flags("conditional", __doc__, hidden=[400], latent=10)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     if training.labels is None or test.labels is None:
         raise BadValue("these images have no classes", expected="images with labels", got=flags.data,
                        fix="--data digits, or a folder with a subfolder for each class")

@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import Array, to_host
 from tinyae.conv import max_pool2d
 from tinyae.demo import cli, experiments, images, plots, probe
@@ -31,7 +31,7 @@ CELL = 2                # the classifier sees the largest number of each 2 x 2 p
 
 def run() -> None:
     flags = cli.flags("conv_winner_take_all", __doc__, hidden=[], latent=64, batch_size=100, lr=5e-3, epochs=3)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

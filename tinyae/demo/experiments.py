@@ -153,14 +153,14 @@ def ratio(a: float, b: float) -> float:
 
 
 def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], figures: Mapping[str, float]) -> None:
-    """Write out/result.json: the demo, its settings, seconds of training, the machine, and figures by name.
+    """Write out/result.json: demo, settings, fingerprint of the data, seconds of training, machine, figures by name.
 
     history: the rows of all runs that the demo made, one after the other. Figures that are not finite are left out.
     """
-    beside = ("demo", "out", "resume", "unroll", "data_dir")            # what changes no figure
+    beside = ("demo", "fingerprint", "out", "resume", "unroll", "data_dir")     # the latter four change no figure
     setting = {name: value for name, value in vars(flags).items() if name not in beside}
     epochs = {(row["epoch"], row["seconds"]) for row in history}        # all phases of an epoch repeat its seconds
-    result = {"demo": flags.demo, "setting": setting, "machine": machine(),
+    result = {"demo": flags.demo, "setting": setting, "fingerprint": flags.fingerprint, "machine": machine(),
               "seconds": round(sum(seconds for _, seconds in epochs), 1),
               "figures": {name: float(f"{value:.6g}") for name, value in figures.items() if isfinite(value)}}
     files.write(Path(out) / "result.json", (json.dumps(result, indent=2) + "\n").encode())

@@ -47,9 +47,10 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
     epochs: one number for every stage, or a list of one for each.
     lr: the model's learning rate, 1e-3 if left out; or a function of the epoch, counted from 0, as in
         lr=lambda epoch: 1e-3 * 0.5 ** epoch.
-    out: the run's folder. It gets config.json (config and the settings here), history.csv, last.npz and best.npz
-        (checkpoints; the best has the least test loss of its stage's first phase) and, at the end, weights.npz (plain
-        arrays). None: nothing is written. A second run in the folder, also of another process, is refused.
+    out: the run's folder. It gets config.json (config, the settings here and sums of the images), history.csv, last.npz
+        and best.npz (checkpoints; the best has the least test loss of its stage's first phase) and, at the end,
+        weights.npz (plain arrays). None: nothing is written. A second run in the folder, also of another process, is
+        refused.
     resume: go on from out/last.npz; start in a folder in which no run has reached anything. On the CPU (same machine,
         same number of threads) the result is bit for bit that of a run that was never stopped; on CUDA it is from an
         epoch's start.
@@ -73,7 +74,7 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
     loader = Loader(data, validation, batch_size, seed, state.device, state.dtype)
     facts = loader.facts | {"epochs of the earlier stages": ends[:-1], "learning rates": rates(stages)}
     saver = Saver(out, checkpoint_every, checkpoint_steps, facts)
-    settings = {"epochs": ends[-1], "batch_size": batch_size, "seed": seed, "device": state.device}
+    settings = {"epochs": ends[-1], "device": state.device} | loader.facts
     advance = Captured(step, state) if captured else step
     report_line = report or (lambda line: None)
     with np.errstate(all="ignore"), saver, Interrupt(saver.out) as interrupt:   # numbers that overflow: see `explain`
