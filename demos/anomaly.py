@@ -29,7 +29,8 @@ def run() -> None:
     flags = cli.flags("anomaly", __doc__, hidden=[256, 128], latent=8, activation="relu")
     training, test = cli.images(flags)
     if training.labels is None or test.labels is None or len(np.unique(test.labels)) < 2:
-        raise BadValue("these images have no classes", expected="labels of at least two classes", got=flags.data,
+        raise BadValue("the test images must be of two classes or more", got=flags.data,
+                       expected="images with labels, of the last class and of others",
                        fix="--data digits, or a folder with a subfolder for each class")
     out = cli.folder(flags)
     unseen = int(test.labels.max())

@@ -73,6 +73,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(206, content[:100], ETag='"1"')
         if mood == "a part unasked, at an offset":
             return self.answer(206, content[100:], **{"Content-Range": f"bytes 100-{len(content)}/*"})
+        if mood == "a part unasked, from the start":
+            return self.answer(206, content[:100], **{"Content-Range": f"bytes 0-99/{len(content)}"})
         if mood == "no text":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nETag: \"\xff\xfe\x1b[31m\"\r\nX\xe9: \x80\r\nContent-Length: "
                              + str(len(content)).encode() + b"\r\n\r\n")
@@ -279,6 +281,13 @@ def test_the_deadline_moves_with_what_has_come(monkeypatch):
 def test_a_hostile_answer_is_followed_by_the_next_address(server, tmp_path, mood):
     server.moods += 4 * [mood] if mood.startswith(("a part", "negative")) else [mood]
     fetch(server, tmp_path / "file.gz", [server.url, server.url + "?mirror"])
+
+
+@pytest.mark.parametrize("mood", ["a part unasked", "a part unasked, at an offset", "a part unasked, from the start"])
+def test_a_part_that_was_not_asked_for_is_told_as_such(server, tmp_path, mood):
+    server.moods += 4 * [mood]
+    with pytest.raises(BadFile, match="another piece than the one asked for, 4 times"):
+        download.fetch([server.url], tmp_path / "file.gz", check, progress=False)
 
 
 def test_no_control_character_of_a_server_reaches_the_terminal(server, tmp_path):

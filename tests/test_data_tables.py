@@ -80,8 +80,8 @@ def test_numbers_in_0_1_stay_as_they_are(tmp_path):
     np.testing.assert_allclose(images[:, 0], table, rtol=1e-6)
 
 
-@pytest.mark.parametrize("columns", [10, 17, 50])
-def test_a_table_with_one_column_more_than_a_square_is_no_picture(tmp_path, columns):
+@pytest.mark.parametrize("columns", [9, 10, 16, 17, 50])
+def test_a_table_with_as_many_columns_as_a_square_or_one_more_is_no_picture(tmp_path, columns):
     table = RNG.random((20, columns)).round(3)
     images, labels, _ = load_all(write(tmp_path / "a.csv", table))
     assert images.shape == (20, 1, columns) and labels is None

@@ -53,10 +53,12 @@ def test_every_demo_that_writes_figures_has_a_card_and_every_card_a_name_of_its_
 def test_a_result_holds_setting_seconds_machine_and_figures(tmp_path):
     history = [{"epoch": 1, "phase": "a", "seconds": 2.0}, {"epoch": 1, "phase": "b", "seconds": 2.0},
                {"epoch": 2, "phase": "a", "seconds": 3.0}, {"epoch": 1, "phase": "another run", "seconds": 1.0}]
-    flags = argparse.Namespace(demo="vae", data="mnist", latent=2, seed=0, out="somewhere", resume=False, data_dir="x")
+    flags = argparse.Namespace(demo="vae", data="mnist", latent=2, seed=0, out="somewhere", resume=False, data_dir="x",
+                               fingerprint="5f")
     experiments.write(tmp_path, flags, history, {"nats": 1 / 3})
     result = experiments.read(tmp_path / "result.json")
     assert result["setting"] == {"data": "mnist", "latent": 2, "seed": 0} and result["demo"] == "vae"
+    assert result["fingerprint"] == "5f"
     assert result["seconds"] == 6.0 and result["figures"] == {"nats": 0.333333}
     assert "NumPy" in result["machine"]
 
