@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from .. import console
 from ..demo import cli
 from ..demo.flags import sides
 from ..errors import BadValue
+from ..train.interrupt import Interrupted
 from .dataset import Dataset, fingerprint
 from .report import described
 from .sources import SOURCES, load, opened
@@ -28,15 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command == "list":
         for name, description in SOURCES.items():
-            print(f"{name:14} {description}")
+            console.say(f"{name:14} {description}")
     elif options.command == "fetch":
         try:
             train, test = load(options.name, options.data_dir)
         except KeyboardInterrupt:
-            print("\nstopped; the next fetch goes on from what has come", file=sys.stderr)
-            return 130
-        print(f"{options.name} is ready: {len(train.images):,} images {train.images.shape[1:]} to train on, "
-              f"{len(test.images):,} to test with")
+            raise Interrupted("stopped; the next fetch goes on from what has come", signal.SIGINT) from None
+        console.say(f"{options.name} is ready: {len(train.images):,} images {train.images.shape[1:]} to train on, "
+                    f"{len(test.images):,} to test with")
     else:
         show(options)
     return 0
@@ -68,14 +70,14 @@ def show(options: argparse.Namespace) -> None:
         raise BadValue("--out must be a PNG", expected="a name that ends in .png", got=options.out,
                        fix=f"--out {out.with_suffix('.png')}")
     train, test = opened(options.name, options.data_dir, True, True, options.size and sides(options.size))
-    least, most = train.images.min(), train.images.max()
-    values = np.unique(train.images[:1000]).size
-    print(f"images     {described(train, test)}")
-    print(f"range      {least:.4g} to {most:.4g} ({train.images.dtype}), {values:,} different values in the first "
-          f"{len(train.images[:1000]):,} images; a model sees {_seen(least, train):.3f} to {_seen(most, train):.3f}")
-    print(f"SHA-256    {fingerprint(train, test)}")
+    least, most, some = train.images.min(), train.images.max(), train.images[:1000]
+    console.say(f"images     {described(train, test)}")
+    console.say(f"range      {least:.4g} to {most:.4g} ({train.images.dtype}), {np.unique(some).size:,} different "
+                f"values in the first {len(some):,} images; a model sees {_seen(least, train):.3f} to "
+                f"{_seen(most, train):.3f}")
+    console.say(f"SHA-256    {fingerprint(train, test)}")
     sheet(train, out)
-    print(f"picture    {out}")
+    console.say(f"picture    {out}")
 
 
 def sheet(train: Dataset, out: Path) -> None:

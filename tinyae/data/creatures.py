@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from tqdm import tqdm
 
+from .. import console
 from . import cached
 from .dataset import Dataset
 
@@ -64,7 +64,7 @@ def draw_sets(seed: int, progress: bool = True) -> tuple[Dataset, Dataset]:
     """(train, test), uint8 (n, 32, 32, 3)."""
     factors = draw_factors(seed)
     squares = np.empty((len(factors), GRID, GRID, 3), np.uint8)
-    with tqdm(total=len(factors), desc="drawing creatures", unit=" images", disable=not progress) as bar:
+    with console.bar(len(factors), desc="drawing creatures", unit=" images", shown=progress) as bar:
         for i in range(0, len(factors), CHUNK):
             squares[i:i + CHUNK] = draw(factors[i:i + CHUNK])
             bar.update(len(factors[i:i + CHUNK]))
