@@ -5,6 +5,7 @@ it ends, and the file names the process, so that a second one can say who is the
 """
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import json
@@ -66,7 +67,7 @@ def hold(folder: Path, new: bool) -> Iterator[None]:
 
 
 def keep(folder: Path, new: bool) -> None:
-    """As `hold`, but until `release_all`; one `hold` at a time may use the lock meanwhile."""
+    """As `hold`, but until `release_all` or Python's end; one `hold` at a time may use the lock meanwhile."""
     _kept[folder.resolve()] = _locked(folder, new)
 
 
@@ -74,6 +75,9 @@ def release_all() -> None:
     """Release every lock that is kept."""
     while _kept:
         _kept.popitem()[1].release()
+
+
+atexit.register(release_all)        # a program may end without cli.main
 
 
 def _locked(folder: Path, new: bool) -> Lock:

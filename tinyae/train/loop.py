@@ -26,7 +26,7 @@ from .interrupt import Interrupt, Interrupted, run_callback
 from .loader import EVALUATION, Data, Loader
 from .metrics import LossSums, losses_of
 from .saver import Saver
-from .schedule import Model, Phase, Rate, Stage, as_stages, rates, stage_ends
+from .schedule import Model, Phase, Rate, Stage, as_stages, constants, stage_ends
 from .state import RunState
 
 READ_EVERY = 1.0                        # seconds between two reads of the losses
@@ -72,8 +72,8 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
     ends = stage_ends(epochs, len(stages))
     state = RunState(stages, ends, seed, unrolled)
     loader = Loader(data, validation, batch_size, seed, state.device, state.dtype)
-    facts = loader.facts | {"epochs of the earlier stages": ends[:-1], "learning rates": rates(stages)}
-    saver = Saver(out, checkpoint_every, checkpoint_steps, facts)
+    facts = loader.facts | {"epochs of the earlier stages": ends[:-1]} | constants(stages)
+    saver = Saver(out, checkpoint_every, checkpoint_steps, facts, lambda: state.measure(loader.probe()))
     settings = {"epochs": ends[-1], "device": state.device} | loader.facts
     advance = Captured(step, state) if captured else step
     report_line = report or (lambda line: None)
