@@ -196,7 +196,8 @@ def test_resume_needs_no_other_flag_and_goes_on_with_more_epochs(run, folder, mo
 
 
 @pytest.mark.parametrize("conflict", ["--seed 4", "--latent 3", "--hidden 6,6", "--lr 0.1", "--batch-size 9",
-                                      "--epochs 1", "--out elsewhere"])
+                                      "--epochs 1", "--out elsewhere", "--beta 2", "--activation elu", "--samples 7",
+                                      "--likelihood gaussian", "--scale sigma", "--size 4"])
 def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatch, capsys):
     before = everything(folder)
     assert demo("vae", f"--resume run {conflict}", monkeypatch) == 2
@@ -223,6 +224,20 @@ def test_data_of_a_relative_path_is_looked_for_beside_the_run(out, folder, monke
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
     assert demo("vae", f"--resume ../{out} --epochs 3", monkeypatch) == 0
+
+
+OTHERS = {"beta": 2, "activation": "elu", "likelihood": "gaussian", "lr": 0.1, "seed": 4, "batch_size": 9,
+          "size": [5, 5], "hidden": [7], "scale": "sigma"}
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_resume_refuses_what_a_changed_config_would_train(key, run, folder, monkeypatch, capsys):
+    """The settings of another run, whose folder got this run's last.npz."""
+    (run / "config.json").write_text(json.dumps(json.loads((run / "config.json").read_text()) | {key: OTHERS[key]}))
+    before = everything(folder)
+    assert demo("vae", "--resume run --epochs 3", monkeypatch) == 2
+    assert re.search("belongs to another run|other settings of the model|size is for folders", capsys.readouterr().err)
+    assert everything(folder) == before
 
 
 @pytest.mark.parametrize("spoil", [
