@@ -76,6 +76,7 @@ FOUND_PCA = (at_most("error / PCA's", 1.005, "Baldi & Hornik 1989: PCA is the on
 
 EXPERIMENTS: list[Experiment] = [
     Experiment("linear", "--data digits", FOUND_PCA),
+    Experiment("linear", "--data moon --latent 2 --batch-size 100", FOUND_PCA),
     *[Experiment("linear", f"--data mnist --latent {k}", (reference("mnist", k), *FOUND_PCA)) for k in (2, 10, 30)],
     Experiment("linear", "--data fashion-mnist --latent 30 --epochs 80", (reference("fashion-mnist", 30), *FOUND_PCA)),
     Experiment("autoencoder", "--data digits"),
@@ -172,10 +173,12 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def machine() -> str:
-    """The processor, its cores, and the versions of Python and NumPy."""
+    """The processor, its cores, the versions of Python and NumPy, and the number of BLAS threads if it was limited."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         chip = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):            # not Linux, or not on a PC
         chip = platform.processor() or platform.machine()
-    return f"{chip}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}"
+    threads = os.environ.get("OPENBLAS_NUM_THREADS")
+    limited = f", OPENBLAS_NUM_THREADS={threads}" if threads else ""
+    return f"{chip}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}{limited}"
