@@ -234,6 +234,25 @@ def test_ctrl_c_ends_a_fetch_in_a_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "\nstopped; the next fetch goes on from what has come\n"
 
 
+# classes in the batches
+
+@pytest.mark.parametrize("white, dtype", [(255, np.uint8), (1, np.float32)])
+@pytest.mark.parametrize("colours", [(), (3,)])
+def test_labels_come_with_every_batch(white, dtype, colours):
+    images = np.random.default_rng(0).integers(0, 2, (9, 2, 3, *colours)).astype(dtype)
+    sets = data.with_classes(data.Dataset(images[:6], np.array([0, 1, 0, 1, 0, 1])),
+                             data.Dataset(images[6:], np.array([3, 0, 1]), None, tuple("abcd")))
+    x = data.batch(sets[1].images, np.array([2, 0]))
+    assert x.shape == (2, images[0].size + 4) and sets[0].images.dtype == dtype and sets[1].classes == tuple("abcd")
+    assert (x[:, -4:] == [[0, 1, 0, 0], [0, 0, 0, 1]]).all()
+    assert (x[:, :-4] * white == images[[8, 6]].reshape(2, -1)).all()
+
+
+def test_without_labels_there_are_no_classes():
+    with pytest.raises(BadValue, match="no classes"):
+        data.with_classes(data.Dataset(GREY, None), data.Dataset(GREY, np.zeros(4, int)))
+
+
 # show
 
 def show(path, *flags):

@@ -143,6 +143,30 @@ def test_a_replay_runs_at_the_rate_of_its_epoch():
         tiny_runs.fit(tiny_runs.vae(), epochs=3, lr=lambda epoch: 1e6 if epoch == 1 else 1e-3)
 
 
+# ---- a callback
+
+def test_a_callback_gets_the_number_of_the_epoch_with_its_losses():
+    """Of every phase; the number stays an int for those who only draw with it."""
+    seen: list[train.Epoch] = []
+    history = tiny_runs.run(None, on_epoch=seen.append)
+    assert seen == [1, 2, 3, 4] and f"{seen[0]:03d}" == "001"
+    assert [row for epoch in seen for row in epoch.rows] == history
+    assert [len(epoch.rows) for epoch in seen] == [1, 1, 2, 2]
+
+
+def test_a_callback_can_stop_where_the_test_loss_rises():
+    losses: list[float] = []
+
+    def watch(epoch: train.Epoch) -> None:
+        losses.append(epoch.rows[0]["test_total"])
+        if losses[-1] > min(losses):
+            raise train.StopTraining
+
+    rows = tiny_runs.fit(tiny_runs.vae(), epochs=50, lr=1e-2, on_epoch=watch)
+    assert losses == [row["test_total"] for row in rows] and 1 < len(losses) < 50
+    assert losses[:-1] == sorted(losses[:-1], reverse=True)
+
+
 # ---- a callback that stops the run
 
 def stopping(at: int, words: str = "good enough") -> Any:

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from .history import Row
+
 
 class StopTraining(Exception):
     """Raised by on_epoch: the run ends with this epoch, as if it had been its last. The message ends its line."""
@@ -58,13 +60,21 @@ class Interrupt:
         self.signum = self.signum or signum
 
 
-def run_callback(on_epoch: Callable[[int], str | None] | None, state: Any) -> list[str]:
+class Epoch(int):
+    """The number of a finished epoch: 1, 2, ... Its `rows` are the epoch's rows of the history, one for each phase."""
+
+    rows: list[Row]
+
+
+def run_callback(on_epoch: Callable[[Epoch], str | None] | None, state: Any, rows: list[Row]) -> list[str]:
     """The text that on_epoch adds to the epoch's line. StopTraining marks the state as stopped.
 
     The checkpoint comes after it: a run killed while it draws pictures draws them again.
     """
+    epoch = Epoch(state.epoch + 1)
+    epoch.rows = rows
     try:
-        note = on_epoch(state.epoch + 1) if on_epoch else None
+        note = on_epoch(epoch) if on_epoch else None
     except StopTraining as stop:
         state.stopped, note = True, f"stopped: {stop}" if str(stop) else "stopped"
     return [note] if note else []
