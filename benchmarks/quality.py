@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 from tinyae import data, files  # noqa: E402
 from tinyae.data import published  # noqa: E402
 from tinyae.demo import experiments  # noqa: E402
-from tinyae.errors import BadFile  # noqa: E402
+from tinyae.errors import BadFile, BadValue  # noqa: E402
 
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "results.md"
 SPREAD = ROOT / "benchmarks" / "measured" / "seeds.json"
@@ -214,8 +214,8 @@ def main() -> int:
     parser.add_argument("--seeds", action="store_true", help="run the quick ones with other seeds, for --verify")
     asked = parser.parse_args()
     if not any(job.name.startswith(asked.only) for job in experiments.EXPERIMENTS):
-        parser.error(f"no run begins with {asked.only!r}; there are "
-                     + ", ".join(job.name for job in experiments.EXPERIMENTS))
+        raise BadValue(f"no run begins with {asked.only!r}", got=f"--only {asked.only}", fix="--only linear",
+                       expected="the beginning of one of " + ", ".join(job.name for job in experiments.EXPERIMENTS))
     for way, chosen in ((smoke, asked.smoke), (verify, asked.verify), (seeds, asked.seeds)):
         if chosen:
             return bool(way(asked.only))

@@ -1,4 +1,4 @@
-"""What a model has never seen, it draws badly: an autoencoder finds the images that do not belong.
+"""An autoencoder finds the images that do not belong, because it draws badly what it has never seen.
 
 One class of images is kept out of the training. An autoencoder learns to redraw all the others through a narrow code;
 an image of the class that it has not seen comes back with a larger error, and this error is the score. For comparison,

@@ -4,7 +4,7 @@ PCA is eighty years older than backpropagation, and it is exact: no other 30 num
 reconstruction by sums of fixed pictures. A net of two linear layers, trained on the same images, reaches the same
 error. Its decoder's weights are mixtures of the principal components; a singular value decomposition separates them.
 
-    python demos/linear.py                                  drawn digits, needs no download, about two minutes
+    python demos/linear.py                                  drawn digits, needs no download, under a minute
     python demos/linear.py --data mnist --latent 10
 """
 from __future__ import annotations

@@ -272,7 +272,7 @@ def test_show_prints_what_is_trained_on_and_draws_it(home, capsys):
     coloured(home / "pets")
     assert show(home / "pets", "--out", str(home / "sheet.png")) == 0
     out, err = capsys.readouterr()
-    assert "15 images to train on and 1 for the test, 20 x 12, colour; 2 classes: cat 8 + 0, dog 7 + 1" in out
+    assert "15 images to train on and 1 for the test, 20 x 12, colour; 2 classes, cat: 8 + 0, dog: 7 + 1" in out
     assert "range      0 to 200 (uint8)" in out and "a model sees 0.000 to 0.784" in out
     assert f"SHA-256    {data.fingerprint(*data.load(home / 'pets', progress=False))}" in out
     assert out.endswith(f"picture    {home / 'sheet.png'}\n") and not err

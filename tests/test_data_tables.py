@@ -101,7 +101,7 @@ def test_a_column_of_words_is_the_labels(tmp_path):
     ("class,a\n1,1\n,2\n", BadValue, "without a label(.|\n)*row 1"),
     ("a,b,c\n1,x,y\n2,z,w\n", BadFile, r"got: +b \(x\), c \(y\)"), ("1,2\n3\n", BadFile, "2 cells, then 1"),
     ("1,2\n,3\n4,5\n", BadFile, "string ''"), ("1,2\n3,nan\n", BadValue, "nan in row 1, column 1 of the numbers"),
-    ("1,2\n3,inf\n", BadValue, "no number"), ("label,pixel0\n5,0\n", BadValue, "1 rows of 1 numbers"),
+    ("1,2\n3,inf\n", BadValue, "no number"), ("label,pixel0\n5,0\n", BadValue, "a table of 1 x 1 numbers"),
     ("1,2\n3,4\nx,5\n", BadFile, "could not convert string 'x'"), ("word\nanother\n", BadFile, "no column of numbers"),
     ("class,a\n0.5,1\n1.5,2\n", BadValue, "must be whole numbers"), ("class,a\n-1,1\n1,2\n", BadValue, "below 0"),
     ("class,a\n99999,1\n1,2\n", BadValue, "too many classes")])

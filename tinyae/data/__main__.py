@@ -52,14 +52,16 @@ def parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help="download or draw a data set now, so that a run does not have to")
     fetch.add_argument("name", metavar="NAME", help=", ".join(SOURCES))
     look = commands.add_parser("show", help="print what a model would be trained on, and draw a contact sheet")
-    look.add_argument("name", metavar="PATH", help="a folder of pictures, a .npy, .npz, .csv or IDX file, or a NAME")
+    look.add_argument("name", metavar="PATH",
+                      help="a folder of pictures; a .npy, .npz, .csv or IDX file; or the name of a data set")
     look.add_argument("--size", metavar="SIDE",
                       help="scale pictures to SIDE x SIDE, or HEIGHTxWIDTH (default: the size of the first)")
     look.add_argument("--out", metavar="PNG", default="contact-sheet.png",
                       help="the picture to write (default: contact-sheet.png)")
     for command in (fetch, look):
         command.add_argument("--data-dir", metavar="DIR",
-                             help="folder of the named sets (default: $TINYAE_DATA, or the platform's cache folder)")
+                             help="folder in which named sets are looked for and kept (default: $TINYAE_DATA, or the "
+                                  "platform's cache folder)")
     return flags
 
 

@@ -125,7 +125,7 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser that refuses a bad flag as everything else is refused, in three lines."""
 
     def error(self, message: str) -> NoReturn:
-        raise BadValue(message, expected="the flags that --help lists", got=shlex.join(sys.argv[1:]),
+        raise BadValue(message, expected="the flags that --help lists", got=shlex.join(sys.argv[1:]) or "no flags",
                        fix=f"{self.prog} --help")
 
 
