@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinyae import data
 from tinyae.demo import cli
 
 DEMOS = Path(__file__).parents[1] / "demos"
@@ -186,6 +187,16 @@ def run(folder, monkeypatch, capsys):
     return folder / "run"
 
 
+def test_config_and_result_hold_the_fingerprint_of_the_data(run, folder, monkeypatch, capsys):
+    found = data.fingerprint(*data.load("good.npy", progress=False))
+    for file in ("config.json", "result.json"):
+        assert json.loads((run / file).read_text())["fingerprint"] == found
+    np.savez("labels.npz", images=np.load("good.npy"), labels=np.arange(60) % 3)
+    assert demo("vae", f"{SMALL} --data labels.npz --out classes", monkeypatch) == 0
+    with_labels = json.loads((folder / "classes" / "result.json").read_text())["fingerprint"]
+    assert with_labels != found and re.fullmatch("[0-9a-f]{64}", with_labels)
+
+
 def test_resume_needs_no_other_flag_and_goes_on_with_more_epochs(run, folder, monkeypatch, capsys):
     assert demo("vae", "--resume run --epochs 4", monkeypatch) == 0
     assert capsys.readouterr().out.count("\nepoch ") == 2
@@ -211,9 +222,9 @@ def test_resume_goes_on_with_the_same_images_wherever_they_are(run, folder, monk
     assert "there is no data 'good.npy'" in capsys.readouterr().err
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
-    for data, epochs in (("../moved.npy", 3), (str(folder / "moved.npy"), 4)):
-        assert demo("vae", f"--resume ../run --epochs {epochs} --data {data}", monkeypatch) == 0
-        assert json.loads((run / "config.json").read_text())["data"] == data
+    for place, epochs in (("../moved.npy", 3), (str(folder / "moved.npy"), 4)):
+        assert demo("vae", f"--resume ../run --epochs {epochs} --data {place}", monkeypatch) == 0
+        assert json.loads((run / "config.json").read_text())["data"] == place
     assert demo("vae", "--resume ../run --epochs 5", monkeypatch) == 0          # it remembers
 
 
