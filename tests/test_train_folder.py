@@ -143,7 +143,8 @@ def test_a_folder_kept_for_the_process_serves_its_runs_one_at_a_time(tmp_path):
     ("shutil.rmtree('run')", 0)])
 def test_a_program_that_ends_without_main_leaves_no_lock(ends, status, tmp_path):
     """However it ends; -X dev warns of a file that is left open."""
-    code = "import os, shutil, sys, tiny_runs; from tinyae.demo import cli; cli.flags('x', '', ['--out', 'run']); " + ends
+    code = ("import os, shutil, sys, tiny_runs; from tinyae.demo import cli; "
+            f"cli.flags('x', '', ['--out', 'run']); {ends}")
     ended = subprocess.run([sys.executable, "-X", "dev", "-c", code], cwd=tmp_path, capture_output=True, text=True,
                            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
     assert ended.returncode == status and "ResourceWarning" not in ended.stderr, ended.stderr
