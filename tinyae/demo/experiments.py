@@ -158,8 +158,8 @@ def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], fi
 
     history: the rows of all runs that the demo made, one after the other. Figures that are not finite are left out.
     """
-    beside = ("demo", "fingerprint", "out", "resume", "unroll", "data_dir")     # the latter four change no figure
-    setting = {name: value for name, value in vars(flags).items() if name not in beside}
+    how = ("out", "resume", "unroll", "captured", "data_dir")       # changes no figure
+    setting = {name: value for name, value in vars(flags).items() if name not in (*how, "demo", "fingerprint")}
     epochs = {(row["epoch"], row["seconds"]) for row in history}        # all phases of an epoch repeat its seconds
     result = {"demo": flags.demo, "setting": setting, "fingerprint": flags.fingerprint, "machine": machine(),
               "seconds": round(sum(seconds for _, seconds in epochs), 1),
