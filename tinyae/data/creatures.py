@@ -29,6 +29,8 @@ CHUNK = 100                             # creatures drawn at a time: their array
 # The sum of both sets of seed 0, in squares (dataset.fingerprint); it names the cache's files, as in digits.py.
 SHA256 = "c2395ae0f736caabe9f516ea8b0c9739c9503d80595e09578df168ce49fb6287"
 WHOLE = (0, 4000, 500)                  # seed, TRAIN, TEST of SHA256
+# The sum of the same sets as `load` returns them, in pixels.
+ENLARGED = "3162790c94dca585e483767abef4078e3566e994a95e3778abd2fb9377982025"
 OUTLINE = 0.12                          # grey value
 
 
