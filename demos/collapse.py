@@ -5,7 +5,8 @@ learned to read it. In deep nets of sigmoid units that takes long, and meanwhile
 latent is near N(0, 1) whatever the image, the decoder draws the mean image, and for many epochs neither can improve
 alone. The posterior has collapsed. A second net starts from the same weights and sees the same batches, but its KL term
 is multiplied by 0.01 at first and by 1 only after four epochs (KL warm-up: Bowman et al. 2016). By then its decoder
-uses the code, and the information stays. Both end with the same loss function, and only the second net draws digits.
+uses the code, and the information stays. Both end with the same loss function, but only what the second net draws
+depends on the image.
 
     python demos/collapse.py                                drawn digits, needs no download, a few minutes
 """
