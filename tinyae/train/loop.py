@@ -51,9 +51,9 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
         and best.npz (checkpoints; the best has the least test loss of its stage's first phase) and, at the end,
         weights.npz (plain arrays). None: nothing is written. A second run in the folder, also of another process, is
         refused.
-    resume: go on from out/last.npz; start in a folder in which no run has reached anything. On the CPU (same machine,
-        same number of threads) the result is bit for bit that of a run that was never stopped; on CUDA it is from an
-        epoch's start.
+    resume: go on from out/last.npz, with the model, settings and images that the run began with (others are refused);
+        start in a folder in which no run has reached anything. On the CPU (same machine, same number of threads) the
+        result is bit for bit that of a run that was never stopped; on CUDA it is from an epoch's start.
     on_epoch: called with the number of each finished epoch (1, 2, ...), to draw pictures; the number's `rows` are the
         epoch's losses, as in epoch.rows[0]["test_total"]. The text it returns ends the epoch's line. To stop early, it
         raises StopTraining("why"): the run ends as after its last epoch, and a resumed run stays ended.
