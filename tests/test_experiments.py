@@ -115,6 +115,14 @@ def test_a_quick_run_gives_the_published_figures_again(name, quality, capsys):
     assert capsys.readouterr().out.count(" same |") >= 3
 
 
+def test_every_quick_run_has_a_result_and_its_spread_over_seeds(quality):
+    spread, published = json.loads(quality.SPREAD.read_text()), quality.stored()
+    assert set(spread) == set(quality.QUICK)
+    for name, figures in spread.items():
+        assert figures.keys() == published[name]["figures"].keys()
+        assert all(len(values) == len(quality.SEEDS) for values in figures.values())
+
+
 @pytest.mark.parametrize("again, differing", [
     ({"a": 1.0, "b": 5.0}, 0), ({"a": 1.39, "b": 5.00004}, 0), ({"a": 1.41, "b": 5.0}, 1), ({"a": 0.5, "b": 5.1}, 2),
     ({"a": 1.0}, 1), ({"a": float("nan"), "b": 5.0}, 1)])
