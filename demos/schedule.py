@@ -21,9 +21,9 @@ x = data.batch(unseen, np.arange(40))
 losses: list[float] = []
 
 
-def watch(epoch: train.Epoch) -> str:
-    """Called after each epoch; the text that it returns ends the line of that epoch."""
-    losses.append(epoch.rows[0]["test_total"])                  # nats per unseen image, as in the line
+def watch(epoch: int, rows: list[dict[str, float]]) -> str:
+    """Called after each epoch, with its losses; the text that it returns ends the line of that epoch."""
+    losses.append(rows[0]["test_total"])                        # nats per unseen image
     save_reconstructions("runs/schedule.png", x, model.reconstruct(x), (28, 28))            # 1. a picture per epoch
     if min(losses) < min(losses[-PATIENCE:]):                                               # 2. early stopping
         raise train.StopTraining(f"no better in {PATIENCE} epochs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,20 +146,37 @@ def test_a_replay_runs_at_the_rate_of_its_epoch():
 
 # ---- a callback
 
-def test_a_callback_gets_the_number_of_the_epoch_with_its_losses():
-    """Of every phase; the number stays an int for those who only draw with it."""
-    seen: list[train.Epoch] = []
-    history = tiny_runs.run(None, on_epoch=seen.append)
-    assert seen == [1, 2, 3, 4] and f"{seen[0]:03d}" == "001"
-    assert [row for epoch in seen for row in epoch.rows] == history
-    assert [len(epoch.rows) for epoch in seen] == [1, 1, 2, 2]
+def test_a_callback_that_asks_for_rows_gets_the_losses_of_every_phase():
+    seen: list[Any] = []
+    history = tiny_runs.run(None, on_epoch=lambda epoch, rows: seen.append((epoch, rows)))
+    assert [(epoch, len(rows)) for epoch, rows in seen] == [(1, 1), (2, 1), (3, 2), (4, 2)]
+    assert [row for _, rows in seen for row in rows] == history
+
+
+class Watcher:
+    def __init__(self, seen: list[Any]):
+        self.seen = seen
+
+    def __call__(self, epoch: int, scale: int = 1, *, rows: Any = None) -> None:
+        self.seen.append((epoch, scale, rows[0]["epoch"]))
+
+
+@pytest.mark.parametrize("make", [
+    lambda seen: lambda epoch, rows=(): seen.append((epoch, 1, rows[0]["epoch"])), Watcher,
+    lambda seen: partial(Watcher(seen), scale=1),
+    lambda seen: lambda *any, **named: seen.append((*any, 1, any[0])) if not named else None,      # as before
+    lambda seen: lambda epoch, scale=1: seen.append((epoch, scale, epoch))])
+def test_callbacks_of_every_kind(make):
+    seen: list[Any] = []
+    tiny_runs.fit(tiny_runs.vae(), epochs=2, on_epoch=make(seen))
+    assert seen == [(1, 1, 1), (2, 1, 2)]
 
 
 def test_a_callback_can_stop_where_the_test_loss_rises():
     losses: list[float] = []
 
-    def watch(epoch: train.Epoch) -> None:
-        losses.append(epoch.rows[0]["test_total"])
+    def watch(epoch: int, rows: list[dict[str, float]]) -> None:
+        losses.append(rows[0]["test_total"])
         if losses[-1] > min(losses):
             raise train.StopTraining
 

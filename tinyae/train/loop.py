@@ -22,7 +22,7 @@ from ..tensor import Tensor, grad
 from . import diagnose, history
 from .captured import Captured
 from .diagnose import Examine, NonFinite
-from .interrupt import Epoch, Interrupt, Interrupted, run_callback
+from .interrupt import Interrupt, Interrupted, run_callback
 from .loader import EVALUATION, Data, Loader
 from .metrics import LossSums, losses_of
 from .saver import Saver
@@ -30,7 +30,7 @@ from .schedule import Model, Phase, Rate, Stage, as_stages, constants, stage_end
 from .state import RunState
 
 READ_EVERY = 1.0                        # seconds between two reads of the losses
-OnEpoch = Callable[[Epoch], str | None]
+OnEpoch = Callable[..., str | None]
 
 
 def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Sequence[int], batch_size: int = 128,
@@ -54,9 +54,10 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
     resume: go on from out/last.npz, with the model, settings and images that the run began with (others are refused);
         start in a folder in which no run has reached anything. On the CPU (same machine, same number of threads) the
         result is bit for bit that of a run that was never stopped; on CUDA it is from an epoch's start.
-    on_epoch: called with the number of each finished epoch (1, 2, ...), to draw pictures; the number's `rows` are the
-        epoch's losses, as in epoch.rows[0]["test_total"]. The text it returns ends the epoch's line. To stop early, it
-        raises StopTraining("why"): the run ends as after its last epoch, and a resumed run stays ended.
+    on_epoch: called with the number of each finished epoch (1, 2, ...), to draw pictures; if it has a parameter `rows`,
+        also with the epoch's rows of the history, as in rows[0]["test_total"]. The text it returns ends the epoch's
+        line. To stop early, it raises StopTraining("why"): the run ends as after its last epoch, and a resumed run
+        stays ended.
     checkpoint_every, checkpoint_steps: seconds and steps between checkpoints in an epoch; every epoch ends with one.
     captured: on a GPU, record the step as a CUDA graph in every epoch, so that one launch starts it (see captured.py).
         For losses that do the same for every batch: what they do on the host happens twice in an epoch.
