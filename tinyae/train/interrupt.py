@@ -72,6 +72,7 @@ def run_callback(on_epoch: Callable[..., str | None] | None, state: Any, rows: l
         note = on_epoch(state.epoch + 1, **wanted) if on_epoch else None
     except StopTraining as stop:
         state.stopped, note = True, f"stopped: {stop}" if str(stop) else "stopped"
+    state.stopped, note = state.ranks.same((state.stopped, note))
     return [note] if note else []
 
 
