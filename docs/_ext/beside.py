@@ -1,0 +1,76 @@
+"""```{beside} tinyae/tensor.py```: a file with its docstrings and comments as notes beside the code."""
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from prose import markdown
+from sphinx.util.docutils import SphinxDirective
+
+ROOT = Path(__file__).parents[2]
+
+
+class Beside(SphinxDirective):
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        path = ROOT / self.arguments[0]
+        self.env.note_dependency(str(path))
+        table = nodes.container(classes=["beside"])
+        for notes, first, code in parts(path.read_text(encoding="utf-8")):
+            note, lines = nodes.container(classes=["note"]), nodes.container(classes=["code"])
+            note += self.parse_text_to_nodes(markdown(notes)) if notes else []
+            if code:
+                block = nodes.literal_block(code, code, language="python", linenos=True)
+                block["highlight_args"] = {"linenostart": first}
+                lines += block
+            table += nodes.container("", note, lines, classes=["part"])
+        return [table]
+
+
+def parts(source: str) -> list[tuple[str, int, str]]:
+    """[(notes, the number of the first line of code, code)]: a part starts at a comment or where a docstring belongs.
+
+    The docstring of a class or function stands beside its `def` line.
+    """
+    lines, note = source.splitlines(), comments(source)
+    starts, texts = {1}, {}
+    for number in sorted(note):
+        starts |= {number} if number - 1 not in note else set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            first = min([d.lineno for d in getattr(node, "decorator_list", ())] + [getattr(node, "lineno", 1)])
+            while first - 1 in note:
+                first -= 1
+            starts.add(first)
+            texts[first] = (ast.get_docstring(node), node.body[0].lineno, node.body[0].end_lineno)
+    hidden = {n for _, begin, end in texts.values() for n in range(begin, end + 1)} | set(note)
+    found = []
+    for start, end in zip(sorted(starts), [*sorted(starts)[1:], len(lines) + 1], strict=True):
+        said = [note[n] for n in range(start, end) if n in note]
+        doc = texts.get(start, ("",))[0]
+        code = [(n, lines[n - 1]) for n in range(start, end) if n not in hidden]
+        while code and not code[0][1].strip():
+            code.pop(0)
+        text = "\n".join(line for _, line in code).rstrip()
+        found.append(("\n\n".join(filter(None, ["\n".join(said), doc])), code[0][0] if code else 0, text))
+    return [part for part in found if part[0] or part[2]]
+
+
+def comments(source: str) -> dict[int, str]:
+    """The comments that have a line to themselves, without those that only tools read."""
+    found = {}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT and not token.line[:token.start[1]].strip():
+            text = token.string.lstrip("#").strip()
+            found[token.start[0]] = "" if text.startswith(("mypy:", "fmt:", "type:", "noqa")) else text.lstrip("- ")
+    return found
+
+
+def setup(app: Any) -> dict[str, Any]:
+    app.add_directive("beside", Beside)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,61 @@
+"""Runs a cell's code in the page, as doctest would at the desk: each statement, and the value of an expression."""
+import ast
+import linecache
+import os
+import sys
+import traceback
+import warnings
+
+import tqdm
+
+tqdm.tqdm.monitor_interval = 0                      # a browser's Python has no threads
+warnings.simplefilter("error", RuntimeWarning)
+names = {"__name__": "__main__"}
+TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+count = 0
+
+
+def run(code, exercise):
+    """(whether it ran, the error's text, [(file, type, bytes) of pictures that it wrote])."""
+    global count
+    count += 1
+    file, before = f"<cell {count}>", pictures()
+    space = dict(names) if exercise else names      # an answer does not change what later cells see
+    linecache.cache[file] = (len(code), None, code.splitlines(True), file)
+    try:
+        tree = ast.parse(code, file)
+        for statement in tree.body:
+            exec(compile(ast.Interactive([statement]), file, "single"), space)
+        if exercise:
+            from tinyae.tour import check
+            check(exercise, answer(tree, space))
+    except BaseException as error:
+        return False, told(error, file), []
+    finally:
+        sys.stdout.flush()
+    after = pictures()
+    return True, "", [(name, TYPES[name[-4:]], open(name, "rb").read()) for name in after
+                      if after[name] != before.get(name)]
+
+
+def answer(tree, space):
+    """The last name that the code defines."""
+    for statement in reversed(tree.body):
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            return space[statement.name]
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            return space[statement.targets[0].id]
+    raise NameError("define the answer: the last name in this cell is what Check looks at")
+
+
+def told(error, file):
+    """A refusal's own lines; of any other error the lines of the cell, and the error."""
+    from tinyae.errors import Refusal
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<cell")]
+    where = "" if isinstance(error, Refusal | SyntaxError) else "".join(
+        f"line {frame.lineno}: {frame.line}\n" for frame in frames)
+    return where + "".join(traceback.format_exception_only(error)).replace("tinyae.errors.", "")
+
+
+def pictures():
+    return {name: os.stat(name).st_mtime_ns for name in os.listdir() if name[-4:] in TYPES}
