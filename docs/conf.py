@@ -20,10 +20,11 @@ myst_heading_anchors = 4
 myst_url_schemes = ["http", "https", "mailto", "source", "demo"]      # the last two: _ext/repository.py
 exclude_patterns = ["_ext", "_static"]
 python_maximum_signature_line_length = 88
-add_module_names = False
+add_module_names = smartquotes = False
 
 html_theme = "furo"
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
 html_copy_source = html_show_sourcelink = False
 html_show_sphinx = False
@@ -32,4 +33,3 @@ html_theme_options = {"top_of_page_buttons": [], "footer_icons": [],
                                               "color-brand-visited": "#6b4a7a"},
                       "dark_css_variables": {"color-brand-primary": "#f0a878", "color-brand-content": "#f0a878",
                                              "color-brand-visited": "#c9a6d9"}}
-pygments_style, pygments_dark_style = "xcode", "github-dark"

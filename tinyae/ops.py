@@ -164,7 +164,7 @@ def _inverse(axes: Any) -> tuple[int, ...] | None:
 SHAPES = {
     "matmul": "x (..., n, k), y (..., k, m) -> x @ y (..., n, m). BadValue: fewer than two axes, or k differs.",
     "where": "mask (...) of bool, x, y -> x where mask, y elsewhere. Shapes broadcast. BadType: a mask of numbers.",
-    "keep": "x, mask of bool -> x where mask, 0 elsewhere, also where x is inf or nan. Shapes broadcast.",
+    "keep": "x (...), mask (...) of bool -> x where mask, 0 elsewhere, also where x is inf or nan. Shapes broadcast.",
     "sum": "x (n, d) -> () without an axis; (d,) for axis=0; (1, d) with keepdims. An axis is an int or a tuple.",
     "mean": "x (n, d) -> () without an axis; (d,) for axis=0; (1, d) with keepdims. BadValue: no entries.",
     "max": "x (n, d) -> () without an axis; (d,) for axis=0; (1, d) with keepdims. Equal maxima share the gradient.",
@@ -182,7 +182,8 @@ SHAPES = {
     "concatenate": "x (n, d), y (m, d), ... -> (n + m, d), along axis=0. BadType: a list; write concatenate(*xs).",
     "stack": "x (n, d), y (n, d), ... -> (2, n, d), along a new axis=0.",
 }
-ENTRYWISE = {1: "x (...) -> z (...), entry by entry.", 2: "x, y -> z, entry by entry; their shapes broadcast."}
+ENTRYWISE = {1: "x (...) -> z (...), entry by entry.",
+             2: "x (...), y (...) -> z (...), entry by entry; their shapes broadcast."}
 
 
 def named(module: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -215,12 +216,14 @@ OPERATORS = {
     "__matmul__": matmul,   "__rmatmul__": lambda x, y: matmul(y, x),
     "__neg__": neg,         "__abs__": abs,
     "__getitem__": lambda x, key: index(x, key=key),
-    "T": property(lambda x: transpose(x)),
-    "mT": property(lambda x: swapaxes(x, -1, -2)),
+    "T": property(lambda x: transpose(x), doc="(a, b, c) -> (c, b, a): the axes in reverse."),
+    "mT": property(lambda x: swapaxes(x, -1, -2), doc="(..., n, k) -> (..., k, n): the matrices transposed."),
     "reshape": lambda x, *shape: reshape(x, shape[0] if len(shape) == 1 else shape),
     "transpose": lambda x, *axes: transpose(x, (axes[0] if len(axes) == 1 else axes) or None),
     "astype": lambda x, dtype: cast(x, dtype),
 }
+for _name, _row in (("reshape", reshape), ("transpose", transpose), ("astype", cast)):
+    OPERATORS[_name].__doc__ = _row.__doc__
 for _name, _row in (OPERATORS | {name: ROWS[name] for name in METHODS}).items():
     setattr(Tensor, _name, _row)
 

@@ -57,17 +57,22 @@ def parts(source: str) -> list[tuple[str, int, str]]:
         while code and not code[0][1].strip():
             code.pop(0)
         text = "\n".join(line for _, line in code).rstrip()
-        found.append(("\n\n".join(filter(None, ["\n".join(said), doc])), code[0][0] if code else 0, text))
+        notes = "\n\n".join(filter(None, ["\n".join(said).strip(), doc]))
+        found.append((notes, code[0][0] if code else 0, text))
     return [part for part in found if part[0] or part[2]]
 
 
 def comments(source: str) -> dict[int, str]:
-    """The comments that have a line to themselves, without those that only tools read."""
-    found = {}
+    """The comments that have a line to themselves; "" for those that speak of tools, and the lines above them."""
+    found: dict[int, str] = {}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT and not token.line[:token.start[1]].strip():
-            text = token.string.lstrip("#").strip()
-            found[token.start[0]] = "" if text.startswith(("mypy:", "fmt:", "type:", "noqa")) else text.lstrip("- ")
+            line, text = token.start[0], token.string.lstrip("#").strip()
+            found[line] = text.lstrip("- ")
+            if text.startswith(("mypy:", "fmt:", "type:", "noqa")):
+                while line in found:
+                    found[line] = ""
+                    line -= 1
     return found
 
 

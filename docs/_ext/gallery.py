@@ -33,8 +33,8 @@ def card(demo: str, results: str) -> str:
     first, _, rest = doc.partition("\n\n")
     shots = "".join(f"![{alt(name)}]({name}.png)\n" for name in PICTURES.get(demo, own(demo)))
     shots = f"::::{{container}} pictures\n{shots}::::\n\n" if shots else ""
-    return (f"(demo-{demo.replace('_', '-')})=\n## {demo}\n\n**{markdown(first).strip()}**\n\n{shots}{markdown(rest)}\n\n"
-            + figures(demo, results) + f"[The program](source:demos/{demo}.py)\n")
+    return (f"(demo-{demo.replace('_', '-')})=\n## {demo}\n\n**{markdown(first).strip()}**\n\n{shots}{markdown(rest)}"
+            + "\n\n" + figures(demo, results) + f"[The program](source:demos/{demo}.py)\n")
 
 
 def own(demo: str) -> tuple[str, ...]:
@@ -53,6 +53,8 @@ def figures(demo: str, results: str) -> str:
         return ""
     (flags, table), others = sections[0], len(sections) - 1
     more = f" [Figures of {others} more run{'s'[:others - 1]}](/results.md)." if others else ""
+    if not re.search(r"\|\s*(met|missed)\s*\|$", table, re.M):               # no targets: only what was measured
+        table = re.sub(r"^(\|[^|\n]*\|[^|\n]*\|).*", r"\1", table, flags=re.M)
     return f"The figures of `python demos/{flags.replace(demo, f'{demo}.py', 1)}`:\n{table}\n{more}\n\n"
 
 

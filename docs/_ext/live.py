@@ -153,7 +153,7 @@ def assemble(app: Any, error: Exception | None) -> None:
     (live / "packages.zip").write_bytes(zipped(PACKAGES))
     own = list(wheels(app.config.pyodide)) if app.config.pyodide else []
     for wheel in own:
-        shutil.copy(wheel, live)
+        shutil.copyfile(wheel, live / wheel.name)
     parts = {"wheels": [wheel.name for wheel in own], "packages": list(WHEELS),
              "distribution": f"https://cdn.jsdelivr.net/pyodide/v{VERSION}/full/"}
     (live / "parts.json").write_text(json.dumps(parts))

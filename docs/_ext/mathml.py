@@ -1,4 +1,5 @@
 """Formulae as MathML, made at build time: the page needs no script for them, only the font in _static."""
+import re
 from typing import Any
 
 from docutils import nodes
@@ -6,13 +7,19 @@ from latex2mathml.converter import convert
 from sphinx.util import logging
 
 log = logging.getLogger(__name__)
+BAR = re.compile(r'<mo (?:fence="false" )?stretchy="false">(&#x0007C;|&#x02016;)</mo>')
+# a function's name in front of its argument, but not the base of a subscript, which must stay a single child
+NAME = re.compile(r"(?<!<msub>)(?<!<msup>)(?<!<munder>)(?<!<msubsup>)(<mi>[a-z]{3,}</mi>)(?=<m[irsfn])(?!<mrow><mo)")
 
 
 def mathml(node: nodes.Node, display: str) -> str:
-    """The formula of a node; warns of what latex2mathml would garble."""
-    if "&" in node.astext() or "\\begin" in node.astext():
-        log.warning("write this formula without alignment: %s", node.astext(), location=node)
-    return convert(node.astext(), display=display)
+    """The formula of a node, spaced as in TeX; warns of what latex2mathml would garble."""
+    text = node.astext()
+    if "&" in text or "\\begin" in text:
+        log.warning("write this formula without alignment: %s", text, location=node)
+    made = convert(re.sub(r"\\mathrm\{(\w+)\}", r"\\text{\1}", text), display=display)
+    made = BAR.sub(r'<mo lspace=".06em" rspace=".06em" stretchy="false">\1</mo>', made)
+    return NAME.sub(r'\1<mspace width=".167em"/>', made)
 
 
 def inline(self: Any, node: nodes.Node) -> None:

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 EXHIBIT = re.compile(r"^### (\d+)\. ([^\n]+)\n(.*?)(?=^##|\Z)", re.S | re.M)
-PAIR = re.compile(r"Wrong:\n\n(```python\n.*?\n```)\n\n(\*\*What comes out\.\*\*.*?)\n\nRight:\n\n(```python\n.*?\n```)", re.S)
+PAIR = re.compile(r"Wrong:\n\n(```python\n.*?\n```)\n\n(\*\*What comes out\.\*\*.*?)\n\n"
+                  r"Right:\n\n(```python\n.*?\n```)", re.S)
 SIDES = """\
 :::::{{container}} pair
 ::::{{container}} wrong

@@ -7,7 +7,7 @@ import re
 def markdown(text: str) -> str:
     """A docstring as Markdown: `code` and lists stay, indented lines become a block of code, signs stay signs."""
     parts, code = [], []
-    for line in [*inspect.cleandoc(text).splitlines(), ""]:
+    for line in [*text.splitlines(), ""]:
         if code or (line.startswith("    ") and (not parts or not parts[-1])):
             if line.startswith("    ") or not line:
                 code.append(line)

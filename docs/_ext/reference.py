@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ class Chapter(SphinxDirective):
         chapter = self.arguments[0]
         module = module_of(chapter)
         self.env.note_dependency(inspect.getsourcefile(module))
-        parts = [markdown(inspect.getdoc(module).partition(": ")[2]), f"[Source](source:{place(module)})\n"]
+        idea = inspect.getdoc(module).partition(": ")[2]
+        parts = [f"[source](source:{place(module)}){{.aside}}\n", markdown(idea[0].upper() + idea[1:])]
         parts += ["```{py:currentmodule} tinyae" + f".{chapter}\n```"]
         for name in sorted(names(chapter), key=str.lower) if hasattr(module, "__all__") else names(chapter):
             parts += list(entry(name, getattr(module, name), module))
@@ -34,29 +36,23 @@ class Chapter(SphinxDirective):
 def entry(name: str, thing: Any, module: Any) -> Iterator[str]:
     """The Markdown of one public name."""
     if is_row(thing):
-        yield directive("function", signature(name, thing.forward), described(thing), row(name, thing))
+        yield directive("function", signature(name, thing.forward), *row(name, thing))
     elif isinstance(thing, type):
         inside = [directive("property" if isinstance(member, property) else "method",
                             name if isinstance(member, property) else signature(name, member),
-                            inspect.getdoc(member) or "", marks=4)
-                  for name, member in members(thing) if own_doc(name, member)]
+                            markdown(inspect.cleandoc(member.__doc__ or "")), marks=4)
+                  for name, member in members(thing)]
         own = signature(name, thing)
-        yield directive("exception" if issubclass(thing, Exception) else "class", own, described(thing),
-                        source(thing), *inside, marks=6)
+        kind = "exception" if issubclass(thing, Exception) else "class"
+        yield directive(kind, own, source(thing), markdown(described(thing)), *inside, marks=6)
     elif callable(thing):
-        yield directive("function", signature(name, thing), described(thing), source(thing))
+        yield directive("function", signature(name, thing), source(thing), markdown(described(thing)))
     else:
-        yield directive("data", name, comment_above(name, module), "```text\n" + ", ".join(thing) + "\n```")
+        yield directive("data", name, markdown(comment_above(name, module)), "```text\n" + ", ".join(thing) + "\n```")
 
 
-def own_doc(name: str, member: Any) -> bool:
-    """Whether there is something to say of a member."""
-    return name == "__call__" or bool(inspect.getdoc(member))
-
-
-def directive(kind: str, head: str, doc: str, *more: str, marks: int = 5) -> str:
-    body = "\n\n".join([markdown(doc), *more])
-    return f"{'`' * (marks + 3)}{{py:{kind}}} {head}\n{body}\n{'`' * (marks + 3)}"
+def directive(kind: str, head: str, *body: str, marks: int = 5) -> str:
+    return "\n".join(["`" * (marks + 3) + f"{{py:{kind}}} {head}", "\n\n".join(body), "`" * (marks + 3)])
 
 
 def signature(name: str, thing: Any) -> str:
@@ -89,18 +85,20 @@ def place(thing: Any) -> str:
 
 
 def source(thing: Any) -> str:
-    return f"[source](source:{place(thing)})"
+    return f"[source](source:{place(thing)}){{.aside}}"
 
 
-def row(name: str, thing: Any) -> str:
-    """The row's own lines in the table. The engine's own three rows stand in tensor.py."""
-    for file in (thing.__module__.replace(".", "/") + ".py", "tinyae/tensor.py"):
+def row(name: str, thing: Any) -> tuple[str, str, str]:
+    """Where the row stands, what it does, and its own lines in the table, without the alignment."""
+    for file in (thing.__module__.replace(".", "/") + ".py", "tinyae/tensor.py"):   # the engine has three rows itself
         text = (ROOT / file).read_text(encoding="utf-8")
         for node in ast.parse(text).body:
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
-                lines = text.splitlines()[node.lineno - 1:node.end_lineno]
-                return (f"```python\n{inspect.cleandoc(chr(10).join(lines))}\n```\n\n"
-                        f"[source](source:{file}#L{node.lineno})")
+                lines = [re.sub(r"  +", " ", line.strip()) for line in
+                         text.splitlines()[node.lineno - 1:node.end_lineno]]
+                code = "\n    ".join(lines)
+                where = f"[source](source:{file}#L{node.lineno}){{.aside}}"
+                return where, markdown(thing.__doc__), f"```python\n{code}\n```"
     raise LookupError(name)
 
 

@@ -84,7 +84,8 @@ def resolve(app: Any, doctree: nodes.document, docname: str) -> None:
             node["refuri"] = app.builder.get_relative_uri(docname, f"source/{file}") + (line and f"#{line}")
             node["classes"].append("source")
         elif node.get("refuri", "").startswith("demo:"):
-            node["refuri"] = app.builder.get_relative_uri(docname, "gallery") + node["refuri"].replace("demo:", "#demo-")
+            gallery = app.builder.get_relative_uri(docname, "gallery")
+            node["refuri"] = gallery + node["refuri"].replace("demo:", "#demo-")
 
 
 def pages(app: Any) -> Iterator[tuple[str, dict, str]]:
