@@ -1,0 +1,226 @@
+"""The built site, in headless Chromium: every page, at the width of a phone and of a desk, and the cells of the tour.
+
+`nox -s docs` builds the site and runs these tests; TINYAE_SITE names a site that is built already.
+"""
+from __future__ import annotations
+
+import doctest
+import functools
+import http.server
+import json
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag, urljoin, urlparse
+
+import pytest
+
+WIDTHS = (360, 1280)
+SITE = Path(os.environ.get("TINYAE_SITE", "no site"))
+PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
+pytestmark = pytest.mark.skipif(not PAGES, reason="no built site: nox -s docs builds one and runs these tests")
+TEXT = {page: (SITE / page).read_text(encoding="utf-8") for page in PAGES}
+CHAPTERS = [page for page in PAGES if 'class="cell" data-exercise=""' in TEXT[page]]
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+# ---- without a browser
+
+def test_every_page_is_there():
+    assert {"index.html", "readme.html", "gallery.html", "museum.html", "numbers.html", "results.html",
+            "performance.html", "your_own_data.html", "architecture.html", "changelog.html", "contributing.html",
+            "reference/index.html", "source/tensor.html", "genindex.html", "search.html"} <= {*PAGES}
+    assert CHAPTERS
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_page_and_a_place_in_it(page):
+    for link in map(unescape, re.findall(r'\b(?:href|src)="([^"]+)"', TEXT[page])):
+        target, place = urldefrag(urljoin("http://site/" + page, link))
+        if not urlparse(link).scheme and not link.startswith(("#__", "#furo")):       # the theme's own
+            file = unquote(urlparse(target).path.lstrip("/"))
+            assert (SITE / file).is_file(), f"{page} links to {link}"
+            assert not place or file not in TEXT or f'id="{unquote(place)}"' in TEXT[file], f"{page} links to {link}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_needs_nothing_from_elsewhere(page):
+    """Links may lead to other hosts; scripts, styles, pictures and fonts may not come from there."""
+    loaded = re.findall(r'<(?:script|img|iframe|source)[^>]*\bsrc="([^"]+)"|<link[^>]*\bhref="([^"]+)"', TEXT[page])
+    assert not [address for pair in loaded for address in pair if "//" in address]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_picture_says_what_it_shows(page):
+    for picture in re.findall(r"<img[^>]*>", TEXT[page]):
+        assert re.search(r'alt="[^"]{5,}"', picture), picture
+
+
+def test_styles_name_no_other_host():
+    for style in SITE.rglob("*.css"):
+        assert not re.search(r"url\(\s*['\"]?(https?:)?//", style.read_text(encoding="utf-8")), style
+
+
+# ---- with a browser
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Of a server for the site, as `python -m http.server` is one."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=SITE)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium not installed")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium and chromedriver: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+def width(browser: Any, pixels: int) -> None:
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+        "width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": pixels < 500})
+
+
+def requests(browser: Any) -> set[str]:
+    """The hosts that were asked since the last call."""
+    events = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    return {urlparse(url).netloc for url in urls if url.startswith(("http", "ws"))}
+
+
+def wait(condition: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_quiet_asks_no_other_host_and_fits(page, address, browser):
+    browser.get(address + page)
+    for pixels in WIDTHS:
+        width(browser, pixels)
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= pixels, f"{page} is {wide} pixels wide at {pixels}"
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    assert requests(browser) == {urlparse(address).netloc}
+
+
+def test_search_finds(address, browser):
+    browser.get(address + "search.html?q=gradcheck")
+    wait(lambda: browser.find_elements("css selector", "#search-results li a"), 10)
+    found = [a.text for a in browser.find_elements("css selector", "#search-results li a")]
+    assert any("gradcheck" in text for text in found)
+    assert requests(browser) == {urlparse(address).netloc}
+
+
+# ---- cells
+
+@pytest.fixture
+def live(browser: Any, address: str) -> Any:
+    """Opens a page whose cells run."""
+    parts = SITE / "_static" / "live" / "parts.json"
+    if not parts.exists() or not json.loads(parts.read_text())["wheels"]:
+        pytest.skip("the site is built without NumPy for the browser: TINYAE_PYODIDE=FOLDER nox -s docs")
+
+    def open_page(page: str) -> None:
+        browser.get(address + page)
+        width(browser, 1280)
+        wait(lambda: browser.find_elements("css selector", ".bar button"), 10)
+    return open_page
+
+
+def press(browser: Any, cell: Any, button: str) -> None:
+    """A button of the cell's bar."""
+    browser.execute_script("[...arguments[0].nextElementSibling.children].find(b => b.textContent == arguments[1])"
+                           ".click()", cell, button)
+
+
+def write(browser: Any, cell: Any, code: str) -> None:
+    browser.execute_script("const code = arguments[0].querySelector('.highlight pre'); code.innerText = arguments[1];"
+                           "code.dispatchEvent(new Event('input'))", cell, code)
+
+
+def outputs(cell: Any) -> list[str]:
+    return [output.get_property("textContent") for output in cell.find_elements("css selector", ".output")]
+
+
+def run(browser: Any, cell: Any, seconds: float = 60) -> str:
+    """Runs a cell, and those above it; -> "ran" or "failed", of the cell or of one above it."""
+    press(browser, cell, "Check" if cell.get_attribute("data-exercise") else "Run")
+    wait(lambda: not browser.find_elements("css selector", ".bar button[disabled]"), seconds)
+    return "failed" if browser.find_elements("css selector", ".cell.failed") else "ran"
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_the_cells_of_a_chapter_print_what_the_text_says(page, live, browser):
+    live(page)
+    cells = browser.find_elements("css selector", '.cell[data-exercise=""]')
+    said = [outputs(cell) for cell in cells]
+    assert run(browser, cells[-1], 300) == "ran", outputs(cells[-1])
+    for cell, wants in zip(cells, said, strict=True):
+        printed = outputs(cell)
+        assert len(printed) == len(wants), printed
+        for want, got in zip(wants, printed, strict=True):
+            assert doctest.OutputChecker().check_output(want.rstrip() + "\n", got.rstrip() + "\n", FLAGS), (want, got)
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    assert len(requests(browser)) == 1
+
+
+def test_an_exercise_is_answered_with_the_engine_s_own_diagnosis(live, browser):
+    live(next(page for page in CHAPTERS if re.search(r'class="exercise.*softsign', TEXT[page], re.S)))
+    cell = next(cell for cell in browser.find_elements("css selector", ".exercise .cell") if "softsign" in cell.text)
+    wrong = ("from tinyae import op, ops\n"
+             "softsign = op(lambda x: x / (1 + abs(x)), lambda g, z, x: g / (1 + ops.abs(x)))")
+    write(browser, cell, wrong)
+    run(browser, cell)
+    assert all(word in outputs(cell)[0] for word in ("expected:", "by differences", "got:", "by grad", "fix:"))
+    write(browser, cell, wrong.replace("g / (1 + ops.abs(x))", "g / ops.square(1 + ops.abs(x))"))
+    assert run(browser, cell) == "ran" and outputs(cell)[0].startswith("right")
+
+
+def test_stop_ends_a_loop_and_reset_brings_the_text_back(live, browser):
+    live(CHAPTERS[0])
+    cell = browser.find_element("css selector", ".cell")
+    text = cell.get_property("textContent")
+    write(browser, cell, "print('on')\nwhile True: pass")
+    press(browser, cell, "Run")
+    wait(lambda: outputs(cell)[:1] == ["on\n"])
+    press(browser, cell, "Stop")
+    wait(lambda: "stopped" in outputs(cell)[0], 5)
+    press(browser, cell, "Reset")
+    assert cell.get_property("textContent") == text
+    assert run(browser, cell) == "ran"
+
+
+def test_shift_and_enter_run_a_cell_and_an_error_names_its_line(live, browser):
+    live(CHAPTERS[0])
+    cell = browser.find_element("css selector", ".cell")
+    write(browser, cell, "a = 1\nb = a / 0")
+    code = cell.find_element("css selector", ".highlight pre")
+    code.send_keys("\ue008\ue007")
+    wait(lambda: "failed" in cell.get_attribute("class").split())
+    assert outputs(cell)[0].splitlines() == ["line 2: b = a / 0", "ZeroDivisionError: division by zero"]
