@@ -64,7 +64,7 @@ def museum(session: nox.Session) -> None:
 @nox.session(python=interpreter(NEWEST))
 def docs(session: nox.Session) -> None:
     """Build the site into site/ and test it in a browser; TINYAE_PYODIDE names a folder with NumPy's wheel for it."""
-    session.install("-e", ".[docs,browser]", "pytest>=8")
+    session.install("-e", ".[docs,browser,test]")
     folder = os.environ.get("TINYAE_PYODIDE")
     wheels = ["-D", f"pyodide={folder}"] if folder else []
     session.run("python", "-m", "sphinx", "-W", "-E", "-q", *wheels, "docs", "site")

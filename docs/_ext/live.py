@@ -26,6 +26,8 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from tinyae import tour
+
 ROOT = Path(__file__).parents[2]
 VERSION = "314.0.7"
 CORE = f"https://registry.npmjs.org/pyodide/-/pyodide-{VERSION}.tgz"
@@ -50,10 +52,19 @@ class Exercise(SphinxDirective):
         box = nodes.container(classes=["exercise"])
         title = nodes.paragraph("", "", nodes.strong("", f"Exercise {number}"))
         box += [title, *self.parse_text_to_nodes("\n".join(statement))]
-        if starter:
-            box += cell(steps=[("\n".join(starter), "")], exercise=number)
+        box += cell(steps=[("\n".join(starter), "")], exercise=number)
+        for i, hint in enumerate(tour.exercise(number).hints, 1):
+            box += hidden(f"Hint {i}", self.parse_text_to_nodes(hint))
+        desk = f"At the desk: `python -m tinyae.tour {number} my.py` checks a file that defines the answer."
+        box += nodes.container("", *self.parse_text_to_nodes(desk), classes=["desk"])
         self.set_source_info(box)
         return [box]
+
+
+def hidden(title: str, content: list[nodes.Node]) -> list[nodes.Node]:
+    """What a reader unfolds."""
+    return [nodes.raw("", f"<details><summary>{title}</summary>", format="html"), *content,
+            nodes.raw("", "</details>", format="html")]
 
 
 def split(lines: list[str]) -> tuple[list[str], list[str]]:

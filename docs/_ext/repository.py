@@ -17,6 +17,8 @@ from sphinx.util import logging
 
 ROOT = Path(__file__).parents[2]
 PAGES = {"README.md": "readme", "CHANGELOG.md": "changelog", "CONTRIBUTING.md": "contributing"}
+FOLDERS = {ROOT / "demos": "/gallery.md", ROOT / "tests" / "museum": "/museum.md",
+           ROOT / "tests" / "museum" / "exhibits": "/museum.md", ROOT / "docs" / "tour": "/tour/index.md"}
 CODE = re.compile(r"(^[ ]*(?:```|~~~).*?^[ ]*(?:```|~~~)[ ]*$|`[^`\n]*`)", re.S | re.M)
 LINK = re.compile(r"\[((?:`[^`]*`|[^][`])*)\]\((?!\w+:|[#{])([^)\s#]+)(#[^)\s]*)?\)")
 INCLUDE = re.compile(r"\A```\{include\} (\S+)\n```\n\Z")
@@ -69,8 +71,8 @@ def address(path: Path, docname: str) -> str:
         return f"demo:{path.stem.replace('_', '-')}"
     if path.parent == ROOT / "tinyae" and path.is_dir() and (ROOT / "docs" / "reference" / f"{path.name}.md").exists():
         return f"/reference/{path.name}.md"
-    if path == ROOT / "tests" / "museum" / "exhibits":
-        return "/museum.md"
+    if path in FOLDERS:
+        return FOLDERS[path]
     return f"source:{file}/__init__.py" if (path / "__init__.py").exists() else f"source:{file}"
 
 

@@ -52,8 +52,7 @@
     const id = ++count;
     return new Promise((resolve) => {
       jobs.set(id, (answer) => {
-        if (answer.text) print(answer.text);
-        if (answer.done) { jobs.delete(id); resolve(answer); }
+        if (answer.done) { jobs.delete(id); resolve(answer); } else print(answer.text);
       });
       worker.postMessage({ id, code, ...options });
     });
@@ -109,10 +108,11 @@
     cell.buttons.run.focus();
   }
 
-  // Run a cell, and before it those above it that have not run: it may need their names.
+  // Run a cell, and before it those above it that have not run: it may need their names. An exercise imports its own.
   async function run(cell) {
     if (cells.some((other) => other.busy)) return;
-    const above = cells.slice(0, cells.indexOf(cell)).filter((other) => !other.dataset.exercise && !other.fresh);
+    const above = cell.dataset.exercise ? [] :
+      cells.slice(0, cells.indexOf(cell)).filter((other) => !other.dataset.exercise && !other.fresh);
     cell.busy = true;
     cell.buttons.run.disabled = true;
     cell.buttons.stop.hidden = false;
@@ -133,13 +133,16 @@
     for (const step of cell.querySelectorAll(".step")) {
       const output = outputOf(step);
       output.replaceChildren();
+      step.querySelectorAll(".cell-note").forEach((note) => note.remove());
       output.setAttribute("aria-live", "polite");
       const answer = await python(codeOf(step).innerText, { exercise: cell.dataset.exercise },
         (text) => output.append(text));
+      if (answer.ok && answer.text) step.append(element("p", { className: "cell-note", textContent: answer.text }));
+      else output.append(answer.text);
       for (const picture of answer.pictures ?? [])
         output.append(element("img", { src: URL.createObjectURL(new Blob([picture.bytes], { type: picture.type })),
           alt: "the file " + picture.name }));
-      if (!output.childNodes.length) output.remove();
+      if (!output.textContent && !output.children.length) output.remove();
       ok = answer.ok;
       if (!ok) break;
     }

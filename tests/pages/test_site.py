@@ -165,7 +165,8 @@ def write(browser: Any, cell: Any, code: str) -> None:
 
 
 def outputs(cell: Any) -> list[str]:
-    return [output.get_property("textContent") for output in cell.find_elements("css selector", ".output")]
+    printed = [output.get_property("textContent") for output in cell.find_elements("css selector", ".output")]
+    return [text for text in printed if text]       # a picture is an output without a text
 
 
 def run(browser: Any, cell: Any, seconds: float = 60) -> str:
