@@ -1,0 +1,53 @@
+"""tour · exercise: the record of an exercise, and what its check is made of."""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from traceback import extract_tb
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import BadValue
+from ..tensor import data_of
+
+
+class Exercise(NamedTuple):
+    """What a chapter asks for. check(answer) returns the worst relative error, or raises a Refusal with the mistake."""
+    number: str
+    name: str                   # of the object that the reader writes
+    statement: str              # Markdown, as on the page
+    starter: str                # the code to start from; it fails the check
+    hints: tuple[str, ...]
+    check: Callable[[Any], float]
+
+
+def compare(what: str, got: Any, want: Any, fix: str, mistakes: Mapping[str, Any] | None = None,
+            tolerance: float = 1e-6) -> float:
+    """The relative error of got, max |got - want| / max |want|, if it is at most the tolerance.
+
+    mistakes: a sentence -> the result to which that mistake leads. BadValue: the shape or a number is wrong; its fix is
+    the sentence of the mistake that leads to got, or else `fix`.
+    """
+    got, want = np.asarray(data_of(got)), np.asarray(want)
+    if got.shape != want.shape:
+        raise BadValue(f"{what} has the wrong shape", expected=want.shape, got=got.shape, fix=fix)
+    if got.dtype.kind not in "biuf":
+        raise BadValue(f"{what} must be numbers", expected=f"numbers of shape {want.shape}",
+                       got=f"{got.tolist()!r:.80}", fix=fix)
+    error = float(np.abs(got - want).max() / max(np.abs(want).max(), 1e-300)) if got.size else 0.0
+    if error <= tolerance:                      # not, where got has a nan
+        return error
+    for sentence, wrong in (mistakes or {}).items():
+        if np.shape(wrong) == got.shape and np.allclose(got, wrong, rtol=1e-6, atol=1e-12, equal_nan=True):
+            fix = sentence
+            break
+    at = np.unravel_index(np.argmax(np.nan_to_num(np.abs(got - want), nan=np.inf)), got.shape)
+    place = f" at {tuple(map(int, at))}" if got.ndim else ""
+    raise BadValue(f"{what} is wrong", expected=f"{want[at]:.6g}{place}", got=f"{got[at]:.6g}", fix=fix)
+
+
+def raised(name: str, error: Exception) -> BadValue:
+    """The refusal for an answer whose code raised `error`."""
+    frame = extract_tb(error.__traceback__)[-1]
+    return BadValue(f"{name} raised {type(error).__name__}", expected=f"{name}, as the exercise describes it",
+                    got=str(error), fix=f"the error comes from line {frame.lineno}, in {frame.name}: {frame.line}")
