@@ -27,7 +27,7 @@ html_static_path = ["_static"]
 html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
 html_copy_source = html_show_sourcelink = False
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
 html_theme_options = {"top_of_page_buttons": [], "footer_icons": [],
                       "light_css_variables": {"color-brand-primary": "#8a3b12", "color-brand-content": "#8a3b12",
                                               "color-brand-visited": "#6b4a7a"},

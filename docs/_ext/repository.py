@@ -73,7 +73,7 @@ def address(path: Path, docname: str) -> str:
         return f"/reference/{path.name}.md"
     if path in FOLDERS:
         return FOLDERS[path]
-    return f"source:{file}/__init__.py" if (path / "__init__.py").exists() else f"source:{file}"
+    return f"source:{file}/__init__.py" if (path / "__init__.py").exists() else f"source:{file}{'/index' * path.is_dir()}"
 
 
 def resolve(app: Any, doctree: nodes.document, docname: str) -> None:
@@ -91,8 +91,15 @@ def resolve(app: Any, doctree: nodes.document, docname: str) -> None:
 
 
 def pages(app: Any) -> Iterator[tuple[str, dict, str]]:
-    """The source of every file that a page links to."""
-    for file in sorted(getattr(app.env, "sources", ())):
+    """The source of every file that a page links to, and a list of the files of every folder."""
+    shown = getattr(app.env, "sources", set())
+    for listing in [file for file in shown if file.endswith("/index")]:
+        files = [path.name for path in sorted((ROOT / listing).parent.glob("*.py"))]
+        shown |= {listing.removesuffix("index") + name for name in files}
+        links = "".join(f'<li><a href="{name}.html">{name}</a></li>' for name in files)
+        title = listing.removesuffix("/index")
+        yield f"source/{listing}", {"title": title, "body": f"<h1>{title}</h1>\n<ul>{links}</ul>"}, "page.html"
+    for file in sorted(file for file in shown if not file.endswith("/index")):
         text = (ROOT / file).read_text(encoding="utf-8")
         code = highlight(text, get_lexer_for_filename(file, stripnl=False),
                          HtmlFormatter(linenos="inline", linespans="L", anchorlinenos=True))

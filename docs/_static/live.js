@@ -108,11 +108,10 @@
     cell.buttons.run.focus();
   }
 
-  // Run a cell, and before it those above it that have not run: it may need their names. An exercise imports its own.
+  // Run a cell, and before it those above it that have not run: it may need their names.
   async function run(cell) {
     if (cells.some((other) => other.busy)) return;
-    const above = cell.dataset.exercise ? [] :
-      cells.slice(0, cells.indexOf(cell)).filter((other) => !other.dataset.exercise && !other.fresh);
+    const above = cells.slice(0, cells.indexOf(cell)).filter((other) => !other.dataset.exercise && !other.fresh);
     cell.busy = true;
     cell.buttons.run.disabled = true;
     cell.buttons.stop.hidden = false;
