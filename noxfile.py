@@ -8,6 +8,7 @@ Most run in the environment that nox was started from; `docs`, `oldest` and `new
 """
 import configparser
 import os
+import shutil
 import subprocess
 import sys
 
@@ -65,6 +66,7 @@ def museum(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the site into site/ and test it in a browser; TINYAE_PYODIDE names a folder with NumPy's wheel for it."""
     session.install("-e", ".[docs,browser,test]")
+    shutil.rmtree("site", ignore_errors=True)
     folder = os.environ.get("TINYAE_PYODIDE")
     wheels = ["-D", f"pyodide={folder}"] if folder else []
     session.run("python", "-m", "sphinx", "-W", "-E", "-q", *wheels, "docs", "site")

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from pathlib import Path
 from typing import Any
@@ -21,19 +22,17 @@ class Beside(SphinxDirective):
         path = ROOT / self.arguments[0]
         self.env.note_dependency(str(path))
         table = nodes.container(classes=["beside"])
-        for notes, first, code in parts(path.read_text(encoding="utf-8")):
+        for notes, code in parts(path.read_text(encoding="utf-8")):
             note, lines = nodes.container(classes=["note"]), nodes.container(classes=["code"])
             note += self.parse_text_to_nodes(markdown(notes)) if notes else []
             if code:
-                block = nodes.literal_block(code, code, language="python", linenos=True)
-                block["highlight_args"] = {"linenostart": first}
-                lines += block
-            table += nodes.container("", note, lines, classes=["part"])
+                lines += nodes.literal_block(code, code, language="python")
+            table += nodes.container("", note, lines, classes=["part"]) if code else note
         return [table]
 
 
-def parts(source: str) -> list[tuple[str, int, str]]:
-    """[(notes, the number of the first line of code, code)]: a part starts at a comment or where a docstring belongs.
+def parts(source: str) -> list[tuple[str, str]]:
+    """[(notes, code)]: a part starts at a comment or where a docstring belongs.
 
     The docstring of a class or function stands beside its `def` line.
     """
@@ -53,13 +52,9 @@ def parts(source: str) -> list[tuple[str, int, str]]:
     for start, end in zip(sorted(starts), [*sorted(starts)[1:], len(lines) + 1], strict=True):
         said = [note[n] for n in range(start, end) if n in note]
         doc = texts.get(start, ("",))[0]
-        code = [(n, lines[n - 1]) for n in range(start, end) if n not in hidden]
-        while code and not code[0][1].strip():
-            code.pop(0)
-        text = "\n".join(line for _, line in code).rstrip()
-        notes = "\n\n".join(filter(None, ["\n".join(said).strip(), doc]))
-        found.append((notes, code[0][0] if code else 0, text))
-    return [part for part in found if part[0] or part[2]]
+        code = "\n".join(lines[n - 1] for n in range(start, end) if n not in hidden)
+        found.append(("\n\n".join(filter(None, ["\n".join(said).strip(), doc])), re.sub(r"\A\s*\n", "", code).rstrip()))
+    return [part for part in found if any(part)]
 
 
 def comments(source: str) -> dict[int, str]:

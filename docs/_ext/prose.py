@@ -30,7 +30,7 @@ def fence(lines: list[str]) -> str:
 
 
 def escaped(line: str) -> str:
-    """The line with Markdown's signs escaped, outside of `code`, and a number in front of a dot left a number."""
-    pieces = re.split(r"(`[^`]+`)", line)
-    return "".join(piece if i % 2 else re.sub(r"([\\*_<>$|#\[\]{}~^])", r"\\\1", piece)
-                   for i, piece in enumerate(pieces))
+    """The line with Markdown's signs escaped, but not `code`, *emphasis* and the names of pages, which become links."""
+    pieces = re.split(r"(`[^`]+`|(?<![\w*])\*\w+\*(?![\w*])|docs/\w+\.md)", line)
+    return "".join(re.sub(r"^docs(/\w+\.md)$", r"[docs\1](\1)", piece) if i % 2 else
+                   re.sub(r"([\\*_<>$|#\[\]{}~^])", r"\\\1", piece) for i, piece in enumerate(pieces))

@@ -39,7 +39,7 @@ def entry(name: str, thing: Any, module: Any) -> Iterator[str]:
         yield directive("function", signature(name, thing.forward), *row(name, thing))
     elif isinstance(thing, type):
         inside = [directive("property" if isinstance(member, property) else "method",
-                            name if isinstance(member, property) else signature(name, member),
+                            name if isinstance(member, property) else signature(name, member, skip=1),
                             markdown(inspect.cleandoc(member.__doc__ or "")), marks=4)
                   for name, member in members(thing)]
         own = signature(name, thing)
@@ -55,15 +55,15 @@ def directive(kind: str, head: str, *body: str, marks: int = 5) -> str:
     return "\n".join(["`" * (marks + 3) + f"{{py:{kind}}} {head}", "\n\n".join(body), "`" * (marks + 3)])
 
 
-def signature(name: str, thing: Any) -> str:
-    """name(x, axis=None), with types where there are any and defaults as they are written."""
+def signature(name: str, thing: Any, skip: int = 0) -> str:
+    """name(x, axis=None), with types where there are any and defaults as they are written, without self."""
     if isinstance(thing, np.ufunc):
         return f"{name}({', '.join('xy'[:thing.nin])})"
     if isinstance(thing, type) and issubclass(thing, Exception):
         return name
     found = inspect.signature(thing.__func__ if isinstance(thing, classmethod) else thing)
     kept = [p.replace(default=Text(p.default)) if p.default is not p.empty else p
-            for p in found.parameters.values() if p.name != "self"]
+            for p in [*found.parameters.values()][skip:]]
     returns = found.return_annotation if not isinstance(thing, type) else found.empty
     return name + str(found.replace(parameters=kept, return_annotation=returns)).replace("'", "")
 

@@ -73,7 +73,9 @@ def address(path: Path, docname: str) -> str:
         return f"/reference/{path.name}.md"
     if path in FOLDERS:
         return FOLDERS[path]
-    return f"source:{file}/__init__.py" if (path / "__init__.py").exists() else f"source:{file}{'/index' * path.is_dir()}"
+    if path.is_dir():
+        return f"source:{file}/" + ("__init__.py" if (path / "__init__.py").exists() else "index")
+    return f"source:{file}"
 
 
 def resolve(app: Any, doctree: nodes.document, docname: str) -> None:

@@ -24,7 +24,7 @@ def run(code, exercise):
     file, before = f"<cell {count}>", pictures()
     space = dict(names) if exercise else names      # an answer does not change what later cells see
     if re.search(r"\bplots\.|matplotlib", code) and not find_spec("matplotlib"):
-        return True, "Not run here: Matplotlib draws this, which the page does not load. The text shows the picture.", []
+        return True, "Not run here: Matplotlib draws this, which the page does not load; the text has the picture.", []
     linecache.cache[file] = (len(code), None, code.splitlines(True), file)
     try:
         tree = ast.parse(code, file)

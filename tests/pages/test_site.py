@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,11 +22,19 @@ from urllib.parse import unquote, urldefrag, urljoin, urlparse
 
 import pytest
 
+import tinyae.tour
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "docs" / "_ext"))
+import public  # noqa: E402
+
 WIDTHS = (360, 1280)
 SITE = Path(os.environ.get("TINYAE_SITE", "no site"))
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
 pytestmark = pytest.mark.skipif(not PAGES, reason="no built site: nox -s docs builds one and runs these tests")
 TEXT = {page: (SITE / page).read_text(encoding="utf-8") for page in PAGES}
+FILES = {path.relative_to(SITE).as_posix() for path in SITE.rglob("*.*")}
+PLACES = {page: {*re.findall(r'\bid="([^"]*)"', text)} for page, text in TEXT.items()}
 CHAPTERS = [page for page in PAGES if 'class="cell" data-exercise=""' in TEXT[page]]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -41,12 +50,12 @@ def test_every_page_is_there():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_leads_to_a_page_and_a_place_in_it(page):
-    for link in map(unescape, re.findall(r'\b(?:href|src)="([^"]+)"', TEXT[page])):
+    for link in {*map(unescape, re.findall(r'\b(?:href|src)="([^"]+)"', TEXT[page]))}:
         target, place = urldefrag(urljoin("http://site/" + page, link))
         if not urlparse(link).scheme and not link.startswith(("#__", "#furo")):       # the theme's own
             file = unquote(urlparse(target).path.lstrip("/"))
-            assert (SITE / file).is_file(), f"{page} links to {link}"
-            assert not place or file not in TEXT or f'id="{unquote(place)}"' in TEXT[file], f"{page} links to {link}"
+            assert file in FILES, f"{page} links to {link}"
+            assert not place or file not in PLACES or unquote(place) in PLACES[file], f"{page} links to {link}"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -60,6 +69,28 @@ def test_a_page_needs_nothing_from_elsewhere(page):
 def test_every_picture_says_what_it_shows(page):
     for picture in re.findall(r"<img[^>]*>", TEXT[page]):
         assert re.search(r'alt="[^"]{5,}"', picture), picture
+
+
+def words(page: str) -> str:
+    """A page's text, without tags and with its signs."""
+    return unescape(re.sub(r"<[^>]*>", "", TEXT[page]))
+
+
+def test_nothing_is_lost_on_the_way():
+    """Every demo, exhibit, exercise and public name has its place, and the source with notes has every line of code."""
+    demos = {path.stem.replace("_", "-") for path in (ROOT / "demos").glob("*.py")}
+    assert {*re.findall(r'id="demo-([\w-]+)"', TEXT["gallery.html"])} == demos
+    museum = (ROOT / "docs" / "museum.md").read_text(encoding="utf-8")
+    assert TEXT["museum.html"].count('class="pair ') == len(re.findall(r"^### \d", museum, re.M)) > 30
+    asked = {number for page in PAGES for number in re.findall(r'data-exercise="([\d.]+)"', TEXT[page])}
+    assert asked == {*tinyae.tour.exercises()}
+    for chapter in public.CHAPTERS:
+        page = f"reference/{chapter}.html"
+        for name in public.names(chapter):
+            assert f'id="tinyae.{chapter}.{name}"' in TEXT[page], name
+    shown = words("source/tensor.html")
+    for line in (ROOT / "tinyae" / "tensor.py").read_text(encoding="utf-8").splitlines():
+        assert re.sub(r"\s*(# (mypy|fmt).*|\"\"\".*)$", "", line) in shown, line
 
 
 def test_styles_name_no_other_host():
