@@ -29,3 +29,25 @@ def op(forward, *vjps):
 
 add = op(lambda x, y: x + y, lambda g, z, x, y: g, lambda g, z, x, y: g)
 mul = op(lambda x, y: x * y, lambda g, z, x, y: g * y, lambda g, z, x, y: g * x)
+
+
+def tape(y):
+    """y and all Tensors that it was made of, oldest first."""
+    seen, todo = {y}, [y]
+    while todo:
+        for a in todo.pop().args:
+            if a not in seen:
+                seen.add(a)
+                todo.append(a)
+    return sorted(seen, key=lambda t: t.born)
+
+
+def grad(y, wrt):
+    """dy/dw for each w in wrt."""
+    grads = {y: 1.0}
+    for t in reversed(tape(y)):             # newest first: all that used t comes before t
+        if t.op is not None:
+            numbers = [a.data for a in t.args]
+            for a, vjp in zip(t.args, t.op.vjps, strict=True):
+                grads[a] = grads.get(a, 0.0) + vjp(grads[t], t.data, *numbers)
+    return [grads[w] for w in wrt]
