@@ -1,18 +1,37 @@
-"""```{gallery}```: every demo with its docstring, its command, its pictures and the figures of its first full run."""
+"""```{gallery}```: every demo with its docstring, its commands, a picture and the figures of its first full run.
+
+    for demo in demos/*.py; do python $demo --out RUNS/$(basename $demo .py); done
+    python docs/_ext/gallery.py RUNS            # makes docs/demos from the pictures of these runs
+"""
 import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from PIL import Image
 from prose import markdown
 from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).parents[2]
-PICTURES = {"vae": ("reconstructions", "samples", "interpolation")}       # those that the README shows, in docs
-ALTS = {"reconstructions": "test images in the upper rows, their reconstructions below",
-        "samples": "a hundred digits decoded from random codes",
-        "interpolation": "ten digits at the top, each turning row by row into another"}
+# demo -> the file in its run's folder, and what it shows
+PICTURES = {
+    "first": ("first.png", "test digits in the upper rows, their reconstructions from 20 numbers below"),
+    "schedule": ("schedule.png", "test digits in the upper rows, their reconstructions below"),
+    "autoencoder": ("compared.png", "ten digits, and below them what PCA, a linear and a deep autoencoder make of them: "
+                                    "blurred, blurred, sharp"),
+    "linear": ("components.png", "ten principal components of the digits, and below them the decoder's: the same"),
+    "anomaly": ("unusual.png", "the test images with the largest errors, nearly all of them nines, which were left out "
+                               "of the training, and their reconstructions as other digits"),
+    "denoising": ("gaussian.png", "clean digits; digits under more and more noise, each row with the denoised digits "
+                                  "below it"),
+    "dropout": ("reconstructions.png", "new digits, and their reconstructions without and with dropout"),
+    "sparse": ("units.png", "a hundred units of the code, each a stroke or a part of a digit"),
+    "interpolate": ("between.png", "phases of the moon between two phases: decoded from codes between theirs, and below "
+                                   "as a mixture of pixels, which is no phase"),
+    "features": ("units.png", "for each of ten units the pattern that excites it most, and the nine test images that do"),
+}
 
 
 class Gallery(SphinxDirective):
@@ -28,22 +47,12 @@ class Gallery(SphinxDirective):
 
 
 def card(demo: str, results: str) -> str:
-    """Markdown: name, story, commands, pictures, figures, source."""
+    """Markdown: name, story, picture, commands, figures, source."""
     doc = ast.get_docstring(ast.parse((ROOT / "demos" / f"{demo}.py").read_text(encoding="utf-8")))
     first, _, rest = doc.partition("\n\n")
-    shots = "".join(f"![{alt(name)}]({name}.png)\n" for name in PICTURES.get(demo, own(demo)))
-    shots = f"::::{{container}} pictures\n{shots}::::\n\n" if shots else ""
-    return (f"(demo-{demo.replace('_', '-')})=\n## {demo}\n\n**{markdown(first).strip()}**\n\n{shots}{markdown(rest)}"
-            + "\n\n" + figures(demo, results) + f"[The program](source:demos/{demo}.py)\n")
-
-
-def own(demo: str) -> tuple[str, ...]:
-    """The picture that docs/demos holds of a demo, if there is one."""
-    return (f"demos/{demo}",) if (ROOT / "docs" / "demos" / f"{demo}.png").exists() else ()
-
-
-def alt(name: str) -> str:
-    return ALTS.get(name) or f"what demos/{Path(name).name}.py draws"
+    shot = f"![{PICTURES[demo][1]}](demos/{demo}.png)\n\n" if demo in PICTURES else ""
+    return (f"(demo-{demo.replace('_', '-')})=\n## {demo}\n\n**{markdown(first).strip()}**\n\n{shot}{markdown(rest)}\n\n"
+            + figures(demo, results) + f"[The program](source:demos/{demo}.py)\n")
 
 
 def figures(demo: str, results: str) -> str:
@@ -58,6 +67,19 @@ def figures(demo: str, results: str) -> str:
     return f"The figures of `python demos/{flags.replace(demo, f'{demo}.py', 1)}`:\n{table}\n{more}\n\n"
 
 
+def shrink(runs: Path) -> None:
+    """docs/demos/DEMO.png from RUNS/DEMO/FILE: 32 colours, at most 640 pixels wide."""
+    for demo, (file, _) in PICTURES.items():
+        with Image.open(runs / demo / file) as picture:
+            small = picture.convert("RGB")
+        small.thumbnail((640, 640))
+        small.quantize(32, dither=Image.Dither.NONE).save(ROOT / "docs" / "demos" / f"{demo}.png", optimize=True)
+
+
 def setup(app: Any) -> dict[str, Any]:
     app.add_directive("gallery", Gallery)
     return {"parallel_read_safe": True}
+
+
+if __name__ == "__main__":
+    shrink(Path(sys.argv[1]))
