@@ -15,22 +15,28 @@ from prose import markdown
 from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).parents[2]
-# demo -> the file in its run's folder, and what it shows
+# demo -> the file in its run's folder, and what it shows. That of the VAE is one of the README's.
 PICTURES = {
     "first": ("first.png", "test digits in the upper rows, their reconstructions from 20 numbers below"),
     "schedule": ("schedule.png", "test digits in the upper rows, their reconstructions below"),
-    "autoencoder": ("compared.png", "ten digits, and below them what PCA, a linear and a deep autoencoder make of them: "
-                                    "blurred, blurred, sharp"),
+    "autoencoder": ("compared.png", "ten digits, and below them the reconstructions of PCA and of a linear net, "
+                    "which are blurred, and of a deep one, which are sharp"),
     "linear": ("components.png", "ten principal components of the digits, and below them the decoder's: the same"),
-    "anomaly": ("unusual.png", "the test images with the largest errors, nearly all of them nines, which were left out "
-                               "of the training, and their reconstructions as other digits"),
-    "denoising": ("gaussian.png", "clean digits; digits under more and more noise, each row with the denoised digits "
-                                  "below it"),
+    "anomaly": ("unusual.png", "the test images with the largest errors, most of them nines, which were left out "
+                "of the training, and below them their reconstructions, which look like other digits"),
+    "denoising": ("gaussian.png", "clean digits; then digits under more and more noise, and the denoised ones below"),
     "dropout": ("reconstructions.png", "new digits, and their reconstructions without and with dropout"),
     "sparse": ("units.png", "a hundred units of the code, each a stroke or a part of a digit"),
-    "interpolate": ("between.png", "phases of the moon between two phases: decoded from codes between theirs, and below "
-                                   "as a mixture of pixels, which is no phase"),
-    "features": ("units.png", "for each of ten units the pattern that excites it most, and the nine test images that do"),
+    "contractive": ("units-contractive.png", "the weights of a hundred units: small spots and edges at one place each"),
+    "winner_take_all": ("units-010.png", "a hundred units of the code: strokes, and a few that are noise"),
+    "vae": ("", "a hundred digits decoded from random codes"),
+    "collapse": ("latents.png", "the KL of each latent: all 0 without a warm-up of beta; with it, one of 2 nats"),
+    "conditional": ("asked-010.png", "the digits 0 to 9 in eight handwritings, one in each row"),
+    "interpolate": ("between.png", "phases of the moon between two others: decoded from codes between theirs, and below "
+                    "as a mixture of pixels, which is no phase"),
+    "features": ("units.png", "for each of ten units the pattern that excites it most, and nine such test images"),
+    "gradient_check": ("gradient_check.png", "errors of differences against the step: Vs with an arm of truncation and "
+                       "one of rounding, and the complex step, whose error only falls"),
 }
 
 
@@ -50,9 +56,10 @@ def card(demo: str, results: str) -> str:
     """Markdown: name, story, picture, commands, figures, source."""
     doc = ast.get_docstring(ast.parse((ROOT / "demos" / f"{demo}.py").read_text(encoding="utf-8")))
     first, _, rest = doc.partition("\n\n")
-    shot = f"![{PICTURES[demo][1]}](demos/{demo}.png)\n\n" if demo in PICTURES else ""
-    return (f"(demo-{demo.replace('_', '-')})=\n## {demo}\n\n**{markdown(first).strip()}**\n\n{shot}{markdown(rest)}\n\n"
-            + figures(demo, results) + f"[The program](source:demos/{demo}.py)\n")
+    file = "samples" if demo == "vae" else f"demos/{demo}"
+    shot = f"![{PICTURES[demo][1]}]({file}.png)\n\n" if demo in PICTURES else ""
+    return (f"(demo-{demo.replace('_', '-')})=\n## {demo}\n\n**{markdown(first).strip()}**\n\n{shot}{markdown(rest)}"
+            + "\n\n" + figures(demo, results) + f"[The program](source:demos/{demo}.py)\n")
 
 
 def figures(demo: str, results: str) -> str:
@@ -68,12 +75,14 @@ def figures(demo: str, results: str) -> str:
 
 
 def shrink(runs: Path) -> None:
-    """docs/demos/DEMO.png from RUNS/DEMO/FILE: 32 colours, at most 640 pixels wide."""
+    """docs/demos/DEMO.png from RUNS/DEMO/FILE: 24 colours, at most 640 pixels wide."""
     for demo, (file, _) in PICTURES.items():
+        if not file:
+            continue
         with Image.open(runs / demo / file) as picture:
             small = picture.convert("RGB")
         small.thumbnail((640, 640))
-        small.quantize(32, dither=Image.Dither.NONE).save(ROOT / "docs" / "demos" / f"{demo}.png", optimize=True)
+        small.quantize(24, dither=Image.Dither.NONE).save(ROOT / "docs" / "demos" / f"{demo}.png", optimize=True)
 
 
 def setup(app: Any) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def entry(name: str, thing: Any, module: Any) -> Iterator[str]:
     elif isinstance(thing, type):
         inside = [directive("property" if isinstance(member, property) else "method",
                             name if isinstance(member, property) else signature(name, member, skip=1),
-                            markdown(inspect.cleandoc(member.__doc__ or "")), marks=4)
+                            markdown(inspect.cleandoc(member.__doc__ or "Computes what the first line says.")), marks=4)
                   for name, member in members(thing)]
         own = signature(name, thing)
         kind = "exception" if issubclass(thing, Exception) else "class"
