@@ -34,7 +34,7 @@ PICTURES = {
     "conditional": ("asked-010.png", "the digits 0 to 9 in eight handwritings, one in each row"),
     "interpolate": ("between.png", "phases of the moon between two others: decoded from codes between theirs, and below "
                     "as a mixture of pixels, which is no phase"),
-    "features": ("units.png", "for each of ten units the pattern that excites it most, and nine such test images"),
+    "features": ("units.png", "for each of ten units the pattern that excites it most, and nine such images"),
     "gradient_check": ("gradient_check.png", "errors of differences against the step: Vs with an arm of truncation and "
                        "one of rounding, and the complex step, whose error only falls"),
 }
@@ -48,7 +48,9 @@ class Gallery(SphinxDirective):
         results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
         for demo in order:
             self.env.note_dependency(str(ROOT / "demos" / f"{demo}.py"))
-        text = "\n\n".join(card(demo, results) for demo in order)
+        wall = "\n\n".join(f"[{picture(demo)} {demo}](#demo-{demo.replace('_', '-')})" for demo in order
+                           if demo in PICTURES)
+        text = f"::::{{container}} thumbs\n{wall}\n::::\n\n" + "\n\n".join(card(demo, results) for demo in order)
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
@@ -56,10 +58,14 @@ def card(demo: str, results: str) -> str:
     """Markdown: name, story, picture, commands, figures, source."""
     doc = ast.get_docstring(ast.parse((ROOT / "demos" / f"{demo}.py").read_text(encoding="utf-8")))
     first, _, rest = doc.partition("\n\n")
-    file = "samples" if demo == "vae" else f"demos/{demo}"
-    shot = f"![{PICTURES[demo][1]}]({file}.png)\n\n" if demo in PICTURES else ""
+    shot = f"{picture(demo)}\n\n" if demo in PICTURES else ""
     return (f"(demo-{demo.replace('_', '-')})=\n## {demo}\n\n**{markdown(first).strip()}**\n\n{shot}{markdown(rest)}"
             + "\n\n" + figures(demo, results) + f"[The program](source:demos/{demo}.py)\n")
+
+
+def picture(demo: str) -> str:
+    file = "samples" if demo == "vae" else f"demos/{demo}"
+    return f"![{PICTURES[demo][1]}]({file}.png)"
 
 
 def figures(demo: str, results: str) -> str:
