@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backend import freeze
+from ..check.gradcheck import WrongGradient, gradcheck
 from ..errors import BadValue
 from ..tensor import data_of
 
@@ -51,3 +53,38 @@ def raised(name: str, error: Exception) -> BadValue:
     frame = extract_tb(error.__traceback__)[-1]
     return BadValue(f"{name} raised {type(error).__name__}", expected=f"{name}, as the exercise describes it",
                     got=str(error), fix=f"the error comes from line {frame.lineno}, in {frame.name}: {frame.line}")
+
+
+def check_row(name: str, answer: Any, forward: Callable, *args: np.ndarray,
+              mistakes: Mapping[str, tuple[int, Callable]] | None = None) -> float:
+    """The largest relative error of a row: its forward beside `forward`, its vjps by gradcheck to second order.
+
+    mistakes: a sentence -> (i, a wrong vjp of argument i); the sentence is the fix for a row whose vjp gives the same.
+    """
+    if not hasattr(answer, "vjps"):
+        raise BadValue(f"{name} must be a row", expected="op(forward, vjp)", got=f"{answer!r:.80}",
+                       fix=f"{name} = op(forward, lambda g, z, x: ...)")
+    if not isinstance(answer.vjps, tuple) or len(answer.vjps) != len(args):
+        raise BadValue(f"{name} needs a vjp for each of its arguments", expected=f"{len(args)} vjps",
+                       got=f"{len(answer.vjps)}", fix="op(forward, vjp of the first argument, ...)")
+    z = np.asarray(forward(*args))
+    worst = compare(f"{name}.forward", answer.forward(*args), z, "the forward is the function of the statement")
+    g = np.random.default_rng(0).standard_normal(z.shape)
+    for i, vjp in enumerate(answer.vjps):
+        once, twice = (np.asarray(vjp(freeze(k * g), freeze(z), *args)) for k in (1.0, 2.0))
+        if once.shape and not np.allclose(twice, 2 * once, rtol=1e-9, atol=1e-12):
+            raise BadValue(f"vjp {i} of {name} must be linear in g", expected="twice the result for 2 * g",
+                           got="another result", fix="multiply by g, once: the slopes of the later steps are in it")
+
+    def checked(*tensors: Any) -> Any:
+        return answer(*tensors)
+
+    checked.__name__ = name
+    try:
+        return max(worst, gradcheck(checked, *args))
+    except WrongGradient as error:
+        for sentence, (i, wrong) in (mistakes or {}).items():
+            got, same = np.asarray(answer.vjps[i](freeze(g), freeze(z), *args)), np.asarray(wrong(g, z, *args))
+            if got.shape == same.shape and np.allclose(got, same):
+                raise WrongGradient(error.what, expected=error.expected, got=error.got, fix=sentence) from error
+        raise
