@@ -1,4 +1,5 @@
-"""```{gallery}```: every demo with its docstring, its commands, a picture and the figures of its first full run.
+"""```{gallery} wall``` shows the demos' pictures; ```{gallery} cards``` each demo with its docstring, its
+commands, its picture and the figures of its first full run.
 
     for demo in demos/*.py; do python $demo --out RUNS/$(basename $demo .py); done
     python docs/_ext/gallery.py RUNS            # makes docs/demos from the pictures of these runs
@@ -32,8 +33,8 @@ PICTURES = {
     "vae": ("", "a hundred digits decoded from random codes"),
     "collapse": ("latents.png", "the KL of each latent: all 0 without a warm-up of beta; with it, one of 2 nats"),
     "conditional": ("asked-010.png", "the digits 0 to 9 in eight handwritings, one in each row"),
-    "interpolate": ("between.png", "phases of the moon between two others: decoded from codes between theirs, and below "
-                    "as a mixture of pixels, which is no phase"),
+    "interpolate": ("between.png", "phases of the moon between two others: decoded from codes between theirs, and "
+                    "below as a mixture of pixels, which is no phase"),
     "features": ("units.png", "for each of ten units the pattern that excites it most, and nine such images"),
     "gradient_check": ("gradient_check.png", "errors of differences against the step: Vs with an arm of truncation and "
                        "one of rounding, and the complex step, whose error only falls"),
@@ -42,16 +43,19 @@ PICTURES = {
 
 class Gallery(SphinxDirective):
     """The demos in the order of the README's table."""
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         order = re.findall(r"\(demos/(\w+)\.py\) \|", (ROOT / "README.md").read_text(encoding="utf-8"))
         results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
         for demo in order:
             self.env.note_dependency(str(ROOT / "demos" / f"{demo}.py"))
+        if self.arguments[0] == "cards":
+            cards = "\n\n".join(card(demo, results) for demo in order)
+            return self.parse_text_to_nodes(cards, allow_section_headings=True)
         wall = "\n\n".join(f"[{picture(demo)} {demo}](#demo-{demo.replace('_', '-')})" for demo in order
                            if demo in PICTURES)
-        text = f"::::{{container}} thumbs\n{wall}\n::::\n\n" + "\n\n".join(card(demo, results) for demo in order)
-        return self.parse_text_to_nodes(text, allow_section_headings=True)
+        return [nodes.container("", *self.parse_text_to_nodes(wall), classes=["thumbs"])]
 
 
 def card(demo: str, results: str) -> str:
