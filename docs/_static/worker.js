@@ -12,7 +12,10 @@ async function start() {
   python = await loadPyodide({ indexURL: base.href, packageBaseUrl: parts.distribution, stdout: print, stderr: print });
   postMessage({ progress: "Loading NumPy: 2 of 3" });
   if (parts.wheels.length) for (const wheel of parts.wheels) python.unpackArchive(await bytes(wheel), "wheel");
-  else await python.loadPackage(parts.packages, { messageCallback: () => {} });
+  else {
+    await python.loadPackage(parts.packages, { messageCallback: () => {}, errorCallback: () => {} });
+    if (!python.loadedPackages.numpy) throw new Error("NumPy cannot be loaded from " + parts.distribution);
+  }
   postMessage({ progress: "Loading tinyae: 3 of 3" });
   python.unpackArchive(await bytes("packages.zip"), "zip", { extractDir: "/home/pyodide" });
   python.runPython(await (await fetch(new URL("runner.py", import.meta.url))).text());
