@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import conv, files, functions, fused, ops, refusals
-from ..backend import Array, describe, device_of, freeze, is_array, to_device
+from ..backend import Array, describe, device_of, freeze, frozen, is_array, to_device
 from ..errors import BadType, BadValue
 from ..guards import scalar, wanted
 from ..tensor import Tensor, grad, tape
@@ -123,6 +123,8 @@ class Program:
 
     def __call__(self, *inputs: Any, rng: Any = None) -> tuple[Any, Any]:
         """(f's result, the gradients in the form of wrt), as arrays."""
+        # As on the tape, a view with gaps is copied into an array without: BLAS adds in another order than loops do.
+        inputs = tuple([x if not isinstance(x, np.ndarray) or x.flags.forc else frozen(x) for x in inputs])
         program = self.programs.get(tuple([kind(x) for x in inputs]))
         if program is None or (rng is not None) is not self.has_rng:
             return self._otherwise(inputs, rng)
