@@ -34,6 +34,7 @@ CORE = f"https://registry.npmjs.org/pyodide/-/pyodide-{VERSION}.tgz"
 SHA512 = "0YvXxEhfEdpLfb/XkM2BFAeMROq0iMUX2bzzH9pOttyMcWkwq+HbE5uyuGD82LN7y2q+SNvi/6V5JEsOlD2R1A=="
 FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 PACKAGES = ("tinyae", "tqdm")                   # pure Python, zipped as they are installed here
+MUSEUM = ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments")     # for the exhibits of the museum
 WHEELS = ("numpy", "pillow")
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,18 @@ class Exercise(SphinxDirective):
         box += nodes.container("", *self.parse_text_to_nodes(desk), classes=["desk"])
         self.set_source_info(box)
         return [box]
+
+
+class Break(SphinxDirective):
+    """A cell that puts an exhibit's mistake into the library, and names the test that notices."""
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        code = ("from museum.catalogue import Exhibit\nfrom museum.visit import catching_test\n"
+                f"exhibit = Exhibit({self.arguments[0]!r})\nprint(exhibit.outcome())\n"
+                "print('With the mistake in the library fails', catching_test(exhibit))")
+        return [nodes.container("", cell(steps=[(code.replace("'", '"'), "")], exercise="", label="Break it"),
+                                classes=["break"])]
 
 
 def hidden(title: str, content: list[nodes.Node]) -> list[nodes.Node]:
@@ -100,7 +113,8 @@ def cells(app: Any, doctree: nodes.document) -> None:
 
 
 def visit_cell(self: Any, node: cell) -> None:
-    self.body.append(f'<div class="cell" data-exercise="{node["exercise"]}">')
+    label = node.get("label", "Check" if node["exercise"] else "Run")
+    self.body.append(f'<div class="cell" data-exercise="{node["exercise"]}" data-label="{label}">')
     for code, output in node["steps"]:
         shown = self.highlighter.highlight_block(code, "python")
         printed = f'<pre class="output" tabindex="0">{html.escape(output)}</pre>' if output else ""
@@ -126,15 +140,19 @@ def core(cache: Path) -> bytes:
     return data
 
 
-def zipped(packages: tuple[str, ...]) -> bytes:
-    """The packages' Python files and licences."""
+def zipped(packages: tuple[str, ...], folders: tuple[Path, ...] = ()) -> bytes:
+    """The packages' Python files and licences, and the Python files of more folders."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for package in packages:
-            top = Path(find_spec(package).submodule_search_locations[0])
+            spec = find_spec(package)
+            top = Path(spec.origin) if spec.submodule_search_locations is None else Path(spec.origin).parent
             licences = [*top.parent.glob(f"{package}-*.dist-info/**/LICEN*"), *top.parent.glob("LICENSE")]
-            for path in [*sorted(top.rglob("*.py")), *licences[:1]]:
+            for path in [*([top] if top.is_file() else sorted(top.rglob("*.py"))), *licences[:1]]:
                 archive.write(path, path.relative_to(top.parent).as_posix())
+        for folder in folders:
+            for path in sorted(folder.rglob("*.py")):
+                archive.write(path, path.relative_to(folder.parent).as_posix())
     return out.getvalue()
 
 
@@ -162,10 +180,13 @@ def assemble(app: Any, error: Exception | None) -> None:
         for name in (*FILES, "README.md"):
             (live / name).write_bytes(archive.extractfile(f"package/{name}").read())
     (live / "packages.zip").write_bytes(zipped(PACKAGES))
+    museum = all(map(find_spec, MUSEUM))            # without pytest, the exhibits have no button
+    if museum:
+        (live / "museum.zip").write_bytes(zipped(MUSEUM, (ROOT / "tests" / "museum",)))
     own = list(wheels(app.config.pyodide)) if app.config.pyodide else []
     for wheel in own:
         shutil.copyfile(wheel, live / wheel.name)
-    parts = {"wheels": [wheel.name for wheel in own], "packages": list(WHEELS),
+    parts = {"wheels": [wheel.name for wheel in own], "packages": list(WHEELS), "museum": museum,
              "distribution": f"https://cdn.jsdelivr.net/pyodide/v{VERSION}/full/"}
     (live / "parts.json").write_text(json.dumps(parts))
 
@@ -174,6 +195,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_config_value("pyodide", "", "html", str)
     app.add_node(cell, html=(visit_cell, None))
     app.add_directive("exercise", Exercise)
+    app.add_directive("break", Break)
     app.add_js_file("live.js", loading_method="defer")
     app.connect("doctree-read", cells)
     app.connect("build-finished", assemble)

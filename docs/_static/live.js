@@ -31,11 +31,11 @@
       worker.onmessage = ({ data }) => {
         if (data.progress) say(data.progress);
         else if (data.ready) { say(""); resolve(); }
-        else if (data.failed) reject(new Error(data.failed));
+        else if (data.failed) { reject(new Error(data.failed)); stop(); say("Python has ended: " + data.failed); }
         else jobs.get(data.id)?.(data);
       };
     });
-    ready.catch((error) => { stop(); say("Python did not start: " + error.message); });
+    ready.catch((error) => { stop(); say("Python has not started: " + error.message); });
     return ready;
   }
 
@@ -72,8 +72,7 @@
       cell.buttons[name] = element("button", { type: "button", textContent: label, onclick: action });
       cell.bar.append(cell.buttons[name]);
     };
-    if (cell.dataset.exercise) button("run", "Check", () => run(cell));
-    else button("run", "Run", () => run(cell));
+    button("run", cell.dataset.label, () => run(cell));
     button("stop", "Stop", stop);
     button("reset", "Reset", () => reset(cell));
     cell.buttons.stop.hidden = cell.buttons.reset.hidden = true;
@@ -111,7 +110,8 @@
   // Run a cell, and before it those above it that have not run: it may need their names.
   async function run(cell) {
     if (cells.some((other) => other.busy)) return;
-    const above = cells.slice(0, cells.indexOf(cell)).filter((other) => !other.dataset.exercise && !other.fresh);
+    const above = cells.slice(0, cell.dataset.label === "Break it" ? 0 : cells.indexOf(cell))
+      .filter((other) => !other.dataset.exercise && !other.fresh);
     cell.busy = true;
     cell.buttons.run.disabled = true;
     cell.buttons.stop.hidden = false;
@@ -155,12 +155,14 @@
   say("");
   if (!location.protocol.startsWith("http")) return;      // a browser starts no worker for a page of the file system
   fetch(new URL("live/parts.json", here)).then((answer) => answer.ok ? answer.json() : null).then((parts) => {
-    if (!parts) return;
+    if (!parts || (cells[0].dataset.label === "Break it" && !parts.museum)) return;
     cells.forEach(prepare);
     const from = parts.wheels.length ? "from this site" : "from this site and, for NumPy, from " +
       new URL(parts.distribution).host;
-    cells[0].before(element("p", { className: "live-note", textContent: "The cells of this page run here, in your " +
-      "browser. Change the code as you like and press Run, or Shift and Enter. The first run loads Python, about " +
+    const what = cells[0].dataset.label === "Break it" ? "Break it puts a mistake into the library, here in your " +
+      "browser, and shows what comes out and which test notices." : "The cells of this page run here, in your " +
+      "browser. Change the code as you like and press Run, or Shift and Enter.";
+    cells[0].before(element("p", { className: "live-note", textContent: what + " The first run loads Python, about " +
       `10 MB ${from}, and takes some seconds.` }));
     document.documentElement.classList.add("live");
   });
