@@ -4,9 +4,12 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import io
 import re
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,19 @@ def cells(monkeypatch):
     return importlib.import_module("cells")
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """n -> (what differs from the page, the names that the cells of chapter n define); they run once."""
+    @cache
+    def run(n):
+        with pytest.MonkeyPatch.context() as put, redirect_stdout(io.StringIO()) as told:
+            put.syspath_prepend(str(TOUR))
+            put.chdir(tmp_path_factory.mktemp("cells"))
+            names = importlib.import_module("cells").run(PAGES[n])[1]
+        return told.getvalue(), names
+    return run
+
+
 def chapter_of(number: str) -> int:
     return int(number.split(".")[0])
 
@@ -43,10 +59,9 @@ def chapter_of(number: str) -> int:
 # ---- the pages
 
 @chapters
-def test_every_cell_prints_what_the_page_shows(n, cells, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    failed, _ = cells.run(PAGES[n])
-    assert failed == 0, capsys.readouterr().out
+def test_every_cell_prints_what_the_page_shows(n, ran):
+    differences, _ = ran(n)
+    assert not differences, differences
 
 
 def test_a_cell_that_prints_something_else_is_found(cells, tmp_path, capsys):
@@ -72,7 +87,9 @@ def test_a_chapter_is_short_and_has_its_parts(n, cells):
     assert "](../../tinyae/" in last or "](../../demos/" in last
     if n + 1 in PAGES:
         assert f"]({PAGES[n + 1].name})" in last
-    assert not [line for line in text.splitlines() if len(line) > 120 and not line.startswith(("![", "Next: ", last))]
+    prose = re.sub(r"^```python\n.*?^```", "", text, flags=re.S | re.M)
+    wide = [line for line in prose.splitlines() if len(line) > 120 and not line.startswith(("![", last))]
+    assert not wide and max(map(len, code)) <= 124
     assert "aligned" not in text and not [f for f in re.findall(r"\$[^$]+\$", text.split("```")[0]) if "&" in f]
 
 
@@ -95,15 +112,18 @@ def test_a_chapter_has_one_picture_with_words_for_those_who_cannot_see_it(n):
 
 
 @chapters
-def test_the_picture_can_be_drawn_anew(n, tmp_path):
+def test_the_picture_can_be_drawn_anew(n, ran, cells, tmp_path):
     pytest.importorskip("matplotlib")
-    done = subprocess.run([sys.executable, str(TOUR / "pictures.py"), f"{n:02}", "--out", str(tmp_path)],
-                          capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (drawn,) = tmp_path.iterdir()
+    drawn = importlib.import_module("pictures").draw(PAGES[n], ran(n)[1], tmp_path)
     assert drawn.name in TEXTS[n]
     there = (TOUR / "pictures" / drawn.name).stat().st_size
     assert 0.5 < drawn.stat().st_size / there < 2
+
+
+def test_the_command_that_draws_a_picture(tmp_path):
+    pytest.importorskip("matplotlib")
+    subprocess.run([sys.executable, str(TOUR / "pictures.py"), "01", "--out", str(tmp_path)], check=True, cwd=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["01-one-number.svg"]
 
 
 @pytest.mark.parametrize("page", sorted(TOUR.glob("*.md")), ids=lambda page: page.name)
@@ -138,10 +158,9 @@ def test_the_page_shows_the_exercise_as_it_is(number):
 
 
 @numbers
-def test_the_starter_fails(number, cells, tmp_path, monkeypatch):
+def test_the_starter_fails(number, ran):
     """In a namespace in which the chapter's cells have run."""
-    monkeypatch.chdir(tmp_path)
-    names = cells.run(PAGES[chapter_of(number)])[1]
+    names = dict(ran(chapter_of(number))[1])
     exec(compile(EXERCISES[number].starter, "<starter>", "exec"), names)
     right, words = tour.verdict(number, names[EXERCISES[number].name])
     assert not right and re.search(r"\n  expected: .*\n  got:      .*\n  fix:      ", words)

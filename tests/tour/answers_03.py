@@ -29,7 +29,7 @@ RIGHT = {"3.1": op(sign, lambda g, z, x: g / ops.square(1 + ops.abs(x))),
 WRONG = {
     "3.1": [(op(sign, lambda g, z, x: g / (1 + ops.abs(x))), "the quotient rule squares"),
             (op(sign, lambda g, z, x: g / ops.square(1 + x)), "where x is negative"),
-            (op(sign, lambda g, z, x: z / ops.square(1 + ops.abs(x))), "multiply by g, once"),
+            (op(sign, lambda g, z, x: z / ops.square(1 + ops.abs(x))), "a vjp is linear in g"),
             (op(sign, lambda g, z, x: -g / ops.square(1 + ops.abs(x))), "the sign is wrong"),
             (op(sign, lambda g, z, x: g * 0), "the gradient is zero"),
             (op(sign, writing), "read-only"),                                           # written_cotangent
@@ -39,7 +39,7 @@ WRONG = {
             (op(log_cosh, lambda g, z, x: g * (1 - ops.square(ops.tanh(x)))), "the second derivative"),
             (op(log_cosh, lambda g, z, x: g * np.tanh(x.data if hasattr(x, "op") else x)), "wrong gradient"),
             (op(np.cosh, lambda g, z, x: g * ops.tanh(x)), "the function of the statement"),
-            (op(log_cosh, lambda g, z, x: ops.tanh(x)), "linear in g")],
+            (op(log_cosh, lambda g, z, x: ops.tanh(x)), "a vjp is linear in g")],
     "3.3": [(op(np.cumsum, lambda g, z, x: cumsum(g)), "add up g from the end"),
             (op(np.cumsum, lambda g, z, x: cumsum(g[::-1])), "turn the result around as well"),
             (op(np.cumsum, lambda g, z, x: np.cumsum(g[::-1])[::-1]), "np.cumsum")],

@@ -44,8 +44,8 @@ def check_cumsum(answer: Any) -> float:
 EXERCISES = (
     Exercise(
         "3.1", "softsign", """\
-The function $x / (1 + |x|)$ is called softsign. Its slope is the same on both sides of 0. Derive it for $x > 0$, then
-mend the row `softsign`.""", """\
+The function $x / (1 + |x|)$ is called softsign. It is odd, so its slope at $-x$ is that at $x$. Derive it for $x > 0$,
+then mend the row `softsign`.""", """\
 softsign = op(lambda x: x / (1 + np.abs(x)), lambda g, z, x: g / (1 + ops.abs(x)))
 """, ("For x > 0 the function is x / (1 + x). The quotient rule has the square of 1 + x below.",
       "Above: (1 + x) * 1 - x * 1 = 1.",

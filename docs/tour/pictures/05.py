@@ -9,6 +9,6 @@ def draw(cells: dict) -> Figure:
     axes.loglog(steps[steps > 1e-6], steps[steps > 1e-6] ** 2 / 6, "--", color="#b03a2e", linewidth=1)
     axes.loglog(steps[steps < 1e-4], 2.0 ** -53 / steps[steps < 1e-4], "--", color="#b03a2e", linewidth=1)
     axes.text(2e-2, 4e-7, "truncation\n$h^2/6$", color="#b03a2e", va="center")
-    axes.text(3e-14, 2e-6, "rounding\n$2^{-53}/h$", color="#b03a2e", va="center", ha="center")
+    axes.text(3e-10, 1e-3, "rounding\n$2^{-53}/h$", color="#b03a2e", va="center", ha="center")
     axes.set(xlabel="step h", ylabel="relative error of the difference", ylim=(1e-13, 2))
     return figure
