@@ -69,7 +69,7 @@ def run() -> None:
     stages = [(stage(rate * flags.lr), n) for rate, n in zip(SLOWER, epochs, strict=True) if n]
     history = train.fit([phases for phases, _ in stages], (training, test), epochs=[n for _, n in stages],
                         batch_size=flags.batch_size, seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw,
-                        config=vars(flags), unrolled=flags.unroll)
+                        config=vars(flags), unrolled=flags.unroll, captured=flags.captured)
 
     judged = model.discriminator_loss(first(100), generator(flags.seed, flags.device))["discrimination"]
     try:

@@ -44,7 +44,8 @@ def run() -> None:
     known = test.images[test.labels != unseen]
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (normal, known), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     pca = PCA(evaluate.batches(normal), flags.latent)
 

@@ -49,7 +49,8 @@ def run() -> None:
     phases = tuple(train.Phase(net.losses, own, Adam(own, lr=flags.lr, betas=flags.betas), name)
                    for name, (net, own) in nets.items())
     history = train.fit([phases], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     pca = PCA(evaluate.batches(training.images), flags.latent)
     ways = {"PCA": lambda x: pca.decode(pca.encode(x)),

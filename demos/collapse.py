@@ -59,7 +59,8 @@ def run() -> None:
     rising = WARM_UP[:flags.epochs - 1]
     history = train.fit([stage(beta) for beta in (*rising, 1.0)], (training, test), seed=flags.seed,
                         epochs=[1] * len(rising) + [flags.epochs - len(rising)], batch_size=flags.batch_size, out=out,
-                        resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     carried = {name: np.sort(to_host(kl_per_latent(net, first(2000))))[::-1] for name, net in nets.items()}
     if plots.available():

@@ -87,7 +87,7 @@ def run() -> None:
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (rows(training), rows(test)), epochs=flags.epochs, batch_size=flags.batch_size,
                         seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
-                        unrolled=flags.unroll)
+                        unrolled=flags.unroll, captured=flags.captured)
 
     reader = probe.fit(evaluate.over(lambda x: x, training.images[:LABELLED]), training.labels[:LABELLED], [200],
                        seed=flags.seed)

@@ -54,7 +54,8 @@ def run() -> None:
     own = {name: params({name: net}) for name, net in nets.items()}
     phases = tuple(train.Phase(net.losses, own[name], Adam(own[name], lr=flags.lr), name) for name, net in nets.items())
     history = train.fit([phases], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     for name, net in nets.items():
         W = net.encoder[0].W.numpy().T                                         # (units, pixels)

@@ -48,7 +48,8 @@ def run() -> None:
     own = {name: params({name: net}) for name, net in nets.items()}
     phases = tuple(train.Phase(net.losses, own[name], Adam(own[name], lr=flags.lr), name) for name, net in nets.items())
     history = train.fit([phases], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     units = next(layer for layer in model.encoder if isinstance(layer, Conv2D)).W.numpy()       # (3, 3, c, k)
     images.save_grid(out / "units.png", images.signed(np.moveaxis(units.mean(axis=2), -1, 0).reshape(-1, 9)), (3, 3),

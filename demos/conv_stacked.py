@@ -69,7 +69,7 @@ def run() -> None:
     each = max(1, flags.epochs // len(stages))          # the stages share the epochs
     history = train.fit(stages, (training, test), epochs=[each] * len(stages), batch_size=flags.batch_size,
                         seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
-                        unrolled=flags.unroll)
+                        unrolled=flags.unroll, captured=flags.captured)
 
     if plots.available():
         plots.lines({name: (list(y), list(y.values())) for name, y in errors.items()}, out / "errors.png",

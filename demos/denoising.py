@@ -50,7 +50,7 @@ def run() -> None:
     def fit(model: models.Denoising, **where: Any) -> list[dict[str, Any]]:
         phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr), model.noise)
         return train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                         **where, unrolled=flags.unroll)
+                         **where, unrolled=flags.unroll, captured=flags.captured)
 
     histories = [fit(built["gaussian"], out=out, resume=flags.resume, config=vars(flags)), fit(built["masking"])]
 

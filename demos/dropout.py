@@ -48,7 +48,7 @@ def run() -> None:
         net = nets[name]
         phase = train.Phase(net.losses, params(net), Adam(params(net), lr=flags.lr), name)
         return train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                         **where, unrolled=flags.unroll)
+                         **where, unrolled=flags.unroll, captured=flags.captured)
 
     histories = [fit("with dropout", out=out, resume=flags.resume, config=vars(flags)), fit("without dropout")]
     figures = {}

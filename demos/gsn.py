@@ -54,7 +54,8 @@ def run() -> None:
 
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     if plots.available():
         plots.learning_curves(history, out / "curves.png")

@@ -41,7 +41,7 @@ def run() -> None:
     schedule = [train.Phase(model.losses, own, Adam(own, lr=lr), f"lr {lr:g}") for lr, _ in stages]
     history = train.fit(schedule, (training, test), epochs=[n for _, n in stages], seed=flags.seed,
                         batch_size=flags.batch_size, out=out, resume=flags.resume, config=vars(flags),
-                        unrolled=flags.unroll)
+                        unrolled=flags.unroll, captured=flags.captured)
 
     found = model.components(evaluate.over(model.encode, training.images, flags.device))
     principal = pca.components[:len(found)]         # fewer images than latents span fewer directions

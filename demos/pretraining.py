@@ -47,7 +47,8 @@ def run() -> None:
     print(summary(pretrained.encoder, (math.prod(shape),)))
     phase = train.Phase(pretrained.losses, params(pretrained), Adam(params(pretrained), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     def accuracy(encoder: Sequential, count: int, draw: int) -> float:
         """Test accuracy in percent after fine-tuning a copy of the encoder on `count` labels."""

@@ -48,7 +48,8 @@ def run() -> None:
 
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     activations = to_host(model.encode(first(10_000)).data)                # (n, latent)
     chosen = np.argsort(-activations.var(axis=0))[:100]                    # those that vary most

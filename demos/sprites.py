@@ -81,7 +81,7 @@ def run() -> None:
                 for beta, optimizer, n in stages if n]
     history = train.fit([phase for phase, _ in schedule], (training, test), epochs=[n for _, n in schedule],
                         seed=flags.seed, batch_size=flags.batch_size, out=out, resume=flags.resume, on_epoch=draw,
-                        config=vars(flags), unrolled=flags.unroll)
+                        config=vars(flags), unrolled=flags.unroll, captured=flags.captured)
 
     if plots.available():
         plots.learning_curves(history, out / "curves.png")

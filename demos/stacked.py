@@ -68,7 +68,7 @@ def run() -> None:
         print(f"\n{way}:")
         epochs = [flags.epochs] if way == "whole" else [each] * len(graph.pairs)
         return train.fit(schedules[way], (training, test), epochs=epochs, batch_size=flags.batch_size, seed=flags.seed,
-                         **settings, unrolled=flags.unroll)
+                         **settings, unrolled=flags.unroll, captured=flags.captured)
 
     history = fit("whole", out=out, resume=flags.resume, config=vars(flags))
     errors = {"whole": [row["test_reconstruction"] for row in history]}

@@ -51,7 +51,8 @@ def run() -> None:
 
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     carried = to_host(kl_per_latent(model, first(2000)))
     counts = [k for k in (1, 10, 100, 1000) if k < flags.samples] + [flags.samples]

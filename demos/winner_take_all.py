@@ -44,7 +44,8 @@ def run() -> None:
 
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     shown = ops.sigmoid(model.decode(model.sparse_code(first(1000)))).numpy()[:40]
     images.save_reconstructions(out / "reconstructions.png", to_host(first(len(shown))), shown, shape,

@@ -215,6 +215,11 @@ def test_no_gpu_no_graph():
         tiny_runs.fit(tiny_runs.vae(), captured=True)
 
 
+def test_captured_or_unrolled(there):
+    with refused(BadValue, "a step is captured or unrolled", "unrolled=False"):
+        tiny_runs.fit(vae(), captured=True, unrolled=True)
+
+
 def test_an_optimizer_of_unknown_habits_is_refused(there):
     class Other:
         lr = 1e-3

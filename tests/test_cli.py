@@ -113,6 +113,13 @@ def test_a_demo_s_own_flags_are_kept_with_the_run(name, line, key, value, other,
     assert capsys.readouterr().err.startswith(f"{other.split()[0]} conflicts with ")
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in DEMOS.glob("*.py") if "unrolled=" in path.read_text()))
+def test_captured_reaches_the_training_of_every_demo(name, folder, monkeypatch, capsys):
+    before = everything(folder)
+    assert demo(name, "--data digits --epochs 9 --captured", monkeypatch) == 2
+    assert capsys.readouterr().err.startswith("captured=True records a CUDA graph\n") and everything(folder) == before
+
+
 def test_there_are_enough_cases():
     assert len(LINES) >= 60
 

@@ -90,8 +90,8 @@ stack    = op(kernels.stack, each=lambda i, g, z, *xs, axis=0: _layer(i, g, axis
 
 def _share(g: Value, wins: Any, ties: Any) -> Value:
     """g where x wins, g / 2 where both are equal, 0 elsewhere. wins: x > y; ties: x >= y."""
-    half = g * 0.5
-    return keep(half, wins) + keep(half, ties)
+    half = g.dtype.type(0.5)
+    return keep(g * (wins * half + half), ties)         # a winner's g is never halved: half could be subnormal, or 0
 
 
 def _slope(x: Value, below: float) -> Any:

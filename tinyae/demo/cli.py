@@ -27,7 +27,7 @@ CONFIG_BYTES = 1 << 20      # of a config.json, at most
 
 
 def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: Any) -> argparse.Namespace:
-    """The demo's settings by flag (`batch_size` for --batch-size), with out (None: not given), resume and unroll.
+    """The demo's settings by flag (batch_size for --batch-size), with out (None: not given), resume, unroll, captured.
 
     doc: the demo's docstring, which --help shows. defaults: values that replace those of FLAGS; a demo takes the
     SPECIAL flags for which it gives a default. BadValue or BadFile: a flag is out of range, conflicts with the resumed
@@ -36,7 +36,7 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
     mine = FLAGS + [flag for flag in SPECIAL if flag.key in defaults]
     usual = {flag.key: flag.default for flag in mine} | defaults
     texts = vars(_parser(doc, mine, usual).parse_args(argv))
-    out, run, how = texts.pop("out"), texts.pop("resume"), {"unroll": texts.pop("unroll")}
+    out, run, how = texts.pop("out"), texts.pop("resume"), {way: texts.pop(way) for way in ("unroll", "captured")}
     given = {flag.key: _value(flag, texts[flag.key]) for flag in mine if texts[flag.key] is not None}
     if run is None:
         if out is not None:
@@ -129,6 +129,7 @@ def _parser(doc: str, mine: list[Flag], usual: dict[str, Any]) -> argparse.Argum
         parser.add_argument(f"--{flag.name}", metavar=flag.metavar, help=flag.help + default)
     parser.add_argument("--out", metavar="FOLDER", help="the run's folder, new or empty (default: runs/DEMO-1, ...)")
     parser.add_argument("--unroll", action="store_true", help="train with unrolled programs: the same bits, sooner")
+    parser.add_argument("--captured", action="store_true", help="on a GPU, train with one launch a step: a CUDA graph")
     parser.add_argument("--resume", metavar="RUN", help="continue the run in this folder, with its own settings")
     return parser
 

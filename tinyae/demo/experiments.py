@@ -157,7 +157,7 @@ def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], fi
 
     history: the rows of all runs that the demo made, one after the other. Figures that are not finite are left out.
     """
-    beside = ("demo", "out", "resume", "unroll", "data_dir")            # what changes no figure
+    beside = ("demo", "out", "resume", "unroll", "captured", "data_dir")    # what changes no figure
     setting = {name: value for name, value in vars(flags).items() if name not in beside}
     epochs = {(row["epoch"], row["seconds"]) for row in history}        # all phases of an epoch repeat its seconds
     result = {"demo": flags.demo, "setting": setting, "machine": machine(),
