@@ -65,6 +65,8 @@ def address(path: Path, docname: str) -> str:
         return f"/{PAGES[file]}.md"
     if path.suffix == ".md" and file.startswith("docs/"):
         return file.removeprefix("docs")
+    if file.startswith("docs/") and (path / "README.md").exists():
+        return f"{file.removeprefix('docs')}/README.md"
     if path.suffix in (".png", ".svg"):
         return os.path.relpath(path, (ROOT / "docs" / docname).parent)
     if path.parent == ROOT / "demos":
