@@ -35,8 +35,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         right, words = verdict(asked.number, answer(options.file, asked.name))
         console.say(words)
         return 0 if right else 1
-    console.say("\n\n".join(asked.hints) if options.hints else
-                f"{asked.statement}\n\n# above this: the imports and the cells of the chapter that it needs\n{asked.starter}")
+    start = f"# above this line: those imports and cells of the chapter that it needs\n{asked.starter}"
+    console.say("\n\n".join(asked.hints if options.hints else (asked.statement, start)))
     return 0
 
 

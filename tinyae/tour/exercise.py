@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from traceback import extract_tb
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from ..backend import freeze
 from ..check.gradcheck import WrongGradient, gradcheck
 from ..errors import BadValue
 from ..tensor import data_of
+
+PACKAGE = Path(__file__).parents[1]
 
 
 class Exercise(NamedTuple):
@@ -49,10 +52,13 @@ def compare(what: str, got: Any, want: Any, fix: str, mistakes: Mapping[str, Any
 
 
 def raised(name: str, error: Exception) -> BadValue:
-    """The refusal for an answer whose code raised `error`."""
-    frame = extract_tb(error.__traceback__)[-1]
+    """The refusal for an answer whose code raised `error`, or whose result a check cannot use."""
+    frames = extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not Path(frame.filename).is_relative_to(PACKAGE)]
+    fix = (f"look at line {own[-1].lineno}, in {own[-1].name}: {own[-1].line}" if own else
+           f"it takes or returns something else than the exercise asks for; the check was at: {frames[-1].line}")
     return BadValue(f"{name} raised {type(error).__name__}", expected=f"{name}, as the exercise describes it",
-                    got=str(error), fix=f"the error comes from line {frame.lineno}, in {frame.name}: {frame.line}")
+                    got=str(error) or type(error).__name__, fix=fix)
 
 
 def check_row(name: str, answer: Any, forward: Callable, *args: np.ndarray,
