@@ -36,17 +36,17 @@ PICTURES = {
     "interpolate": ("between.png", "phases of the moon between two others: decoded from codes between theirs, and "
                     "below as a mixture of pixels, which is no phase"),
     "adversarial": ("samples-010.png", "a hundred digits decoded from random codes"),
-    "gsn": ("walk-010.png", "a random walk, row by row, from zeros over sixes and fives to nines and threes"),
+    "gsn": ("walk-010.png", "a random walk, row by row: zeros and sixes, then threes, nines and zeros again"),
     "stacked": ("reconstructions.png", "ten digits, and below them the reconstructions of three nets, equally blurred"),
     "pretraining": ("labels.png", "test accuracy against the number of labels: with pretraining two to three points "
                     "more from 100 to 1000 labels, and one more with 10 000"),
     "conv_autoencoder": ("reconstructions-005.png", "test digits in the upper rows, sharp reconstructions below"),
-    "conv_denoising": ("denoised-005.png", "clean digits, the same with noise, and denoised: once by convolutions, once by "
-                       "a dense net"),
+    "conv_denoising": ("denoised-005.png", "clean digits, the same with noise, and denoised: first by convolutions, "
+                       "then by a dense net"),
     "conv_winner_take_all": ("strokes-003.png", "sixty-four strokes, one of each map of the code"),
-    "conv_vae": ("manifold-010.png", "the plane of the code: ones turn into fives and sixes, nines into zeros"),
-    "conv_stacked": ("layers-006.png", "ten digits, and their reconstructions through one, two and three layers, and by "
-                     "a net trained as a whole"),
+    "conv_vae": ("manifold-010.png", "the plane of the code: ones and nines on the left, sixes and zeros on the right"),
+    "conv_stacked": ("layers-006.png", "ten digits, and their reconstructions through one, two and three layers, and "
+                     "by a net trained as a whole"),
     "features": ("units.png", "for each of ten units the pattern that excites it most, and nine such images"),
     "gradient_check": ("gradient_check.png", "errors of differences against the step: Vs with an arm of truncation and "
                        "one of rounding, and the complex step, whose error only falls"),

@@ -34,7 +34,7 @@ CORE = f"https://registry.npmjs.org/pyodide/-/pyodide-{VERSION}.tgz"
 SHA512 = "0YvXxEhfEdpLfb/XkM2BFAeMROq0iMUX2bzzH9pOttyMcWkwq+HbE5uyuGD82LN7y2q+SNvi/6V5JEsOlD2R1A=="
 FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 PACKAGES = ("tinyae", "tqdm")                   # pure Python, zipped as they are installed here
-MUSEUM = ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments")     # for the exhibits of the museum
+MUSEUM = ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments")     # for the museum
 WHEELS = ("numpy", "pillow")
 log = logging.getLogger(__name__)
 

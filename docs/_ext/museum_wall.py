@@ -27,7 +27,7 @@ Right
 
 
 def button(caught: re.Match) -> str:
-    """A button that breaks the library; not for exhibits that need processes, a GPU's stand-in or Python's own stack."""
+    """A button that breaks the library; not for exhibits that need processes, a GPU's stand-in or a deep stack."""
     source = (Path(__file__).parents[2] / "tests/museum/exhibits" / f"test_{caught[1]}.py").read_text(encoding="utf-8")
     alone = not re.search(r"\bsubprocess\b|\bcupy_double\b|RecursionError", source)
     return f"```{{break}} {caught[1]}\n```\n\n" * alone + caught[0]
