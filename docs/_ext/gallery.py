@@ -47,6 +47,7 @@ PICTURES = {
     "conv_vae": ("manifold-010.png", "the plane of the code: ones and nines on the left, sixes and zeros on the right"),
     "conv_stacked": ("layers-006.png", "ten digits, and their reconstructions through one, two and three layers, and "
                      "by a net trained as a whole"),
+    "sprites": ("reconstructions-006.png", "coloured creatures in the upper rows, their softer reconstructions below"),
     "features": ("units.png", "for each of ten units the pattern that excites it most, and nine such images"),
     "gradient_check": ("gradient_check.png", "errors of differences against the step: Vs with an arm of truncation and "
                        "one of rounding, and the complex step, whose error only falls"),
