@@ -43,6 +43,7 @@ HOUSE = {
     "functions": Entry("chapters", 100),
     "check": Entry("chapters", 150),
     "unroll": Entry("chapters", 200, ("recorded", "recording", "passes", "text", "standalone", "program", "step")),
+    "show": Entry("chapters", 100),
     "layers": Entry("chapters", 60, ("parameters", "weights", "dense", "sequential", "convolution", "pooling", "tied",
                                      "summary")),
     "optim": Entry("chapters", 90),

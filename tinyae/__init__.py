@@ -11,14 +11,16 @@ __version__ = "0.1.0"
 from . import check, conv, functions, layers, ops
 from .check.gradcheck import gradcheck
 from .layers import load, load_params, params, save, summary
+from .show import explain, show
 from .tensor import Tensor, grad, op
 from .unroll import unroll
 
 if TYPE_CHECKING:
     from . import data, models, optim, tour, train
 
-__all__ = ["Tensor", "check", "conv", "data", "functions", "grad", "gradcheck", "layers", "load", "load_params",
-           "models", "op", "ops", "optim", "params", "save", "summary", "tour", "train", "unroll"]
+__all__ = ["Tensor", "check", "conv", "data", "explain", "functions", "grad", "gradcheck", "layers", "load",
+           "load_params", "models", "op", "ops", "optim", "params", "save", "show", "summary", "tour", "train",
+           "unroll"]
 
 
 def __getattr__(name: str) -> Any:

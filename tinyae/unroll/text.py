@@ -183,16 +183,22 @@ def _value(x: Any, written: dict[Line, str]) -> str:
 # ---- the rule that a gradient comes from
 
 def rule(row: Any, i: int) -> str:
-    """As in "matmul: dL/dx = g @ y.mT"; without the right side where the row is not in a module's table."""
+    """As in "matmul: dL/dx = g @ y.mT"; without the right side where it would explain nothing."""
+    of, text = vjp_source(row, i)
+    name = f"{row.__name__}: dL/d{of}"
+    return f"{name} = {text}" if text and not re.search(r"\b_\w", text) else name           # not a helper's name
+
+
+def vjp_source(row: Any, i: int) -> tuple[str, str]:
+    """("x", "g @ y.mT"): the name of row's i-th argument and its vjp, as its module's table has them; else (i, "")."""
     if not isinstance(row.vjps, tuple):
-        return f"{row.__name__}: dL/dx{i}"
+        return f"x{i}", ""
     vjp = inspect.unwrap(row.vjps[i])
     found = _table(vjp.__module__).get(row.__name__, [])
     written = found[i] if len(found) == len(row.vjps) else None
     if not isinstance(written, ast.Lambda):
-        return f"{row.__name__}: dL/d{i}"
-    name, text = f"{row.__name__}: dL/d{written.args.args[2 + i].arg}", ast.unparse(written.body)
-    return name if re.search(r"\b_\w", text) else f"{name} = {text}"          # a helper's name would explain nothing
+        return str(i), ""
+    return written.args.args[2 + i].arg, ast.unparse(written.body)
 
 
 @cache
