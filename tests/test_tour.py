@@ -189,16 +189,19 @@ def test_anything_else_fails(number, answer):
 
 @chapters
 def test_checks_use_only_what_the_chapters_so_far_have_introduced(n):
-    """Rows, functions, layers and so on in ch03.py occur in the text of chapters 1 to 3."""
+    """Rows, functions, layers and so on in ch03.py, its starters and answers occur in chapters 1 to 3."""
     tree = ast.parse(inspect.getsource(importlib.import_module(f"tinyae.tour.ch{n:02}")))
     tools = {"errors", "exercise", "scalar", "backend", None}
     used = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level
             for alias in node.names if node.module not in tools} - {"data_of"}
     used |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.module
              for alias in node.names}
-    used |= {node.attr for node in ast.walk(tree)
-             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-             and node.value.id in ("ops", "functions", "layers", "optim", "models", "conv")}
+    right = "\n".join(inspect.getsource(answer) for answer in ANSWERS[n].RIGHT.values() if inspect.isfunction(answer)
+                      and answer.__module__ == ANSWERS[n].__name__)
+    for code in (tree, ast.parse(right), *(ast.parse(EXERCISES[f"{n}.{i}"].starter) for i in (1, 2, 3))):
+        used |= {node.attr for node in ast.walk(code)
+                 if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+                 and node.value.id in ("ops", "functions", "layers", "optim", "models", "conv")}
     known = {word for m in PAGES if m <= n for word in re.findall(r"\w+", TEXTS[m])}
     assert used <= known, f"chapter {n} has not yet named {used - known}"
 

@@ -140,9 +140,9 @@ def mean_of(losses):
       "A sum of numbers on the GPU is a number on the GPU."), check_mean),
     Exercise(
         "13.2", "answers", """\
-Each of the five listings A to E runs without an error and is wrong. In the dictionary `answers`, name for each the
-line, counted from its `def`, which is line 1, and the cause, one of: bias correction, broadcast, cut path, order,
-overflow, shared array, sum or mean, target, variance, wrong variable.""", """\
+Each of the five listings A to E of this chapter runs without an error and is wrong. In the dictionary `answers`, name
+for each the line, counted from its `def`, which is line 1, and the cause, one of: bias correction, broadcast, cut path,
+order, overflow, shared array, sum or mean, target, variance, wrong variable.""", """\
 answers = {
     "A": (1, "overflow"),
     "B": (1, "overflow"),
