@@ -8,8 +8,8 @@ from types import ModuleType
 from typing import Any
 
 # A page of the reference each, in the order of the house.
-CHAPTERS = ("tensor", "ops", "conv", "functions", "check", "unroll", "layers", "optim", "models", "data", "train", "show",
-            "tour")
+CHAPTERS = ("tensor", "ops", "conv", "functions", "check", "unroll", "layers", "optim", "models", "data", "train",
+            "show", "tour")
 HOME = {"check": "check.gradcheck"}             # where a chapter's names stand, if not in the chapter itself
 INNER = {"named", "renew"}                      # for the engine's own use
 

@@ -11,7 +11,6 @@ import http.server
 import json
 import os
 import re
-import shutil
 import sys
 import threading
 import time
@@ -29,7 +28,6 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "docs" / "_ext"))
 import public  # noqa: E402
 
-WIDTHS = (360, 1280)
 SITE = Path(os.environ.get("TINYAE_SITE", "no site"))
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
 pytestmark = pytest.mark.skipif(not PAGES, reason="no built site: nox -s docs builds one and runs these tests")
@@ -117,36 +115,6 @@ def address() -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium not installed")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no chromium and chromedriver: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    # No other host has an address: neither for a page nor for its worker, whose requests the log does not show.
-    alone = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", alone):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
-
-
-def width(browser: Any, pixels: int) -> None:
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-        "width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": pixels < 500})
-
-
-def requests(browser: Any) -> set[str]:
-    """The hosts that were asked since the last call."""
-    events = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
-    urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    return {urlparse(url).netloc for url in urls if url.startswith(("http", "ws"))}
-
-
 def wait(condition: Any, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -156,21 +124,17 @@ def wait(condition: Any, seconds: float = 60) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_quiet_asks_no_other_host_and_fits(page, address, browser):
-    browser.get(address + page)
-    for pixels in WIDTHS:
-        width(browser, pixels)
-        wide = browser.execute_script("return document.documentElement.scrollWidth")
-        assert wide <= pixels, f"{page} is {wide} pixels wide at {pixels}"
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
-    assert requests(browser) == {urlparse(address).netloc}
+    browser.open(address + page, 1280)
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+        "width": 360, "height": 900, "deviceScaleFactor": 1, "mobile": True})
+    browser.quiet()
 
 
 def test_search_finds(address, browser):
-    browser.get(address + "search.html?q=gradcheck")
-    wait(lambda: browser.find_elements("css selector", "#search-results li a"), 10)
-    found = [a.text for a in browser.find_elements("css selector", "#search-results li a")]
-    assert any("gradcheck" in text for text in found)
-    assert requests(browser) == {urlparse(address).netloc}
+    browser.open(address + "search.html?q=gradcheck")
+    wait(lambda: browser.all("#search-results li a"), 10)
+    assert any("gradcheck" in a.text for a in browser.all("#search-results li a"))
+    browser.quiet()
 
 
 # ---- cells
@@ -183,20 +147,19 @@ def live(browser: Any, address: str) -> Any:
         pytest.skip("the site is built without NumPy for the browser: TINYAE_PYODIDE=FOLDER nox -s docs")
 
     def open_page(page: str) -> None:
-        browser.get(address + page)
-        width(browser, 1280)
-        wait(lambda: browser.find_elements("css selector", ".bar button"), 10)
+        browser.open(address + page)
+        wait(lambda: browser.all(".bar button"), 10)
     return open_page
 
 
 def press(browser: Any, cell: Any, button: str) -> None:
     """A button of the cell's bar."""
-    browser.execute_script("[...arguments[0].nextElementSibling.children].find(b => b.textContent == arguments[1])"
+    browser.js("[...arguments[0].nextElementSibling.children].find(b => b.textContent == arguments[1])"
                            ".click()", cell, button)
 
 
 def write(browser: Any, cell: Any, code: str) -> None:
-    browser.execute_script("const code = arguments[0].querySelector('.highlight pre'); code.innerText = arguments[1];"
+    browser.js("const code = arguments[0].querySelector('.highlight pre'); code.innerText = arguments[1];"
                            "code.dispatchEvent(new Event('input'))", cell, code)
 
 
@@ -208,15 +171,15 @@ def outputs(cell: Any) -> list[str]:
 def run(browser: Any, cell: Any, seconds: float = 60) -> str:
     """Runs a cell, and those above it; -> "ran" or "failed", of the cell or of one above it."""
     press(browser, cell, cell.get_attribute("data-label"))
-    wait(lambda: not browser.find_elements("css selector", ".bar button[disabled]"), seconds)
-    return "failed" if browser.find_elements("css selector", ".cell.failed") else "ran"
+    wait(lambda: not browser.all(".bar button[disabled]"), seconds)
+    return "failed" if browser.all(".cell.failed") else "ran"
 
 
 @pytest.mark.parametrize("page", [page if page[5:7] in QUICK else pytest.param(page, marks=pytest.mark.slow)
                                   for page in CHAPTERS])
 def test_the_cells_of_a_chapter_print_what_the_text_says(page, live, browser):
     live(page)
-    cells = browser.find_elements("css selector", '.cell[data-exercise=""]')
+    cells = browser.all('.cell[data-exercise=""]')
     said = [outputs(cell) for cell in cells]
     assert run(browser, cells[-1], 300) == "ran", outputs(cells[-1])
     for cell, wants in zip(cells, said, strict=True):
@@ -224,13 +187,12 @@ def test_the_cells_of_a_chapter_print_what_the_text_says(page, live, browser):
         assert len(printed) == len(wants), printed
         for want, got in zip(wants, printed, strict=True):
             assert doctest.OutputChecker().check_output(want.rstrip() + "\n", got.rstrip() + "\n", FLAGS), (want, got)
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
-    assert len(requests(browser)) == 1
+    browser.quiet()
 
 
 def test_an_exercise_is_answered_with_the_engine_s_own_diagnosis(live, browser):
     live(next(page for page in CHAPTERS if re.search(r'class="exercise.*softsign', TEXT[page], re.S)))
-    cell = next(cell for cell in browser.find_elements("css selector", ".exercise .cell") if "softsign" in cell.text)
+    cell = next(cell for cell in browser.all(".exercise .cell") if "softsign" in cell.text)
     wrong = ("from tinyae import op, ops\n"
              "softsign = op(lambda x: x / (1 + abs(x)), lambda g, z, x: g / (1 + ops.abs(x)))")
     write(browser, cell, wrong)
@@ -242,7 +204,7 @@ def test_an_exercise_is_answered_with_the_engine_s_own_diagnosis(live, browser):
 
 def test_stop_ends_a_loop_and_reset_brings_the_text_back(live, browser):
     live(CHAPTERS[0])
-    cell = browser.find_element("css selector", ".cell")
+    cell = browser.all(".cell")[0]
     text = cell.get_property("textContent")
     write(browser, cell, "print('on')\nwhile True: pass")
     press(browser, cell, "Run")
@@ -256,7 +218,7 @@ def test_stop_ends_a_loop_and_reset_brings_the_text_back(live, browser):
 
 def test_shift_and_enter_run_a_cell_and_an_error_names_its_line(live, browser):
     live(CHAPTERS[0])
-    cell = browser.find_element("css selector", ".cell")
+    cell = browser.all(".cell")[0]
     write(browser, cell, "a = 1\nb = a / 0")
     code = cell.find_element("css selector", ".highlight pre")
     code.send_keys("\ue008\ue007")
@@ -266,7 +228,7 @@ def test_shift_and_enter_run_a_cell_and_an_error_names_its_line(live, browser):
 
 def test_a_mistake_of_the_museum_is_caught_in_the_page(live, browser):
     live("museum.html")
-    cell = browser.find_element("css selector", ".break .cell")
+    cell = browser.all(".break .cell")[0]
     assert run(browser, cell) == "ran"
     what, caught = outputs(cell)[0].splitlines()
     assert what == "With b = a + a and c = b + b: dc/da = 8, where 4 is right."
