@@ -92,7 +92,9 @@ def assemble(app: Any, error: Exception | None) -> None:
     own = list(wheels(app.config.pyodide)) if app.config.pyodide else []
     for wheel in own:
         shutil.copyfile(wheel, live / wheel.name)
-    parts = {"wheels": [wheel.name for wheel in own], "packages": list(WHEELS), "museum": museum,
+    loaded = [live / name for name in (*FILES, "packages.zip", *(wheel.name for wheel in own))]
+    parts = {"megabytes": round(sum(path.stat().st_size for path in loaded) / 1e6),
+             "wheels": [wheel.name for wheel in own], "packages": list(WHEELS), "museum": museum,
              "distribution": f"https://cdn.jsdelivr.net/pyodide/v{VERSION}/full/"}
     (live / "parts.json").write_text(json.dumps(parts))
 

@@ -157,13 +157,13 @@
   fetch(new URL("live/parts.json", here)).then((answer) => answer.ok ? answer.json() : null).then((parts) => {
     if (!parts || (cells[0].dataset.label === "Break it" && !parts.museum)) return;
     cells.forEach(prepare);
-    const from = parts.wheels.length ? "from this site" : "from this site and, for NumPy, from " +
+    const from = parts.wheels.length ? "from this site" : "from this site, and NumPy from " +
       new URL(parts.distribution).host;
     const what = cells[0].dataset.label === "Break it" ? "Break it puts a mistake into the library, here in your " +
       "browser, and shows what comes out and which test notices." : "The cells of this page run here, in your " +
       "browser. Change the code as you like and press Run, or Shift and Enter.";
-    cells[0].before(element("p", { className: "live-note", textContent: what + " The first run loads Python, about " +
-      `10 MB ${from}, and takes some seconds.` }));
+    cells[0].before(element("p", { className: "live-note", textContent: what + " The first run loads Python, " +
+      `${parts.megabytes} MB ${from}, and takes some seconds.` }));
     document.documentElement.classList.add("live");
   });
 })();
