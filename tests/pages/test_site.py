@@ -196,7 +196,7 @@ def test_an_exercise_is_answered_with_the_engine_s_own_diagnosis(live, browser):
     wrong = ("from tinyae import op, ops\n"
              "softsign = op(lambda x: x / (1 + abs(x)), lambda g, z, x: g / (1 + ops.abs(x)))")
     write(browser, cell, wrong)
-    run(browser, cell)
+    assert run(browser, cell) == "failed"
     assert all(word in outputs(cell)[0] for word in ("expected:", "by differences", "got:", "by grad", "fix:"))
     write(browser, cell, wrong.replace("g / (1 + ops.abs(x))", "g / ops.square(1 + ops.abs(x))"))
     assert run(browser, cell) == "ran" and outputs(cell)[0].startswith("right")
