@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tinyae import Tensor, conv, ops
-from tinyae.train import cublas
+from tinyae.unroll import cublas
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
@@ -34,6 +34,7 @@ import race  # noqa: E402
 import step  # noqa: E402
 import tables  # noqa: E402
 import techniques  # noqa: E402
+import unrolled  # noqa: E402
 import workloads  # noqa: E402
 from libraries import hand, tinyae  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
@@ -241,6 +242,16 @@ def test_every_twin_trains_the_same_model(tmp_path, capsys):
     assert set(result) == set(techniques.TWINS)
     assert result["freed memory is kept, not given back to the system"]["losses"] == result["tinyae"]["losses"]
     assert "page faults" in capsys.readouterr().out
+
+
+def test_unrolled_steps_are_timed_beside_the_tape(tmp_path, capsys):
+    assert unrolled.main(["--only", "W8", "--rounds", "1", "--seconds", "0.01", "--runs", "2",
+                          "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "unrolled.json").read_text())["workloads"]["W8"]
+    assert len(found["runs"]) == 2 and found["first_ms"] > 0
+    for run in found["runs"]:
+        assert run["tinyae_unrolled"]["losses"] == run["tinyae"]["losses"]
+    assert re.search(r"W8 net 2-16-16-1, .* \d\.\d\d \d\.\d\d \|", capsys.readouterr().out)
 
 
 def test_shares_add_up_to_the_whole(tmp_path):

@@ -15,7 +15,8 @@ from tinyae import Tensor, backend, data, functions, models, ops, params, train
 from tinyae.errors import BadType, BadValue
 from tinyae.models import MODELS
 from tinyae.optim import SGD, Adam
-from tinyae.train import captured, cublas, loop
+from tinyae.train import captured, loop
+from tinyae.unroll import cublas
 
 
 class Products:

@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 HOUSE = {
     "errors": Entry("below", 25),
     "files": Entry("below", 60),
-    "backend": Entry("below", 100),
+    "backend": Entry("below", 105),
     "kernels": Entry("below", 210),
     "refusals": Entry("below", 185),
     "guards": Entry("below", 240),
@@ -42,11 +42,13 @@ HOUSE = {
     "conv": Entry("chapters", 160),
     "functions": Entry("chapters", 100),
     "check": Entry("chapters", 150),
-    "unroll": Entry("chapters", 200, ("recorded", "recording", "passes", "text", "standalone", "program", "step")),
+    "unroll": Entry("chapters", 200, ("recorded", "recording", "graph", "passes", "buffers", "update", "text",
+                                     "writing", "watched", "standalone", "cublas", "capture",
+                                     "program", "step")),
     "show": Entry("chapters", 100),
     "layers": Entry("chapters", 60, ("parameters", "weights", "dense", "sequential", "convolution", "pooling", "tied",
                                      "summary")),
-    "optim": Entry("chapters", 90),
+    "optim": Entry("chapters", 95),
     "models": Entry("chapters", 60),
     "console": Entry("around", 100),
     "data": Entry("around", 100),
@@ -87,7 +89,7 @@ def imported(file: str) -> set[str]:
 def test_the_top_of_the_package_is_the_plan():
     entries = {path.name.removesuffix(".py") for path in PACKAGE.iterdir()} - {"__init__", "__pycache__"}
     assert entries == {*HOUSE, "py.typed"}
-    assert len(HOUSE) <= 22
+    assert len(HOUSE) <= 23
 
 
 @pytest.mark.parametrize("table, heading", [("chapters", "chapter"), ("below", "what they stand on"),

@@ -21,10 +21,11 @@ from tinyae import Tensor, grad, ops  # noqa: E402
 from tinyae.backend import to_device  # noqa: E402
 from tinyae.check.cases import CASES  # noqa: E402
 from tinyae.models import MODELS  # noqa: E402
-from tinyae.train import captured, cublas, loop  # noqa: E402
+from tinyae.train import captured, loop  # noqa: E402
 from tinyae.train.loader import Loader  # noqa: E402
 from tinyae.train.schedule import as_stages  # noqa: E402
 from tinyae.train.state import RunState  # noqa: E402
+from tinyae.unroll import cublas  # noqa: E402
 
 PRECOMPILED = ("CUB", "cudaError")      # CuPy's own kernels need a device: sort, and a mask as an index
 found: dict[str, Any] = {"calls": 0, "left out": [], "refused": {}, "slow fusion": [], "launches": {}}

@@ -7,10 +7,12 @@ folder(...) to the program's end, no other process can start a run in the folder
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any, NoReturn
 from .. import console, files
 from ..data import SOURCES
 from ..errors import BadFile, BadValue, Refusal
+from ..train import distributed
 from ..train import folder as run_folder
 from ..train.interrupt import Interrupted
 from .flags import FLAGS, SPECIAL, Flag
@@ -39,14 +42,15 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
     out, run, how = texts.pop("out"), texts.pop("resume"), {way: texts.pop(way) for way in ("unroll", "captured")}
     given = {flag.key: _value(flag, texts[flag.key]) for flag in mine if texts[flag.key] is not None}
     if run is None:
-        if out is not None:
+        if out is not None and distributed.world().rank == 0:
             run_folder.keep(Path(out), new=True)
         return argparse.Namespace(**usual | given | how, demo=demo, out=out, resume=False)
     if out is not None:
         raise BadValue("--out conflicts with --resume", expected="one of them", got=f"--out {out} --resume {run}",
                        fix=f"leave out --out: the run continues in {run}")
     saved = _saved(Path(run), demo, mine)
-    run_folder.keep(Path(run), new=False)
+    if distributed.world().rank == 0:
+        run_folder.keep(Path(run), new=False)
     for key, value in given.items():
         longer = key == "epochs" and value >= saved[key]
         moved = key in ("data", "data_dir")     # fit compares the images
@@ -60,7 +64,14 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
 
 
 def folder(settings: argparse.Namespace) -> Path:
-    """The run's folder: --out, --resume, or a new one, runs/DEMO-1, -2, ... Call it after the data has been loaded."""
+    """The run's folder: --out, --resume, or a new one, runs/DEMO-1, -2, ... Call it after the data has been loaded.
+
+    Of several processes that train together, rank 0 gets the run's folder; each other gets a temporary one.
+    """
+    if distributed.world().rank:
+        scratch = tempfile.TemporaryDirectory(prefix="tinyae-")
+        atexit.register(scratch.cleanup)
+        return Path(scratch.name)
     if settings.out is None:
         settings.out = str(run_folder.new_folder(Path("runs", settings.demo)))
         run_folder.keep(Path(settings.out), new=True)
@@ -75,10 +86,16 @@ def show(out: Path) -> None:
 
 
 def main(run: Callable[[], int | None]) -> NoReturn:
-    """Call run and exit Python: its status (None: 0), 2 after a Refusal, or 128 + the signal that stopped the run."""
+    """Call run and exit Python: its status (None: 0), 2 after a Refusal, or 128 + the signal that stopped the run.
+
+    Of several processes that train together, only rank 0 prints.
+    """
     with console.safe_streams():
         try:
-            status = run() or 0
+            with distributed.world() as ranks:
+                if ranks.rank:
+                    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")   # noqa: SIM115     safe_streams
+                status = run() or 0                                                     # closes it
         except Interrupted as stop:
             print(f"\n{stop}", file=sys.stderr)
             if stop.out is not None:

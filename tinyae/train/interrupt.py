@@ -67,4 +67,5 @@ def run_callback(on_epoch: Callable[[int], str | None] | None, state: Any) -> li
         note = on_epoch(state.epoch + 1) if on_epoch else None
     except StopTraining as stop:
         state.stopped, note = True, f"stopped: {stop}" if str(stop) else "stopped"
+    state.stopped, note = state.ranks.same((state.stopped, note))
     return [note] if note else []

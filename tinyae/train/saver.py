@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import __version__, files
 from ..backend import to_host
-from ..errors import BadFile
+from ..errors import BadFile, BadValue
 from . import checkpoint, folder, history
 from .diagnose import NonFinite
 from .schedule import check_whole
@@ -53,6 +53,12 @@ class Saver:
         self.saved = state.capture()
         if self.out is not None and resume and _was_begun(self.out):
             self._restore(state, steps, self.out / "last.npz")
+        if state.ranks.size > 1:        # rank 0 has read the checkpoint; each other rank becomes its twin
+            facts, content = state.ranks.same((self.facts, state.capture()))
+            if facts != self.facts:
+                raise BadValue("all ranks must train on the same data with the same settings", expected=facts,
+                               got=self.facts, fix="the same script, flags and files for every rank")
+            state.restore(content, "rank 0")
         versions = {"tinyae": __version__, "numpy": np.__version__, "python": platform.python_version()}
         self.write("config.json", json.dumps(config | {"versions": versions}, indent=2) + "\n")
         self.save(state)

@@ -1,4 +1,4 @@
-"""train · cublas: matrix products and joins that a CUDA graph can record; see captured.py.
+"""unroll · cublas: matrix products and joins that a CUDA graph can record; see capture.py.
 
 CuPy refuses its own cuBLAS while a stream is recorded, and uploads the addresses when it joins more than eight arrays.
 """
