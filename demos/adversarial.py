@@ -15,7 +15,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, grad, models, ops, params, summary, train
+from tinyae import grad, models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.errors import Refusal
@@ -30,7 +30,7 @@ SLOWER = (1, 0.3, 0.05)     # factors of these rates, for 50 %, 30 % and 20 % of
 
 def run() -> None:
     flags = cli.flags("adversarial", __doc__, hidden=[400], latent=8)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

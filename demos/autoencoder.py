@@ -18,7 +18,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.linear import PCA
@@ -28,7 +28,7 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("autoencoder", __doc__, hidden=[256, 128], latent=20, activation="relu", betas=[0.9, 0.999])
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.contractive import closed_form, jacobian_norm
@@ -25,7 +25,7 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("contractive", __doc__, hidden=[], latent=300)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.layers import Conv2D
@@ -28,7 +28,7 @@ DENSE = (256, 128)      # hidden widths of the dense autoencoder for comparison
 
 def run() -> None:
     flags = cli.flags("conv_autoencoder", __doc__, hidden=[16, 32], latent=20, epochs=5)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyae import Tensor, data, models, params, summary, train
+from tinyae import Tensor, models, params, summary, train
 from tinyae.backend import Array, Rng, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
@@ -25,7 +25,7 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("conv_stacked", __doc__, hidden=[16, 32], latent=32, epochs=6)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

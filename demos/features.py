@@ -25,7 +25,7 @@ UNITS, MOST, ASCENT, RATE = 10, 9, 200, 0.1
 
 def run() -> None:
     flags = cli.flags("features", __doc__, hidden=[500], latent=250)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -25,7 +25,7 @@ STEPS = 10
 
 def run() -> None:
     flags = cli.flags("interpolate", __doc__, data="moon", hidden=[256, 128], latent=2, epochs=30)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -30,7 +30,7 @@ STEPS, BATCH = 100, 50              # fine-tuning steps per epoch of pretraining
 
 def run() -> None:
     flags = cli.flags("pretraining", __doc__, hidden=[300], latent=150)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     if training.labels is None or test.labels is None:
         raise BadValue("these images have no labels", expected="images with labels", got=flags.data,
                        fix="--data digits, mnist or fashion-mnist")

@@ -23,7 +23,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, ops, params, summary, train
+from tinyae import models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
 from tinyae.data import creatures
 from tinyae.demo import cli, experiments, images, plots, probe
@@ -48,7 +48,7 @@ RATES = (1, 0.3, 0.1)
 
 def run() -> None:
     flags = cli.flags("sprites", __doc__, data="creatures", hidden=None, latent=1000, epochs=6, batch_size=16)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape, device = training.images.shape[1:], flags.device

@@ -17,7 +17,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, ops, params, summary, train
+from tinyae import models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.vae_evaluation import active_units, kl_per_latent, nll
@@ -28,7 +28,7 @@ from tinyae.train import diagnose, evaluate
 def run() -> None:
     flags = cli.flags("vae", __doc__, hidden=[400], latent=20, activation="relu", beta=1.0, likelihood="bernoulli",
                       scale="log_var", samples=200)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, ops, params, summary, train
+from tinyae import models, ops, params, summary, train
 from tinyae.backend import to_device, to_host
 from tinyae.demo import cli, experiments, images, plots, probe
 from tinyae.optim import Adam
@@ -25,7 +25,7 @@ LABELLED = 60_000       # training images with labels for the classifier, at mos
 
 def run() -> None:
     flags = cli.flags("winner_take_all", __doc__, hidden=[], latent=500, batch_size=100, lr=5e-3)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]

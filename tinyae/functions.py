@@ -104,8 +104,10 @@ def cross_entropy(logits: Value, labels: Array) -> Value:
     """-log softmax(logits)[label] per row: (n, k), integers (n,) in 0 .. k-1 -> (n,), in nats."""
     labels = np.asarray(labels) if isinstance(labels, list) else labels
     if logits.ndim != 2 or not is_array(labels) or labels.dtype.kind not in "iu" or labels.shape != logits.shape[:1]:
+        one_hot = logits.ndim == 2 and np.shape(labels) == logits.shape
         raise BadValue("logits and labels must match", expected="logits (n, k) and n integer labels",
-                       got=f"{describe(logits)} and {describe(labels)}", fix="labels.astype(int).reshape(-1)")
+                       got=f"{describe(logits)} and {describe(labels)}",
+                       fix="labels.argmax(1)" if one_hot else "labels.astype(int).reshape(-1)")
     n, k = logits.shape
     return logsumexp(logits) - index(logits, key=(np.arange(n, like=labels), _classes(labels, k=k)))
 

@@ -1,6 +1,7 @@
 """demo · cli: a demo's command line, checked before anything else happens.
 
-A demo gets its settings from flags(...) and the run's folder from folder(...), and main(run) starts it. A mistake that
+A demo gets its settings from flags(...), its images from images(...) and the run's folder from folder(...), and
+main(run) starts it. A mistake that
 the user can correct prints three lines to stderr and exits with status 2, never with a traceback. From flags(...) or
 folder(...) to the program's end, no other process can start a run in the folder.
 """
@@ -18,8 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .. import console, files
-from ..data import SOURCES
+from .. import console, data, files
 from ..errors import BadFile, BadValue, Refusal
 from ..train import distributed
 from ..train import folder as run_folder
@@ -61,6 +61,13 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
                            fix=f"leave out --{name}, or start a new run without --resume")
     here = {} if "data" in given else {"data": _beside(Path(run), saved["data"])}
     return argparse.Namespace(**saved | here | given | how, demo=demo, out=run, resume=True)
+
+
+def images(settings: argparse.Namespace) -> tuple[data.Dataset, data.Dataset]:
+    """(train, test) of --data. Their sum becomes the setting `fingerprint`, which config.json and result.json hold."""
+    train, test = data.load(settings.data, settings.data_dir, size=settings.size)
+    settings.fingerprint = data.fingerprint(train, test)
+    return train, test
 
 
 def folder(settings: argparse.Namespace) -> Path:
@@ -123,19 +130,18 @@ def _from_here(path: Path) -> str:
     return console.printable(str(path))
 
 
-def _beside(run: Path, data: str) -> str:
+def _beside(run: Path, name: str) -> str:
     """The data of a saved run. A relative path that leads nowhere is looked for beside the run and its folder."""
-    if data in SOURCES or os.path.isabs(data) or os.path.exists(data):
-        return data
-    places = [folder / data for folder in run.absolute().parents[:2]]
-    return next((str(place) for place in places if os.path.exists(place)), data)
+    if name in data.SOURCES or os.path.isabs(name) or os.path.exists(name):
+        return name
+    return next((str(near) for folder in run.absolute().parents[:2] if os.path.exists(near := folder / name)), name)
 
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that refuses a bad flag as everything else is refused, in three lines."""
 
     def error(self, message: str) -> NoReturn:
-        raise BadValue(message, expected="the flags that --help lists", got=shlex.join(sys.argv[1:]),
+        raise BadValue(message, expected="the flags that --help lists", got=shlex.join(sys.argv[1:]) or "no flags",
                        fix=f"{self.prog} --help")
 
 

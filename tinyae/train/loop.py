@@ -27,12 +27,12 @@ from .interrupt import Interrupt, Interrupted, run_callback
 from .loader import Data, Loader
 from .metrics import LossSums, losses_of
 from .saver import Saver
-from .schedule import Model, Phase, Rate, Stage, as_stages, rates, stage_ends
+from .schedule import Model, Phase, Rate, Stage, as_stages, constants, stage_ends
 from .shares import check_losses
 from .state import RunState
 
 READ_EVERY = 1.0                        # seconds between two reads of the losses
-OnEpoch = Callable[[int], str | None]
+OnEpoch = Callable[..., str | None]
 
 
 def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Sequence[int], batch_size: int = 128,
@@ -50,15 +50,17 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
     epochs: one number for every stage, or a list of one for each.
     lr: the model's learning rate, 1e-3 if left out; or a function of the epoch, counted from 0, as in
         lr=lambda epoch: 1e-3 * 0.5 ** epoch.
-    out: the run's folder. It gets config.json (config and the settings here), history.csv, last.npz and best.npz
-        (checkpoints; the best has the least test loss of its stage's first phase) and, at the end, weights.npz (plain
-        arrays). None: nothing is written. A second run in the folder, also of another process, is refused.
-    resume: go on from out/last.npz; start in a folder in which no run has reached anything. On the CPU (same machine,
-        same number of threads) the result is bit for bit that of a run that was never stopped; on CUDA it is from an
-        epoch's start.
-    on_epoch: called with the number of each finished epoch (1, 2, ...), to draw pictures; the text it returns ends the
-        epoch's line. To stop early, it raises StopTraining("why"): the run ends as after its last epoch, and a resumed
-        run stays ended.
+    out: the run's folder. It gets config.json (config, the settings here and sums of the images), history.csv, last.npz
+        and best.npz (checkpoints; the best has the least test loss of its stage's first phase) and, at the end,
+        weights.npz (plain arrays). None: nothing is written. A second run in the folder, also of another process, is
+        refused.
+    resume: go on from out/last.npz, with the model, settings and images that the run began with (others are refused);
+        start in a folder in which no run has reached anything. On the CPU (same machine, same number of threads) the
+        result is bit for bit that of a run that was never stopped; on CUDA it is from an epoch's start.
+    on_epoch: called with the number of each finished epoch (1, 2, ...), to draw pictures; if it has a parameter `rows`,
+        also with the epoch's rows of the history, as in rows[0]["test_total"]. The text it returns ends the epoch's
+        line. To stop early, it raises StopTraining("why"): the run ends as after its last epoch, and a resumed run
+        stays ended.
     checkpoint_every, checkpoint_steps: seconds and steps between checkpoints in an epoch; every epoch ends with one.
     captured: on a GPU, record the step as a CUDA graph in every epoch, so that one launch starts it (see captured.py).
         For losses that do the same for every batch: what they do on the host happens twice in an epoch.
@@ -77,9 +79,10 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
     ranks = distributed.world() if communicator is None else distributed.Ranks(communicator)
     state = RunState(stages, ends, seed, unrolled, ranks)
     loader = Loader(data, validation, batch_size, seed, state.device, state.dtype)
-    facts = loader.facts | {"epochs of the earlier stages": ends[:-1], "learning rates": rates(stages)}
-    saver = Saver(out if ranks.rank == 0 else None, checkpoint_every, checkpoint_steps, facts)
-    settings = {"epochs": ends[-1], "batch_size": batch_size, "seed": seed, "device": state.device}
+    facts = loader.facts | {"epochs of the earlier stages": ends[:-1]} | constants(stages)
+    saver = Saver(out if ranks.rank == 0 else None, checkpoint_every, checkpoint_steps, facts,
+                  lambda: state.measure(loader.probe()))
+    settings = {"epochs": ends[-1], "device": state.device} | loader.facts
     advance = Captured(step, state) if captured else step
     report = report if ranks.rank == 0 else None
     report_line = report or (lambda line: None)
@@ -102,7 +105,7 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
                 tested, peaks = evaluate(state, loader)
                 state.seconds = perf_counter() - began
                 rows = rows_of(state, loader, tested)
-                notes = diagnose.troubles(peaks, state.params) + run_callback(on_epoch, state)
+                notes = diagnose.troubles(peaks, state.params) + run_callback(on_epoch, state, rows)
                 saver.save(state, is_best=state.end_epoch(rows))
                 saver.save_history(state)
                 for line in history.lines(rows, ends[-1], notes):

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import device_of, generator, to_device, to_host
+from ..backend import Array, device_of, generator, to_device, to_host
 from ..errors import BadFile, BadValue
 from ..tensor import Tensor
 from ..unroll import Step
 from .distributed import Ranks
 from .history import Row
-from .loader import NOISE
+from .loader import EVALUATION, NOISE
 from .metrics import LossSums, losses_of
 from .progress import progress_of
 from .schedule import Optimizer, Phase, Rng, Stage, check_whole, rate_of, stage_at
@@ -61,6 +61,16 @@ class RunState:
         for phase in self.stage:
             if phase.lr is not None:
                 phase.optimizer.lr = rate_of(phase.lr, self.epoch)
+
+    def measure(self, batch: Array) -> list[float]:
+        """Numbers that differ if a setting of the model or of a schedule does: the stage's losses of a batch, summed
+        for each phase, then the learning rates that schedules gave in the last epoch that has begun.
+        """
+        rng = generator([self.seed, EVALUATION], self.device)
+        losses = [losses_of(phase, batch, rng)[1].item() for phase in self.stage]
+        epoch = self.epoch - (self.step == 0)
+        begun = stage_at(epoch, self.stages, self.ends) if epoch >= 0 else ()
+        return losses + [rate_of(phase.lr, epoch) for phase in begun if phase.lr is not None]
 
     def unrolled_step(self, phase: Phase) -> Step:
         """The phase's step as a program. It is recorded anew in each epoch, since on_epoch may change what the losses
