@@ -211,6 +211,11 @@ def test_import_tinyae_loads_no_more_than_the_engine():
     assert not {"tinyae.check.cases", "tinyae.check.__main__"} & set(loaded)
 
 
+def test_data_can_be_imported_without_pillow():
+    """In a browser it need not be there."""
+    python("import sys; sys.modules['PIL'] = None; import tinyae.data, tinyae.train, tinyae.models")
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'tinyae' has no attribute 'nonsense'"):
         tinyae.nonsense             # noqa: B018

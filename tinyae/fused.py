@@ -202,5 +202,13 @@ PLAIN = {
     "squared_norm": lambda x: sum(x * x),
     "log_mean_sigmoids": lambda x: stack(*(log(mean(sigmoid(sign * x), axis=0)) for sign in (1, -1))),
 }
+SHAPES = {
+    "affine": "x (n, d), W (d, k), b (k,) -> x @ W + b (n, k).",
+    "sse": "y (n, ...), x (n, ...) -> squared error per image (n,).",
+    "bce": "logits (n, ...), x (n, ...) in [0, 1] -> cross-entropy per image (n,), in nats.",
+    "kl": "mu (n, k), log_var (n, k) -> KL(N(mu, e^log_var) || N(0, 1)) per image (n,), in nats.",
+    "squared_norm": "x (...) -> the sum of its squares ().",
+    "log_mean_sigmoids": "x (n, k) -> (2, k): log mean sigmoid(x) and log mean sigmoid(-x) of each column.",
+}
 
 ROWS = named(globals(), *PLAIN)

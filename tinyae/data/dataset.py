@@ -93,7 +93,7 @@ def batch(images: Array, index: Array, device: str = "cpu") -> Array:
 
 
 def to_device_if_it_fits(images: np.ndarray, device: str) -> Array:
-    """Move the images to the GPU if they fit into half of its free memory; else return them unchanged.
+    """Move images (n, h, w[, c]) to the GPU if they fit into half of its free memory; else return them unchanged.
 
     A batch of images on the GPU needs no upload and no wait. Floats are checked here, while they are on the host.
     """

@@ -53,6 +53,7 @@ class SGD:
         self.v = self.flat.split(self.velocity)             # views of velocity, one for each parameter
 
     def step(self, grads: Grads) -> None:
+        """Give each parameter its next value. grads: as params, each of its parameter's shape; BadValue otherwise."""
         self.flat.update(*self.formula(), grads)
 
     def formula(self) -> Formula:
@@ -92,6 +93,7 @@ class Adam:
         self.m, self.v = self.flat.split(self.mean), self.flat.split(self.square)       # views, one per parameter
 
     def step(self, grads: Grads) -> None:
+        """Give each parameter its next value. grads: as params, each of its parameter's shape; BadValue otherwise."""
         self.step_at(self.t + 1, grads)
         self.t += 1                                         # last, because update may refuse the gradients
 

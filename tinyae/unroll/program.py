@@ -121,7 +121,7 @@ class Program:
         return self.formed(*self.run(inputs, rng))
 
     def formed(self, values: list[Array], gradients: list[Array]) -> tuple[Any, Any]:
-        """The losses in the form in which f returns them, the gradients in the form of wrt."""
+        """The losses, one number each, as f returns them; the gradients, each of its parameter's shape, as wrt."""
         gradients = [freeze(g if is_array(g) else np.asarray(g)) for g in gradients]
         return self.result(values), gradients if self.as_list else dict(zip(self.wrt, gradients, strict=True))
 
@@ -130,7 +130,7 @@ class Program:
         return Captured(self, inputs, rng)
 
     def result(self, values: list[Array]) -> Any:
-        """The losses in the form in which f returns them."""
+        """The losses, one number each, as f returns them: one alone, or a dictionary."""
         return values[0] if self.terms is None else dict(zip(self.terms, values, strict=True))
 
     def run(self, inputs: Sequence[Any], rng: Any, *more: Any) -> tuple[Any, Any]:
@@ -147,6 +147,7 @@ class Program:
             return program.step(*inputs, *draws, *program.constants, *[t._data for t in program.tensors], *more)
 
     def check_rng(self, rng: Any) -> None:
+        """BadValue: an rng, and the program was recorded without one; or none, and it was recorded with one."""
         if (rng is not None) is not self.has_rng:
             raise BadValue("a program takes an rng if it was recorded with one, and else none", got=f"rng={rng!r:.60}",
                            expected="a generator" if self.has_rng else "no rng", fix="unroll(f, x, wrt=..., rng=rng)")
