@@ -4,9 +4,11 @@
     .venv/bin/nox -s quick          the tests that take five seconds
     .venv/bin/nox -l                every check with what it does
 
-Most run in the environment that nox was started from; `oldest` and `newest` make one of their own in .nox.
+Most run in the environment that nox was started from; `docs`, `oldest` and `newest` make one of their own in .nox.
 """
 import configparser
+import os
+import shutil
 import subprocess
 import sys
 
@@ -58,6 +60,18 @@ def lint(session: nox.Session) -> None:
 def museum(session: nox.Session) -> None:
     """Put every published mistake into the library, break every vjp: a test must catch each."""
     session.run(sys.executable, "tests/museum/run.py")
+
+
+@nox.session(python=interpreter(NEWEST))
+def docs(session: nox.Session) -> None:
+    """Build the site and test all pages in a browser; TINYAE_PYODIDE names a folder with NumPy's wheel for it."""
+    session.install("-e", ".[docs,browser,tensorboard,test]")
+    shutil.rmtree("site", ignore_errors=True)
+    folder = os.environ.get("TINYAE_PYODIDE")
+    wheels = ["-D", f"pyodide={folder}"] if folder else []
+    session.run("python", "-m", "sphinx", "-W", "-E", "-q", *wheels, "docs", "site")
+    session.run("python", "-m", "pytest", "tests/pages", "tests/test_report.py", *session.posargs,
+                env={"TINYAE_SITE": "site"})
 
 
 @nox.session(python=interpreter(OLDEST))

@@ -1,4 +1,4 @@
-"""When is a GPU faster? A training step on the CPU and on the GPU, over batch sizes.
+"""When is a GPU faster? A training step on the CPU, on the GPU, and as one CUDA graph, over batch sizes.
 
     python benchmarks/cpu_vs_gpu.py             every workload, batches from 1 to 4096: ten minutes
     python benchmarks/cpu_vs_gpu.py --quick     two small workloads: under a minute
@@ -7,14 +7,18 @@
 Both sides use all their resources; the CPU runs as many threads as its BLAS starts. Times are wall times. After a
 warm-up the sides alternate; a turn is many steps and one wait for the device. Without a GPU only the CPU is measured,
 and the missing part is named. GFLOP/s counts only the matrix products; the next column gives the rate of the products
-alone. The tables are printed and saved in FOLDER, as cpu_vs_gpu.json and cpu_vs_gpu.png.
+alone. "captured" is the step that train.fit(captured=True) runs, a CUDA graph. If PyTorch is installed, its step on the
+GPU and its CUDA graph are measured too, with Adam in one kernel. PyTorch computes matrix products in full float32, as
+tinyae does, but convolutions in TF32, unless it is told not to; both ways are shown. The tables are printed and saved
+in FOLDER, as cpu_vs_gpu.json and cpu_vs_gpu.png.
 """
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from math import exp, log
@@ -25,6 +29,7 @@ from typing import Any
 import charts
 import command
 import conditions
+import libraries
 import race
 import tables
 import workloads
@@ -39,6 +44,7 @@ BATCHES, IMAGES = [1, 4, 16, 64, 256, 1024, 4096], [1, 4, 16, 64]      # IMAGES:
 NAMES = [name for name in WORKLOADS if name != "W8b"]                   # W8b is W8 with another batch
 QUICK, QUICK_BATCHES = ["W2", "W8"], [1, 32, 512]
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
+MORE = ["captured", "torch", "torch graph", "torch, no TF32", "torch graph, no TF32"]      # on a GPU
 
 
 def block(step: race.Step, steps: int, device: str) -> float:
@@ -56,14 +62,29 @@ def measure(w: Workload, devices: Sequence[str], rounds: int, seconds: float) ->
     for device in devices:
         sides[device, "step"] = tinyae.build(w, device)
         sides[device, "products"] = products.build(w, partial(to_device, device=device))
+    if "cuda" in devices:
+        for name, make in makers(w).items():
+            sides["cuda", name] = make()
     steps = {}
     for (device, what), step in sides.items():
         block(step, 3, device)                                          # compiles kernels and allocates memory
         steps[device, what] = max(1, int(seconds / block(step, 3, device)))
-    found: dict[str, dict[str, list[float]]] = {device: {"step": [], "products": []} for device in devices}
+    found: dict[str, dict[str, list[float]]] = {device: {what: [] for d, what in sides if d == device}
+                                                for device in devices}
     for _ in range(rounds):
         for (device, what), step in sides.items():
             found[device][what].append(float(f"{1e3 * block(step, steps[device, what], device):.5g}"))
+    return found
+
+
+def makers(w: Workload) -> dict[str, Callable[[], race.Step]]:
+    """The makers of other steps on a GPU, by name: step = makers(w)[name]()."""
+    found: dict[str, Callable[[], race.Step]] = {"captured": partial(tinyae.build_captured, w)}
+    if not libraries.missing("torch") and importlib.import_module("torch").cuda.is_available():
+        build = importlib.import_module("libraries.torch").build_on_gpu
+        for tf32, label in ((True, ""), (False, ", no TF32"))[:2 if w.kind == "conv_vae" else 1]:
+            found |= {f"torch{label}": partial(build, w, tf32=tf32),
+                      f"torch graph{label}": partial(build, w, graph=True, tf32=tf32)}
     return found
 
 
@@ -109,9 +130,18 @@ def report(result: dict[str, Any]) -> str:
                                                       for what in ("step", "products"))]
             rows.append(row + ([tables.number(found["speedup"])] if "speedup" in found else []))
         both = len(devices) == 2
-        parts += [f"### {name} {WORKLOADS[name].title}\n", tables.table(head + ["speed-up"] * both, rows), ""]
+        more = [what for what in MORE if both and what in next(iter(batches.values()))["cuda"]]
+        for row, found in zip(rows, batches.values(), strict=True):
+            row += [tables.number(median(found["cuda"][what])) for what in more]
+        head += ["speed-up"] * both + [f"{what} ms" for what in more]
+        parts += [f"### {name} {WORKLOADS[name].title}\n", tables.table(head, rows), ""]
         if both:
-            parts.append(f"{name}: {crossing({int(batch): found['speedup'] for batch, found in batches.items()})}.\n")
+            parts.append(f"{name}: {crossing({int(batch): found['speedup'] for batch, found in batches.items()})}.")
+            if more:
+                times = {int(batch): [median(found[d][what]) for d, what in (("cpu", "step"), ("cuda", "captured"))]
+                         for batch, found in batches.items()}
+                parts.append(f"Captured: {crossing({batch: cpu / gpu for batch, (cpu, gpu) in times.items()})}.")
+            parts.append("")
     return "\n".join(parts)
 
 

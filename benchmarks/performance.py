@@ -4,7 +4,8 @@
     python benchmarks/performance.py --only step        one of them; the others' figures stay
     python benchmarks/performance.py --report           none of them: only writes the page from benchmarks/measured
 
-Every figure of the page comes from benchmarks/measured. Other libraries are compared if they are installed.
+Every figure of the page comes from benchmarks/measured. Other libraries are compared if they are installed. The figures
+of a GPU, in h200.json, were put together from runs on one machine, and stay as they are.
 """
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ import shares
 import step
 import tables
 import techniques
+import unrolled
 from workloads import WORKLOADS
 
 from tinyae import files
@@ -58,6 +61,27 @@ depends on the processor. W8 is different: it is so small that it shows what eac
 The overhead of each library:
 
 {costs}
+"""
+
+UNROLLED = """## An unrolled step
+
+`python benchmarks/unrolled.py` times `unroll_step`, the whole step as one program with the bits of the tape, in {runs}
+runs. The first step records the program, takes its rows apart, and compiles it.
+
+{unrolled}
+
+A program has no Python between its lines and allocates nothing, so W8 gains most. In W1 to W6 `hand` is faster by
+computing numbers that round otherwise: it gets a loss and its gradient from one tanh, takes one logarithm of the
+product of 64 numbers, and keeps Adam's m and v in units that save two of its twelve sweeps. A program has the bits of
+the tape. jax.jit is faster where Adam or the activations have many numbers (W3, W5, W6), since XLA makes one loop of
+all sweeps. The products alone are the floor for all of them. A recording of W8 takes many of its short steps: compiling
+the text alone takes more than two.
+
+Three choices were measured when they were made, and no command repeats that. `np.maximum` with a row of zeros takes
+0.28 to 0.52 of its time with the number 0. The loss of pixels and its gradient take 0.94 (W1) and 0.87 (W5) of the time
+of their rows if they write into arrays that are there. In blocks of rows, which stay in the cache, W1's take 1.03 of
+their time in one piece with blocks of 128 rows, 1.15 with 32 and 1.77 with 8, because NumPy's calls cost more than the
+cache saves; so only the optimizer's step runs in blocks.
 """
 
 WHERE = """## Where the time goes
@@ -154,6 +178,38 @@ GPU = """## CPU and GPU
 {gpu}
 """
 
+H200 = """## On an H200
+
+Three runs, each on one {card}, on {date}, with CuPy {cupy} and PyTorch {torch}.
+benchmarks/measured/h200.json holds their figures, and no command of this page writes it. tinyae changed meanwhile:
+
+{runs}
+
+It has changed since run C, and [gpu.md](gpu.md#what-has-never-been-measured) says in what.
+
+Run A measured four workloads as `python benchmarks/cpu_vs_gpu.py` does. The CPU is that of the same machine, with 16
+cores.
+
+![time of a step over the batch, on an H200](../benchmarks/measured/h200.png)
+
+{gpu}
+
+### A step, call by call and as one launch
+
+Milliseconds a step, call by call. In run C, tinyae's step also gathers its batch from images on the GPU.
+
+{eager}
+
+Run C, with "captured", the step of `train.fit(captured=True)`, beside PyTorch's CUDA graph. "torch" has Adam in one
+kernel, as tinyae and the graph have; PyTorch's default for Adam takes more. Over 100 steps (20 of W7), the losses of a
+captured run and of one call by call differed by {apart:g}.
+
+{captured}
+
+PyTorch's convolutions round to TF32 by default; tinyae never does. Without TF32, PyTorch's graph of W7 took
+{no_tf32} ms, and tinyae's captured step {ratio:.2f} times as long.
+"""
+
 LAUNCHES = """## What a step asks of a GPU
 
 `python benchmarks/launches.py` counts kernels, uploads and waits on a stand-in for CuPy. A kernel takes some
@@ -172,6 +228,9 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     if "step" in found:
         steps = found["step"]["workloads"]
         parts.append(STEP.format(overview=step.overview(steps), costs=step.costs_table(found["step"]["costs"])))
+    if "unrolled" in found:
+        runs = max(len(w["runs"]) for w in found["unrolled"]["workloads"].values())
+        parts.append(UNROLLED.format(unrolled=unrolled.report(found["unrolled"]), runs=runs))
     if "shares" in found:
         parts.append(WHERE.format(shares=shares.report(found["shares"])))
     if "convolution" in found:
@@ -186,8 +245,11 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     if "cpu_vs_gpu" in found:
         result = found["cpu_vs_gpu"]
         which = f"The GPU: {result['gpu']}." if "gpu" in result else (
-            f"This is the CPU's half, for there was no GPU: {result['no gpu']}.")
+            f"This is the CPU's half, for there was no GPU: {result['no gpu']}. "
+            "[Below](#on-an-h200) are both halves of four workloads.")
         parts.append(GPU.format(gpu=cpu_vs_gpu.report(result).strip(), which=which))
+    if "h200" in found:
+        parts.append(on_h200(found["h200"]))
     if "launches" in found:
         parts.append(LAUNCHES.format(launches=launches.report(found["launches"])))
     if "step" in found:
@@ -199,6 +261,28 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         machines.setdefault(described(result), []).append(name + libraries_of(result) + disturbed(result))
     parts += ["## Machines\n", *(f"- {machine}: {'; '.join(names)}" for machine, names in machines.items())]
     return "\n".join(parts) + "\n"
+
+
+def on_h200(result: dict[str, Any]) -> str:
+    """The section on the runs of h200.json, whose "steps" are milliseconds by workload, run and side."""
+    steps = result["steps"]
+    default, fused = "torch, default Adam", "torch"
+    eager = [*((run, "tinyae") for run in "ABC"), *((run, side) for side in (default, fused) for run in "AC")]
+    rows = [[WORKLOADS[name].label, *(tables.number(runs[run].get(side, nan)) for run, side in eager)]
+            for name, runs in steps.items()]
+    both = {name: runs["C"] for name, runs in steps.items() if "captured" in runs["C"]}
+    pairs = [("tinyae", default), ("tinyae", fused), ("captured", "torch graph")]
+    ratios = [[name, tables.number(ms["captured"]), tables.number(ms["torch graph"]),
+               *(f"{ms[one] / ms[other]:.2f}" for one, other in pairs)] for name, ms in both.items()]
+    no_tf32 = both["W7"]["torch graph, no TF32"]
+    return H200.format(
+        card=result["gpu"].split(",")[0], date=result["date"], **result["versions"],
+        gpu=cpu_vs_gpu.report(result).strip(),
+        runs="\n".join(f"- **{run}**: {what}." for run, what in result["runs"].items()),
+        eager=tables.table(["workload", *(f"{run}: {side}" for run, side in eager)], rows),
+        captured=tables.table(["workload", "captured", "torch graph", *map(" / ".join, pairs)], ratios),
+        apart=max(ms["losses apart"] for ms in both.values()), no_tf32=tables.number(no_tf32),
+        ratio=both["W7"]["captured"] / no_tf32)
 
 
 def described(result: dict[str, Any]) -> str:
@@ -216,11 +300,11 @@ def disturbed(result: dict[str, Any]) -> str:
 
 
 def measured() -> dict[str, dict[str, Any]]:
-    return {part: experiments.read(MEASURED / f"{part}.json") for part in COMMANDS
+    return {part: experiments.read(MEASURED / f"{part}.json") for part in [*COMMANDS, "h200"]
             if (MEASURED / f"{part}.json").exists()}
 
 
-COMMANDS = ["step", "shares", "convolution", "techniques", "feeding", "growth", "cpu_vs_gpu", "launches"]
+COMMANDS = ["step", "unrolled", "shares", "convolution", "techniques", "feeding", "growth", "cpu_vs_gpu", "launches"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

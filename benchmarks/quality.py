@@ -2,14 +2,17 @@
 
     python benchmarks/quality.py                    all runs in tinyae/demo/experiments.py: hours on two cores
     python benchmarks/quality.py --only linear      only runs whose name begins with "linear"; other results stay
-    python benchmarks/quality.py --missing          only runs without a result
+    python benchmarks/quality.py --missing          only runs without a result, or with one of other data
     python benchmarks/quality.py --report           no runs: only writes docs/results.md from the result files
+    python benchmarks/quality.py --verify           the quick runs again, with data drawn anew, beside their results
+    python benchmarks/quality.py --seeds            the quick runs with other seeds: how far --verify lets figures lie
     python benchmarks/quality.py --smoke            each demo once, for one epoch on few images, to see that it works
 
 Published data sets are read from $TINYAE_DATA or downloaded. Exit status 1: a demo failed or missed a target.
 """
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +22,7 @@ from typing import Any
 
 import command
 import numpy as np
+import tables
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -26,24 +30,32 @@ sys.path.insert(0, str(ROOT))
 from tinyae import data, files  # noqa: E402
 from tinyae.data import published  # noqa: E402
 from tinyae.demo import experiments  # noqa: E402
+from tinyae.errors import BadFile, BadValue  # noqa: E402
 
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "results.md"
+SPREAD = ROOT / "benchmarks" / "measured" / "seeds.json"
+QUICK = ("linear-moon-latent-2-batch-size-100", "interpolate-moon", "linear-digits")
+SEEDS = range(1, 6)
+DEVIATIONS, ROUNDING = 4, 1e-5      # --verify: how many standard deviations over seeds, and a share of the figure
 SMOKE = (500, 100)         # numbers of training and test images
 HEAD = """# Results
 
 Every figure comes from a run's result.json in benchmarks/results. `python benchmarks/quality.py --report` writes this
 page from those files. Each heading gives the demo and the flags of its run: `python demos/NAME.py FLAGS`.
+The seconds are those of a machine that may have done other things. After "data" stands the beginning of the SHA-256 of
+all images and labels (`python -m tinyae.data show NAME` prints it); a result of other data does not enter this page.
+`python benchmarks/quality.py --verify` runs the quick ones again, with data drawn anew.
 Errors and nats are per test image, summed over its pixels. For grey images a cross-entropy is not a likelihood, nor is
 anything computed from it: compare such nats with each other, not with those published for black and white digits.
 """
 
 
-def run(job: experiments.Experiment, flags: str, folder: Path) -> dict[str, Any] | None:
+def run(job: experiments.Experiment, flags: str, folder: Path, **environment: str) -> dict[str, Any] | None:
     """Run demos/DEMO.py with these flags; return its result, or None after printing why it failed."""
     line = [sys.executable, str(ROOT / "demos" / f"{job.demo}.py"), *flags.split(), "--out", str(folder)]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     ended = subprocess.run(line, capture_output=True, text=True, cwd=folder.parent,
-                           env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
+                           env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | environment)
     if ended.returncode == 0 and (folder / "result.json").exists():
         return experiments.read(folder / "result.json")
     print(f"{job.name} failed, status {ended.returncode}:\n{ended.stderr[-2000:]}", file=sys.stderr)
@@ -64,16 +76,27 @@ def rows(job: experiments.Experiment, result: dict[str, Any]) -> list[list[str]]
     return lines
 
 
+def is_of(job: experiments.Experiment, result: dict[str, Any]) -> bool:
+    """Whether it is a result of today's data: the set of this name that today's code draws, or that is published."""
+    return result.get("fingerprint") == data.FINGERPRINTS[job.flags.split()[1]]
+
+
 def page(results: dict[str, dict[str, Any]]) -> str:
-    """docs/results.md: a table for each experiment that has a result."""
+    """docs/results.md: a table for each experiment that has a result. BadFile: one is a result of other data."""
     parts, machines = [HEAD], {}
     for job in experiments.EXPERIMENTS:
         if job.name not in results:
             continue
         result = results[job.name]
+        if not is_of(job, result):
+            name = job.flags.split()[1]
+            raise BadFile(f"benchmarks/results/{job.name}.json is a result of other data",
+                          expected=f"{name} of SHA-256 {data.FINGERPRINTS[name]}",
+                          got=result.get("fingerprint"), fix="python benchmarks/quality.py --missing")
         number = machines.setdefault(result["machine"], len(machines) + 1)
         parts += [f"## {job.demo} {job.flags}\n",
-                  f"Seed {result['setting']['seed']}, {result['seconds']:,.0f} s of training on machine {number}.\n",
+                  f"Seed {result['setting']['seed']}, {result['seconds']:,.0f} s of training on machine {number}, "
+                  f"data {result['fingerprint'][:8]}.\n",
                   "| figure | ours | target | source | verdict |", "|---|---|---|---|---|"]
         parts += ["| " + " | ".join(line[1:]) + " |" for line in rows(job, result)]
         parts.append("")
@@ -121,10 +144,50 @@ def smoke(only: str) -> int:
     return failed + sum(line[-1] == "not finite" for line in lines)
 
 
+def quick(only: str) -> list[experiments.Experiment]:
+    return [job for job in experiments.EXPERIMENTS if job.name in QUICK and job.name.startswith(only)]
+
+
+def seeds(only: str) -> int:
+    """Run the quick experiments with SEEDS, and keep each figure's values; return how many runs failed."""
+    spread, failed = json.loads(SPREAD.read_text()) if SPREAD.exists() else {}, 0
+    with tempfile.TemporaryDirectory() as folder:
+        for job in quick(only):
+            print(f"{job.name} ...", flush=True)
+            results = [run(job, f"{job.flags} --seed {seed}", Path(folder, f"{job.name}-{seed}")) for seed in SEEDS]
+            made = [result["figures"] for result in results if result]
+            failed += len(results) - len(made)
+            spread[job.name] = {figure: [figures[figure] for figures in made] for figure in made[0]} if made else {}
+    tables.write(SPREAD.parent, SPREAD.stem, spread)
+    return failed
+
+
+def verify(only: str) -> int:
+    """Run the quick experiments again, with their data drawn anew; return how many figures are not the published ones.
+
+    A figure may differ by DEVIATIONS of its standard deviations over SEEDS: on another processor, sums are rounded
+    otherwise, and a training makes of that what it makes of another seed.
+    """
+    lines, published, spread = [], stored(), json.loads(SPREAD.read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        for job in quick(only):
+            print(f"{job.name} ...", flush=True)
+            again = run(job, job.flags, Path(folder, job.name), TINYAE_DATA=folder, XDG_CACHE_HOME=folder,
+                        LOCALAPPDATA=folder)
+            for figure, value in published[job.name]["figures"].items():
+                new = again["figures"].get(figure, np.nan) if again else np.nan
+                allowed = DEVIATIONS * np.std(spread[job.name][figure], ddof=1) + ROUNDING * abs(value)
+                lines.append([job.name, figure, f"{value:.6g}", f"{new:.6g}", f"{allowed:.2g}",
+                              "same" if abs(new - value) <= allowed else "differs"])
+    print(tables.table(["run", "figure", "published", "again", "tolerance", "verdict"], lines))
+    return sum(line[-1] == "differs" for line in lines)
+
+
 def full(only: str, missing: bool, report: bool) -> int:
     """Run the experiments unless report, keep their results, write the page; return how many failed or missed."""
+    before = stored()
     chosen = [job for job in experiments.EXPERIMENTS if job.name.startswith(only)
-              and not (missing and (RESULTS / f"{job.name}.json").exists())]
+              and not (missing and job.name in before and is_of(job, before[job.name]))]
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         for job in [] if report else chosen:
@@ -145,13 +208,18 @@ def main() -> int:
     parser = command.parser(__doc__)
     parser.add_argument("--smoke", action="store_true", help="run each demo once, on few images")
     parser.add_argument("--only", default="", metavar="NAME", help="only runs whose name begins with NAME")
-    parser.add_argument("--missing", action="store_true", help="only runs without a result")
+    parser.add_argument("--missing", action="store_true", help="only runs without a result, or with one of other data")
     parser.add_argument("--report", action="store_true", help="only write docs/results.md, from the result files")
+    parser.add_argument("--verify", action="store_true", help="run the quick ones again and compare their figures")
+    parser.add_argument("--seeds", action="store_true", help="run the quick ones with other seeds, for --verify")
     asked = parser.parse_args()
     if not any(job.name.startswith(asked.only) for job in experiments.EXPERIMENTS):
-        parser.error(f"no run begins with {asked.only!r}; there are "
-                     + ", ".join(job.name for job in experiments.EXPERIMENTS))
-    return bool(smoke(asked.only) if asked.smoke else full(asked.only, asked.missing, asked.report))
+        raise BadValue(f"no run begins with {asked.only!r}", got=f"--only {asked.only}", fix="--only linear",
+                       expected="the beginning of one of " + ", ".join(job.name for job in experiments.EXPERIMENTS))
+    for way, chosen in ((smoke, asked.smoke), (verify, asked.verify), (seeds, asked.seeds)):
+        if chosen:
+            return bool(way(asked.only))
+    return bool(full(asked.only, asked.missing, asked.report))
 
 
 if __name__ == "__main__":

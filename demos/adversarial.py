@@ -15,11 +15,12 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, grad, models, ops, params, summary, train
+from tinyae import grad, models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.errors import Refusal
 from tinyae.optim import Adam
+from tinyae.show.latent import explorer
 from tinyae.train import evaluate
 
 # Each player's part of --lr. If the encoder learns to deceive as fast as to describe, it forgets to describe; if it
@@ -29,8 +30,8 @@ SLOWER = (1, 0.3, 0.05)     # factors of these rates, for 50 %, 30 % and 20 % of
 
 
 def run() -> None:
-    flags = cli.flags("adversarial", __doc__, hidden=[400], latent=8)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    flags = cli.flags("adversarial", __doc__, hidden=[400], latent=8, page=False)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -69,7 +70,7 @@ def run() -> None:
     stages = [(stage(rate * flags.lr), n) for rate, n in zip(SLOWER, epochs, strict=True) if n]
     history = train.fit([phases for phases, _ in stages], (training, test), epochs=[n for _, n in stages],
                         batch_size=flags.batch_size, seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw,
-                        config=vars(flags), unrolled=flags.unroll)
+                        config=vars(flags), unrolled=flags.unroll, captured=flags.captured)
 
     judged = model.discriminator_loss(first(100), generator(flags.seed, flags.device))["discrimination"]
     try:
@@ -87,6 +88,9 @@ def run() -> None:
     if flags.latent == 2:
         images.save_manifold(out / "manifold.png",
                              lambda z: ops.sigmoid(model.decode(to_device(z, flags.device))).numpy(), shape)
+    if flags.page:
+        explorer(out / "explorer.html", "What an adversarial autoencoder has learned", model.encoder, model.decoder,
+                 codes, test.labels, shape)
     mean, covariance = distance(codes)
     experiments.write(out, flags, history, {
         "nats per image": history[-3]["test_reconstruction"], "discrimination": history[-2]["test_discrimination"],

@@ -1,4 +1,4 @@
-"""What a model has never seen, it draws badly: an autoencoder finds the images that do not belong.
+"""An autoencoder finds the images that do not belong, because it draws badly what it has never seen.
 
 One class of images is kept out of the training. An autoencoder learns to redraw all the others through a narrow code;
 an image of the class that it has not seen comes back with a larger error, and this error is the score. For comparison,
@@ -27,9 +27,10 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("anomaly", __doc__, hidden=[256, 128], latent=8, activation="relu")
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     if training.labels is None or test.labels is None or len(np.unique(test.labels)) < 2:
-        raise BadValue("these images have no classes", expected="labels of at least two classes", got=flags.data,
+        raise BadValue("the test images must be of two classes or more", got=flags.data,
+                       expected="images with labels, of the last class and of others",
                        fix="--data digits, or a folder with a subfolder for each class")
     out = cli.folder(flags)
     unseen = int(test.labels.max())
@@ -44,7 +45,8 @@ def run() -> None:
     known = test.images[test.labels != unseen]
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (normal, known), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     pca = PCA(evaluate.batches(normal), flags.latent)
 

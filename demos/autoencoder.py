@@ -18,7 +18,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.linear import PCA
@@ -28,7 +28,7 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("autoencoder", __doc__, hidden=[256, 128], latent=20, activation="relu", betas=[0.9, 0.999])
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -49,7 +49,8 @@ def run() -> None:
     phases = tuple(train.Phase(net.losses, own, Adam(own, lr=flags.lr, betas=flags.betas), name)
                    for name, (net, own) in nets.items())
     history = train.fit([phases], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     pca = PCA(evaluate.batches(training.images), flags.latent)
     ways = {"PCA": lambda x: pca.decode(pca.encode(x)),

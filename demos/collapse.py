@@ -5,7 +5,8 @@ learned to read it. In deep nets of sigmoid units that takes long, and meanwhile
 latent is near N(0, 1) whatever the image, the decoder draws the mean image, and for many epochs neither can improve
 alone. The posterior has collapsed. A second net starts from the same weights and sees the same batches, but its KL term
 is multiplied by 0.01 at first and by 1 only after four epochs (KL warm-up: Bowman et al. 2016). By then its decoder
-uses the code, and the information stays. Both end with the same loss function, and only the second net draws digits.
+uses the code, and the information stays. Both end with the same loss function, but only what the second net draws
+depends on the image.
 
     python demos/collapse.py                                drawn digits, needs no download, a few minutes
 """
@@ -16,7 +17,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.vae_evaluation import active_units, kl_per_latent
@@ -28,7 +29,7 @@ WARM_UP = (0.01, 0.03, 0.1, 0.3)    # the weight of the KL term in the first epo
 
 def run() -> None:
     flags = cli.flags("collapse", __doc__, hidden=[200, 200, 200], latent=20, batch_size=500, epochs=8)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -59,7 +60,8 @@ def run() -> None:
     rising = WARM_UP[:flags.epochs - 1]
     history = train.fit([stage(beta) for beta in (*rising, 1.0)], (training, test), seed=flags.seed,
                         epochs=[1] * len(rising) + [flags.epochs - len(rising)], batch_size=flags.batch_size, out=out,
-                        resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     carried = {name: np.sort(to_host(kl_per_latent(net, first(2000))))[::-1] for name, net in nets.items()}
     if plots.available():

@@ -20,11 +20,11 @@ import numpy as np
 from tinyae import Tensor, data, models, params, summary, train
 from tinyae.backend import Array, Rng, normal, to_device, to_host
 from tinyae.demo import cli, experiments, images, plots, probe
-from tinyae.errors import BadValue
 from tinyae.functions import bce_with_logits, gaussian_kl
 from tinyae.layers import dense_stack
 from tinyae.ops import concatenate, exp, mean, sigmoid
 from tinyae.optim import Adam
+from tinyae.show.latent import explorer
 from tinyae.train import evaluate
 
 LABELLED, EACH = 10_000, 100        # training images for the classifier that reads, and drawings per class
@@ -48,19 +48,12 @@ class ConditionalVAE(models.VAE):
 
 
 def run() -> None:
-    flags = cli.flags("conditional", __doc__, hidden=[400], latent=10)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
-    if training.labels is None or test.labels is None:
-        raise BadValue("these images have no classes", expected="images with labels", got=flags.data,
-                       fix="--data digits, or a folder with a subfolder for each class")
+    flags = cli.flags("conditional", __doc__, hidden=[400], latent=10, page=False)
+    training, test = cli.images(flags)
+    told = data.with_classes(training, test)                                # images (n, pixels + classes)
     out = cli.folder(flags)
-    shape, classes = training.images.shape[1:], int(max(training.labels.max(), test.labels.max())) + 1
-
-    def rows(part: data.Dataset) -> np.ndarray:
-        """(n, pixels + classes) in the images' own numbers: the pixels, then the class."""
-        white = 255 if part.images.dtype == np.uint8 else 1
-        hot = white * np.eye(classes, dtype=part.images.dtype)[part.labels]
-        return np.concatenate([part.images.reshape(len(part.images), -1), hot], axis=1)
+    shape = training.images.shape[1:]
+    classes = told[0].images.shape[1] - math.prod(shape)
 
     model = ConditionalVAE(math.prod(shape), classes, flags.hidden, flags.latent,
                            rng=np.random.default_rng(flags.seed), device=flags.device)
@@ -72,8 +65,8 @@ def run() -> None:
         return decoded(z, y)
 
     def decoded(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-        told = np.concatenate([z, np.eye(classes, dtype=np.float32)[y]], axis=1)
-        return to_host(sigmoid(model.decode(to_device(told, flags.device))).data)
+        codes = np.concatenate([z, np.eye(classes, dtype=np.float32)[y]], axis=1)
+        return to_host(sigmoid(model.decode(to_device(codes, flags.device))).data)
 
     columns = np.arange(min(classes, 10))
     hands = np.random.default_rng(flags.seed).standard_normal((8, flags.latent), np.float32)
@@ -85,9 +78,9 @@ def run() -> None:
                          title=f"one code in each row, one class in each column, after epoch {epoch}")
 
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
-    history = train.fit([phase], (rows(training), rows(test)), epochs=flags.epochs, batch_size=flags.batch_size,
-                        seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
-                        unrolled=flags.unroll)
+    history = train.fit([phase], told, epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed, out=out,
+                        resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll,
+                        captured=flags.captured)
 
     reader = probe.fit(evaluate.over(lambda x: x, training.images[:LABELLED]), training.labels[:LABELLED], [200],
                        seed=flags.seed)
@@ -95,6 +88,10 @@ def run() -> None:
     read = probe.accuracy(reader, drawn(asked, flags.seed + 1), asked)
     known = probe.accuracy(reader, evaluate.over(lambda x: x, test.images), test.labels)
     print(f"the classifier reads {known:.1f} % of the test images right, and {read:.1f} % of the drawings")
+    if flags.page:
+        seen = evaluate.first(told[1].images, flags.device, 500)
+        explorer(out / "explorer.html", "A variational autoencoder that draws what you ask for",
+                 [*model.body, model.mu], model.decoder, model.encode(seen).data, test.labels, shape, classes)
     if plots.available():
         plots.learning_curves(history, out / "curves.png")
     experiments.write(out, flags, history, {

@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.layers import Conv2D
@@ -28,7 +28,7 @@ DENSE = (256, 128)      # hidden widths of the dense autoencoder for comparison
 
 def run() -> None:
     flags = cli.flags("conv_autoencoder", __doc__, hidden=[16, 32], latent=20, epochs=5)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -48,7 +48,8 @@ def run() -> None:
     own = {name: params({name: net}) for name, net in nets.items()}
     phases = tuple(train.Phase(net.losses, own[name], Adam(own[name], lr=flags.lr), name) for name, net in nets.items())
     history = train.fit([phases], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     units = next(layer for layer in model.encoder if isinstance(layer, Conv2D)).W.numpy()       # (3, 3, c, k)
     images.save_grid(out / "units.png", images.signed(np.moveaxis(units.mean(axis=2), -1, 0).reshape(-1, 9)), (3, 3),

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import Array, generator, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
@@ -26,7 +26,7 @@ DENSE = (500,), 250      # hidden widths and code of the dense net
 
 def run() -> None:
     flags = cli.flags("conv_denoising", __doc__, hidden=[32], latent=32, epochs=5)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -48,7 +48,8 @@ def run() -> None:
     own = {name: params({name: net}) for name, net in nets.items()}
     phases = tuple(train.Phase(net.losses, own[name], Adam(own[name], lr=flags.lr), name) for name, net in nets.items())
     history = train.fit([phases], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     if plots.available():
         plots.learning_curves(history, out / "curves.png", unit="squared error per image")

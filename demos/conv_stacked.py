@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyae import Tensor, data, models, params, summary, train
+from tinyae import Tensor, models, params, summary, train
 from tinyae.backend import Array, Rng, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
@@ -25,7 +25,7 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("conv_stacked", __doc__, hidden=[16, 32], latent=32, epochs=6)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -69,7 +69,7 @@ def run() -> None:
     each = max(1, flags.epochs // len(stages))          # the stages share the epochs
     history = train.fit(stages, (training, test), epochs=[each] * len(stages), batch_size=flags.batch_size,
                         seed=flags.seed, out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
-                        unrolled=flags.unroll)
+                        unrolled=flags.unroll, captured=flags.captured)
 
     if plots.available():
         plots.lines({name: (list(y), list(y.values())) for name, y in errors.items()}, out / "errors.png",

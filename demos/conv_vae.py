@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, ops, params, summary, train
+from tinyae import models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
@@ -27,7 +27,7 @@ DENSE = (16,)       # hidden units between the convolutions and the two numbers
 
 def run() -> None:
     flags = cli.flags("conv_vae", __doc__, hidden=[32, 64], latent=2)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -55,7 +55,8 @@ def run() -> None:
 
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     if plots.available():
         plots.learning_curves(history, out / "curves.png")

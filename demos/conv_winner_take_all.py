@@ -16,10 +16,11 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import Array, to_host
 from tinyae.conv import max_pool2d
 from tinyae.demo import cli, experiments, images, plots, probe
+from tinyae.errors import BadValue
 from tinyae.models.conv_winner_take_all import STROKE
 from tinyae.optim import Adam
 from tinyae.tensor import data_of
@@ -31,10 +32,12 @@ CELL = 2                # the classifier sees the largest number of each 2 x 2 p
 
 def run() -> None:
     flags = cli.flags("conv_winner_take_all", __doc__, hidden=[], latent=64, batch_size=100, lr=5e-3, epochs=3)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
-    out = cli.folder(flags)
-
+    training, test = cli.images(flags)
     shape = training.images.shape[1:]
+    if min(shape[:2]) < 2:
+        raise BadValue("images must have at least 2 x 2 pixels, over which the maps are pooled", got=shape,
+                       expected="images (n, h, w[, c])", fix="--data digits")
+    out = cli.folder(flags)
     model = models.ConvWinnerTakeAll(shape, flags.hidden, flags.latent, rng=np.random.default_rng(flags.seed),
                                      device=flags.device)
     print(summary(model, (math.prod(shape),)))
@@ -52,7 +55,8 @@ def run() -> None:
 
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     if plots.available():
         plots.learning_curves(history, out / "curves.png", unit="squared error per image")

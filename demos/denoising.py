@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import Array, generator, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
@@ -25,7 +25,7 @@ LEVELS = {"gaussian": (0.25, 0.5, 1.0), "masking": (0.25, 0.5, 0.75)}
 
 def run() -> None:
     flags = cli.flags("denoising", __doc__, hidden=[500], latent=250)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -50,7 +50,7 @@ def run() -> None:
     def fit(model: models.Denoising, **where: Any) -> list[dict[str, Any]]:
         phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr), model.noise)
         return train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                         **where, unrolled=flags.unroll)
+                         **where, unrolled=flags.unroll, captured=flags.captured)
 
     histories = [fit(built["gaussian"], out=out, resume=flags.resume, config=vars(flags)), fit(built["masking"])]
 

@@ -27,7 +27,7 @@ RATES = {"without dropout": 0.0, "with dropout": 0.2}
 
 def run() -> None:
     flags = cli.flags("dropout", __doc__, hidden=[512, 256], latent=64, epochs=100, batch_size=50)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     training, test = (data.Dataset(part.images[:FEW], None) for part in (training, test))
@@ -48,7 +48,7 @@ def run() -> None:
         net = nets[name]
         phase = train.Phase(net.losses, params(net), Adam(params(net), lr=flags.lr), name)
         return train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                         **where, unrolled=flags.unroll)
+                         **where, unrolled=flags.unroll, captured=flags.captured)
 
     histories = [fit("with dropout", out=out, resume=flags.resume, config=vars(flags)), fit("without dropout")]
     figures = {}

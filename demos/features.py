@@ -25,7 +25,7 @@ UNITS, MOST, ASCENT, RATE = 10, 9, 200, 0.1
 
 def run() -> None:
     flags = cli.flags("features", __doc__, hidden=[500], latent=250)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -34,7 +34,8 @@ def run() -> None:
     print(summary(model, (math.prod(shape),)))
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     W = model.encoder[0].W.numpy()                                          # (pixels, first hidden layer)
     strongest = np.argsort(-np.square(W).sum(axis=0))[:100]

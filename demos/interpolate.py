@@ -25,7 +25,7 @@ STEPS = 10
 
 def run() -> None:
     flags = cli.flags("interpolate", __doc__, data="moon", hidden=[256, 128], latent=2, epochs=30)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -34,7 +34,8 @@ def run() -> None:
     print(summary(model, (math.prod(shape),)))
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     ends = test.images if len(test.images) > 1 else np.concatenate([test.images, training.images[:1]])
     pairs = moon.draw(PAIRS.ravel()) if flags.data == "moon" else ends[:min(8, len(ends) // 2 * 2)]

@@ -4,7 +4,7 @@ PCA is eighty years older than backpropagation, and it is exact: no other 30 num
 reconstruction by sums of fixed pictures. A net of two linear layers, trained on the same images, reaches the same
 error. Its decoder's weights are mixtures of the principal components; a singular value decomposition separates them.
 
-    python demos/linear.py                                  drawn digits, needs no download, about two minutes
+    python demos/linear.py                                  drawn digits, needs no download, under a minute
     python demos/linear.py --data mnist --latent 10
 """
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.linear import PCA, largest_angle
 from tinyae.optim import Adam
@@ -22,7 +22,7 @@ from tinyae.train import evaluate
 
 def run() -> None:
     flags = cli.flags("linear", __doc__, hidden=[], latent=30, epochs=40, batch_size=500, lr=1e-2)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -41,7 +41,7 @@ def run() -> None:
     schedule = [train.Phase(model.losses, own, Adam(own, lr=lr), f"lr {lr:g}") for lr, _ in stages]
     history = train.fit(schedule, (training, test), epochs=[n for _, n in stages], seed=flags.seed,
                         batch_size=flags.batch_size, out=out, resume=flags.resume, config=vars(flags),
-                        unrolled=flags.unroll)
+                        unrolled=flags.unroll, captured=flags.captured)
 
     found = model.components(evaluate.over(model.encode, training.images, flags.device))
     principal = pca.components[:len(found)]         # fewer images than latents span fewer directions

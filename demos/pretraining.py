@@ -30,7 +30,7 @@ STEPS, BATCH = 100, 50              # fine-tuning steps per epoch of pretraining
 
 def run() -> None:
     flags = cli.flags("pretraining", __doc__, hidden=[300], latent=150)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     if training.labels is None or test.labels is None:
         raise BadValue("these images have no labels", expected="images with labels", got=flags.data,
                        fix="--data digits, mnist or fashion-mnist")
@@ -47,7 +47,8 @@ def run() -> None:
     print(summary(pretrained.encoder, (math.prod(shape),)))
     phase = train.Phase(pretrained.losses, params(pretrained), Adam(params(pretrained), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     def accuracy(encoder: Sequential, count: int, draw: int) -> float:
         """Test accuracy in percent after fine-tuning a copy of the encoder on `count` labels."""

@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, params, summary, train
+from tinyae import models, params, summary, train
 from tinyae.backend import to_device, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
@@ -28,7 +28,7 @@ WEIGHTS = {"kl": 3.0, "l1": None}
 
 def run() -> None:
     flags = cli.flags("sparse", __doc__, hidden=[], latent=1000, lr=3e-3, penalty="kl")
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -48,7 +48,8 @@ def run() -> None:
 
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     activations = to_host(model.encode(first(10_000)).data)                # (n, latent)
     chosen = np.argsort(-activations.var(axis=0))[:100]                    # those that vary most

@@ -23,7 +23,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, ops, params, summary, train
+from tinyae import models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
 from tinyae.data import creatures
 from tinyae.demo import cli, experiments, images, plots, probe
@@ -48,7 +48,7 @@ RATES = (1, 0.3, 0.1)
 
 def run() -> None:
     flags = cli.flags("sprites", __doc__, data="creatures", hidden=None, latent=1000, epochs=6, batch_size=16)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape, device = training.images.shape[1:], flags.device
@@ -81,7 +81,7 @@ def run() -> None:
                 for beta, optimizer, n in stages if n]
     history = train.fit([phase for phase, _ in schedule], (training, test), epochs=[n for _, n in schedule],
                         seed=flags.seed, batch_size=flags.batch_size, out=out, resume=flags.resume, on_epoch=draw,
-                        config=vars(flags), unrolled=flags.unroll)
+                        config=vars(flags), unrolled=flags.unroll, captured=flags.captured)
 
     if plots.available():
         plots.learning_curves(history, out / "curves.png")

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyae import Tensor, data, models, params, summary, train
+from tinyae import Tensor, models, params, summary, train
 from tinyae.backend import Array, Rng, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
@@ -32,7 +32,7 @@ TEXTBOOK = 1e-3         # weight of |W|^2/2 against the mean over pixels; our er
 
 def run() -> None:
     flags = cli.flags("stacked", __doc__, hidden=[300], latent=150)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -68,7 +68,7 @@ def run() -> None:
         print(f"\n{way}:")
         epochs = [flags.epochs] if way == "whole" else [each] * len(graph.pairs)
         return train.fit(schedules[way], (training, test), epochs=epochs, batch_size=flags.batch_size, seed=flags.seed,
-                         **settings, unrolled=flags.unroll)
+                         **settings, unrolled=flags.unroll, captured=flags.captured)
 
     history = fit("whole", out=out, resume=flags.resume, config=vars(flags))
     errors = {"whole": [row["test_reconstruction"] for row in history]}

@@ -33,7 +33,7 @@ def milliseconds(f: Callable[[], object]) -> float:
 
 def run() -> None:
     flags = cli.flags("unroll", __doc__, hidden=[20], latent=2, activation="relu", batch_size=32)
-    training, _ = data.load(flags.data, flags.data_dir)
+    training, _ = cli.images(flags)
     out = cli.folder(flags)
     x = data.batch(training.images, np.arange(flags.batch_size))                # (n, pixels)
     model = models.VAE(x.shape[1], flags.hidden, flags.latent, flags.activation, rng=np.random.default_rng(flags.seed))

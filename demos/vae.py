@@ -17,18 +17,19 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, ops, params, summary, train
+from tinyae import models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.models.vae_evaluation import active_units, kl_per_latent, nll
 from tinyae.optim import Adam
+from tinyae.show.latent import explorer
 from tinyae.train import diagnose, evaluate
 
 
 def run() -> None:
     flags = cli.flags("vae", __doc__, hidden=[400], latent=20, activation="relu", beta=1.0, likelihood="bernoulli",
-                      scale="log_var", samples=200)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+                      scale="log_var", samples=200, page=False)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -51,7 +52,8 @@ def run() -> None:
 
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     carried = to_host(kl_per_latent(model, first(2000)))
     counts = [k for k in (1, 10, 100, 1000) if k < flags.samples] + [flags.samples]
@@ -76,6 +78,9 @@ def run() -> None:
     between = np.concatenate([one + t * (other - one) for t in np.linspace(0, 1, 10, dtype=np.float32)])
     images.save_grid(out / "interpolation.png", ops.sigmoid(model.decode(between)).numpy(), shape,
                      title="from one test image (top) to another (bottom), on the straight line between their codes")
+    if flags.page:
+        explorer(out / "explorer.html", "What a variational autoencoder has learned", [*model.body, model.mu],
+                 model.decoder, model.encode(first(500)).data, test.labels, shape)
     last = history[-1]
     experiments.write(out, flags, history, {
         "nats per image" if flags.beta == 1 else "nats per image, the KL times beta": last["test_total"],

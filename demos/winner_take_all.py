@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyae import data, models, ops, params, summary, train
+from tinyae import models, ops, params, summary, train
 from tinyae.backend import to_device, to_host
 from tinyae.demo import cli, experiments, images, plots, probe
 from tinyae.optim import Adam
@@ -25,7 +25,7 @@ LABELLED = 60_000       # training images with labels for the classifier, at mos
 
 def run() -> None:
     flags = cli.flags("winner_take_all", __doc__, hidden=[], latent=500, batch_size=100, lr=5e-3)
-    training, test = data.load(flags.data, flags.data_dir, size=flags.size)
+    training, test = cli.images(flags)
     out = cli.folder(flags)
 
     shape = training.images.shape[1:]
@@ -44,7 +44,8 @@ def run() -> None:
 
     phase = train.Phase(model.losses, params(model), Adam(params(model), lr=flags.lr))
     history = train.fit([phase], (training, test), epochs=flags.epochs, batch_size=flags.batch_size, seed=flags.seed,
-                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags), unrolled=flags.unroll)
+                        out=out, resume=flags.resume, on_epoch=draw, config=vars(flags),
+                        unrolled=flags.unroll, captured=flags.captured)
 
     shown = ops.sigmoid(model.decode(model.sparse_code(first(1000)))).numpy()[:40]
     images.save_reconstructions(out / "reconstructions.png", to_host(first(len(shown))), shown, shape,

@@ -5,7 +5,7 @@
 Each attempt is a fork of this process, so that none has to import anything. This process itself trains nothing: the
 first progress bar makes a semaphore, which forks would share, and one killed while it held it would stop all others.
 Half of the kills come from outside, after a random time; the other half a process deals to itself inside the write
-of a file, at each of its four stages.
+of a file, at each of its four stages. A fifth of the attempts trains with unrolled programs.
 """
 from __future__ import annotations
 
@@ -73,12 +73,13 @@ def die_inside(stage: str, writes: int) -> None:
 
 def attempt(out: Path, kill: str | None, rng: random.Random, checkpoint_steps: int | None = 2) -> bool:
     """Go on with the run in a fork, to its end or to its death by `kill`; -> whether it ended."""
+    unrolled = checkpoint_steps is not None and rng.random() < 0.2
     pid = os.fork()
     if pid == 0:
         if kill not in (None, "outside"):
             die_inside(kill, rng.randrange(6))
         try:
-            tiny_runs.run(out, epochs=EPOCHS, checkpoint_steps=checkpoint_steps, resume=True)
+            tiny_runs.run(out, epochs=EPOCHS, checkpoint_steps=checkpoint_steps, resume=True, unrolled=unrolled)
         except BaseException as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
             os._exit(1)

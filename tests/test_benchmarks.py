@@ -9,11 +9,13 @@ import sys
 from functools import partial
 from math import prod
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tinyae import Tensor, conv, ops
+from tinyae.unroll import cublas
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
@@ -32,6 +34,7 @@ import race  # noqa: E402
 import step  # noqa: E402
 import tables  # noqa: E402
 import techniques  # noqa: E402
+import unrolled  # noqa: E402
 import workloads  # noqa: E402
 from libraries import hand, tinyae  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
@@ -162,16 +165,32 @@ def test_a_busy_machine_is_said():
     assert np.isfinite(conditions.others_now(0.01))
 
 
-def test_cpu_vs_gpu_has_two_halves_where_there_is_a_gpu(double, tmp_path, capsys):
+@pytest.fixture
+def cublas_of_the_double(double, monkeypatch):
+    monkeypatch.setattr(cublas.Blas, "one", lambda: SimpleNamespace(matmul=double.product, use=lambda stream: None))
+
+
+@pytest.mark.parametrize("name", ["W1", "W2", "W4", "W5", "W7", "W8"])
+def test_a_captured_step_is_the_step(name, double, cublas_of_the_double):
+    """Also beyond the end of the captured step's epoch, which W8 reaches."""
+    w = small(name)
+    one, other = tinyae.build(w, "cuda"), tinyae.build_captured(w)
+    losses = [(float(one()), float(other())) for _ in range(70 if name == "W8" else 6)]
+    assert [b for _, b in losses] == pytest.approx([a for a, _ in losses], rel=1e-5)
+
+
+def test_cpu_vs_gpu_has_two_halves_where_there_is_a_gpu(double, cublas_of_the_double, tmp_path, capsys):
     with double.counting() as n:
         assert cpu_vs_gpu.main(["--only", "W2,W8", "--batches", "1,2", "--rounds", "2", "--seconds", "0.001",
                                 "--out", str(tmp_path)]) == 0
     result = json.loads((tmp_path / "cpu_vs_gpu.json").read_text())
     found = result["workloads"]["W8"]["2"]
     assert set(found) == {"cpu", "cuda", "speedup"} and len(found["cuda"]["products"]) == 2
+    assert len(found["cuda"]["captured"]) == 2
     assert n.launches > 100 and n.syncs > 2 * 2 * 2 * 2         # both workloads, batches, things measured, rounds
     said = capsys.readouterr().out
-    assert "speed-up" in said and "W8: " in said and (tmp_path / "cpu_vs_gpu.png").stat().st_size > 10_000
+    assert "speed-up" in said and "captured ms" in said and "W8: " in said and "Captured: " in said
+    assert (tmp_path / "cpu_vs_gpu.png").stat().st_size > 10_000
 
 
 def test_without_a_gpu_the_cpu_s_half_runs_and_says_what_is_missing(monkeypatch, tmp_path, capsys):
@@ -225,6 +244,16 @@ def test_every_twin_trains_the_same_model(tmp_path, capsys):
     assert "page faults" in capsys.readouterr().out
 
 
+def test_unrolled_steps_are_timed_beside_the_tape(tmp_path, capsys):
+    assert unrolled.main(["--only", "W8", "--rounds", "1", "--seconds", "0.01", "--runs", "2",
+                          "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "unrolled.json").read_text())["workloads"]["W8"]
+    assert len(found["runs"]) == 2 and found["first_ms"] > 0
+    for run in found["runs"]:
+        assert run["tinyae_unrolled"]["losses"] == run["tinyae"]["losses"]
+    assert re.search(r"W8 net 2-16-16-1, .* \d\.\d\d \d\.\d\d \|", capsys.readouterr().out)
+
+
 def test_shares_add_up_to_the_whole(tmp_path):
     """In a process of its own: the clocks stay in the rows."""
     code = "import sys, shares; shares.ROUNDS, shares.SECONDS = 1, 0.05; shares.main(sys.argv[1:])"
@@ -269,6 +298,23 @@ def test_convolution_reports_ratios_where_there_are_two_sides():
     assert both.count("0.50") == 2 and "0.25" in both and "8x8" in both
     alone = convolution.report({"steps": {"a": {"tinyae": ours}}, "layers": []})
     assert "2.50" in alone and "0.50" not in alone
+
+
+def test_the_page_on_gpus_says_what_was_measured():
+    text, found = (FOLDER.parent / "docs" / "gpu.md").read_text(), performance.measured()
+    for name, batches in found["h200"]["workloads"].items():
+        assert f"- {name}: {cpu_vs_gpu.crossing({int(n): b['speedup'] for n, b in batches.items()})}.\n" in text
+    c = {name: runs["C"] for name, runs in found["h200"]["steps"].items()}
+    w5, w7, on_gpu = c["W5"], c["W7"], found["h200"]["time on the GPU in run A"]["W5"]
+    assert f"W5 captured, {w5['captured'] / w5['torch graph']:.2f}" in text
+    assert f"W5 call by call, {w5['tinyae'] / w5['torch, default Adam']:.2f}" in text
+    assert (f"W7 call by call, {w7['tinyae'] / w7['torch, default Adam']:.2f}, and captured, "
+            f"{w7['captured'] / w7['torch graph']:.2f}") in text
+    assert f"took {on_gpu['tinyae']['max, min and mean']:.0f} of the {on_gpu['tinyae']['us']:.0f} micro" in text
+    assert f"{found['launches']['workloads']['W7']['kernels']['launches']} instead of 307" in text
+    apart = {name: v["apart"] for name, v in found["h200"]["losses of the CPU and the GPU in run A"].items()}
+    assert f"by {apart['W1 float32']:.1e} after 20 steps" in text
+    assert max(v for name, v in apart.items() if "float64" in name and "W3" not in name) < 1e-10 < apart["W3 float64"]
 
 
 def test_the_page_is_what_the_measured_files_say():

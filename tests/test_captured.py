@@ -15,7 +15,8 @@ from tinyae import Tensor, backend, data, functions, models, ops, params, train
 from tinyae.errors import BadType, BadValue
 from tinyae.models import MODELS
 from tinyae.optim import SGD, Adam
-from tinyae.train import captured, cublas, loop
+from tinyae.train import captured, loop
+from tinyae.unroll import cublas
 
 
 class Products:
@@ -213,6 +214,11 @@ def test_what_cannot_be_recorded_is_refused(there, bad):
 def test_no_gpu_no_graph():
     with refused(BadValue, "captured=True records a CUDA graph", "a model on cuda", 'device="cuda"'):
         tiny_runs.fit(tiny_runs.vae(), captured=True)
+
+
+def test_captured_or_unrolled(there):
+    with refused(BadValue, "a step is captured or unrolled", "unrolled=False"):
+        tiny_runs.fit(vae(), captured=True, unrolled=True)
 
 
 def test_an_optimizer_of_unknown_habits_is_refused(there):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinyae import data
 from tinyae.demo import cli
 
 DEMOS = Path(__file__).parents[1] / "demos"
@@ -113,6 +114,13 @@ def test_a_demo_s_own_flags_are_kept_with_the_run(name, line, key, value, other,
     assert capsys.readouterr().err.startswith(f"{other.split()[0]} conflicts with ")
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in DEMOS.glob("*.py") if "unrolled=" in path.read_text()))
+def test_captured_reaches_the_training_of_every_demo(name, folder, monkeypatch, capsys):
+    before = everything(folder)
+    assert demo(name, "--data digits --epochs 9 --captured", monkeypatch) == 2
+    assert capsys.readouterr().err.startswith("captured=True records a CUDA graph\n") and everything(folder) == before
+
+
 def test_there_are_enough_cases():
     assert len(LINES) >= 60
 
@@ -186,6 +194,16 @@ def run(folder, monkeypatch, capsys):
     return folder / "run"
 
 
+def test_config_and_result_hold_the_fingerprint_of_the_data(run, folder, monkeypatch, capsys):
+    found = data.fingerprint(*data.load("good.npy", progress=False))
+    for file in ("config.json", "result.json"):
+        assert json.loads((run / file).read_text())["fingerprint"] == found
+    np.savez("labels.npz", images=np.load("good.npy"), labels=np.arange(60) % 3)
+    assert demo("vae", f"{SMALL} --data labels.npz --out classes", monkeypatch) == 0
+    with_labels = json.loads((folder / "classes" / "result.json").read_text())["fingerprint"]
+    assert with_labels != found and re.fullmatch("[0-9a-f]{64}", with_labels)
+
+
 def test_resume_needs_no_other_flag_and_goes_on_with_more_epochs(run, folder, monkeypatch, capsys):
     assert demo("vae", "--resume run --epochs 4", monkeypatch) == 0
     assert capsys.readouterr().out.count("\nepoch ") == 2
@@ -196,7 +214,8 @@ def test_resume_needs_no_other_flag_and_goes_on_with_more_epochs(run, folder, mo
 
 
 @pytest.mark.parametrize("conflict", ["--seed 4", "--latent 3", "--hidden 6,6", "--lr 0.1", "--batch-size 9",
-                                      "--epochs 1", "--out elsewhere"])
+                                      "--epochs 1", "--out elsewhere", "--beta 2", "--activation elu", "--samples 7",
+                                      "--likelihood gaussian", "--scale sigma", "--size 4"])
 def test_resume_refuses_other_settings_by_name(conflict, run, folder, monkeypatch, capsys):
     before = everything(folder)
     assert demo("vae", f"--resume run {conflict}", monkeypatch) == 2
@@ -210,9 +229,9 @@ def test_resume_goes_on_with_the_same_images_wherever_they_are(run, folder, monk
     assert "there is no data 'good.npy'" in capsys.readouterr().err
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
-    for data, epochs in (("../moved.npy", 3), (str(folder / "moved.npy"), 4)):
-        assert demo("vae", f"--resume ../run --epochs {epochs} --data {data}", monkeypatch) == 0
-        assert json.loads((run / "config.json").read_text())["data"] == data
+    for place, epochs in (("../moved.npy", 3), (str(folder / "moved.npy"), 4)):
+        assert demo("vae", f"--resume ../run --epochs {epochs} --data {place}", monkeypatch) == 0
+        assert json.loads((run / "config.json").read_text())["data"] == place
     assert demo("vae", "--resume ../run --epochs 5", monkeypatch) == 0          # it remembers
 
 
@@ -223,6 +242,20 @@ def test_data_of_a_relative_path_is_looked_for_beside_the_run(out, folder, monke
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
     assert demo("vae", f"--resume ../{out} --epochs 3", monkeypatch) == 0
+
+
+OTHERS = {"beta": 2, "activation": "elu", "likelihood": "gaussian", "lr": 0.1, "seed": 4, "batch_size": 9,
+          "size": [5, 5], "hidden": [7], "scale": "sigma"}
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_resume_refuses_what_a_changed_config_would_train(key, run, folder, monkeypatch, capsys):
+    """The settings of another run, whose folder got this run's last.npz."""
+    (run / "config.json").write_text(json.dumps(json.loads((run / "config.json").read_text()) | {key: OTHERS[key]}))
+    before = everything(folder)
+    assert demo("vae", "--resume run --epochs 3", monkeypatch) == 2
+    assert re.search("belongs to another run|other settings of the model|size is for folders", capsys.readouterr().err)
+    assert everything(folder) == before
 
 
 @pytest.mark.parametrize("spoil", [

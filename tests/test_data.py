@@ -8,6 +8,7 @@ import pytest
 from tinyae import backend, data
 from tinyae.data import __main__ as command_line
 from tinyae.data import cache, creatures, dataset, digits
+from tinyae.demo import cli
 from tinyae.errors import BadFile, BadType, BadValue
 
 GREY = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
@@ -228,8 +229,28 @@ def test_ctrl_c_ends_a_fetch_in_a_line(monkeypatch, capsys):
     def stopped(*_):
         raise KeyboardInterrupt
     monkeypatch.setattr(command_line, "load", stopped)
-    assert command_line.main(["fetch", "mnist"]) == 130
+    with pytest.raises(SystemExit, match="130"):
+        cli.main(lambda: command_line.main(["fetch", "mnist"]))
     assert capsys.readouterr().err == "\nstopped; the next fetch goes on from what has come\n"
+
+
+# classes in the batches
+
+@pytest.mark.parametrize("white, dtype", [(255, np.uint8), (1, np.float32)])
+@pytest.mark.parametrize("colours", [(), (3,)])
+def test_labels_come_with_every_batch(white, dtype, colours):
+    images = np.random.default_rng(0).integers(0, 2, (9, 2, 3, *colours)).astype(dtype)
+    sets = data.with_classes(data.Dataset(images[:6], np.array([0, 1, 0, 1, 0, 1])),
+                             data.Dataset(images[6:], np.array([3, 0, 1]), None, tuple("abcd")))
+    x = data.batch(sets[1].images, np.array([2, 0]))
+    assert x.shape == (2, images[0].size + 4) and sets[0].images.dtype == dtype and sets[1].classes == tuple("abcd")
+    assert (x[:, -4:] == [[0, 1, 0, 0], [0, 0, 0, 1]]).all()
+    assert (x[:, :-4] * white == images[[8, 6]].reshape(2, -1)).all()
+
+
+def test_without_labels_there_are_no_classes():
+    with pytest.raises(BadValue, match="no classes"):
+        data.with_classes(data.Dataset(GREY, None), data.Dataset(GREY, np.zeros(4, int)))
 
 
 # show
@@ -251,7 +272,7 @@ def test_show_prints_what_is_trained_on_and_draws_it(home, capsys):
     coloured(home / "pets")
     assert show(home / "pets", "--out", str(home / "sheet.png")) == 0
     out, err = capsys.readouterr()
-    assert "15 images to train on and 1 for the test, 20 x 12, colour; 2 classes: cat 8 + 0, dog 7 + 1" in out
+    assert "15 images to train on and 1 for the test, 20 x 12, colour; 2 classes, cat: 8 + 0, dog: 7 + 1" in out
     assert "range      0 to 200 (uint8)" in out and "a model sees 0.000 to 0.784" in out
     assert f"SHA-256    {data.fingerprint(*data.load(home / 'pets', progress=False))}" in out
     assert out.endswith(f"picture    {home / 'sheet.png'}\n") and not err

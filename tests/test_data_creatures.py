@@ -25,7 +25,10 @@ def test_frozen_bytes():
 def test_the_whole_set_has_its_sum(monkeypatch):
     monkeypatch.setattr(creatures, "TRAIN", 4000)
     monkeypatch.setattr(creatures, "TEST", 500)
-    assert data.fingerprint(*creatures.draw_sets(0, progress=False)) == creatures.SHA256
+    drawn = creatures.draw_sets(0, progress=False)
+    assert data.fingerprint(*drawn) == creatures.SHA256
+    loaded = [part._replace(images=creatures.enlarged(part.images)) for part in drawn]
+    assert data.fingerprint(*loaded) == data.FINGERPRINTS["creatures"]
 
 
 def test_load_gives_images_kinds_of_ears_and_factors():

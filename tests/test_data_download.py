@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from tinyae import data
+from tinyae import console, data
 from tinyae.data import download, idx, published, reply
 from tinyae.errors import BadFile
 
@@ -73,6 +73,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(206, content[:100], ETag='"1"')
         if mood == "a part unasked, at an offset":
             return self.answer(206, content[100:], **{"Content-Range": f"bytes 100-{len(content)}/*"})
+        if mood == "a part unasked, from the start":
+            return self.answer(206, content[:100], **{"Content-Range": f"bytes 0-99/{len(content)}"})
         if mood == "no text":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nETag: \"\xff\xfe\x1b[31m\"\r\nX\xe9: \x80\r\nContent-Length: "
                              + str(len(content)).encode() + b"\r\n\r\n")
@@ -248,9 +250,10 @@ def test_only_what_names_the_bytes_exactly_is_a_version(headers, version):
     assert download._version(message) == version
 
 
-def test_a_bar_shows_how_far_it_is(server, tmp_path, capsys):
+def test_a_bar_shows_how_far_it_is(server, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(console, "_is_terminal", lambda stream: True)
     download.fetch([server.url], tmp_path / "file.gz", check, progress=True)
-    assert "file.gz: 100%" in capsys.readouterr().err
+    assert "file.gz 100%" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("mood", ["slow head", "slow body"])
@@ -279,6 +282,13 @@ def test_the_deadline_moves_with_what_has_come(monkeypatch):
 def test_a_hostile_answer_is_followed_by_the_next_address(server, tmp_path, mood):
     server.moods += 4 * [mood] if mood.startswith(("a part", "negative")) else [mood]
     fetch(server, tmp_path / "file.gz", [server.url, server.url + "?mirror"])
+
+
+@pytest.mark.parametrize("mood", ["a part unasked", "a part unasked, at an offset", "a part unasked, from the start"])
+def test_a_part_that_was_not_asked_for_is_told_as_such(server, tmp_path, mood):
+    server.moods += 4 * [mood]
+    with pytest.raises(BadFile, match="another piece than the one asked for, 4 times"):
+        download.fetch([server.url], tmp_path / "file.gz", check, progress=False)
 
 
 def test_no_control_character_of_a_server_reaches_the_terminal(server, tmp_path):
@@ -315,7 +325,7 @@ def mnist(server, tmp_path, monkeypatch):
         server.files[f"{file}.gz"] = gzip.compress(idx.header(array.shape) + array.tobytes())
     mirrors = tuple(f"http://127.0.0.1:{server.server_port}/" for _ in range(2))
     sums = tuple(map(idx.sha256, SMALL))
-    monkeypatch.setitem(published.SETS, "mnist", published.Published("small", mirrors, sums))
+    monkeypatch.setitem(published.SETS, "mnist", published.Published("small", mirrors, sums, ""))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TINYAE_DATA", str(tmp_path / "data"))
     return tmp_path / "data" / "mnist"

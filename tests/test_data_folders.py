@@ -199,7 +199,7 @@ def test_size_is_for_pictures(tmp_path):
 def test_classes_and_their_counts_are_said_before_training(tmp_path, capsys):
     tree(tmp_path, {"train/ant": 12, "train/bee": 3, "val/ant": 2})
     load(tmp_path)
-    assert ("15 images to train on and 2 for the test, 8 x 8, grey; 2 classes: ant 12 + 2, bee 3 + 0\n"
+    assert ("15 images to train on and 2 for the test, 8 x 8, grey; 2 classes, ant: 12 + 2, bee: 3 + 0\n"
             in capsys.readouterr().out)
     load(tmp_path, progress=False)
     assert not capsys.readouterr().out
@@ -208,7 +208,7 @@ def test_classes_and_their_counts_are_said_before_training(tmp_path, capsys):
 def test_many_classes_are_counted_not_listed(tmp_path, capsys):
     tree(tmp_path, {f"c{i:03}": 2 for i in range(30)})
     load(tmp_path)
-    assert "30 classes: c000 1 + 1" in (said := capsys.readouterr().out) or "30 classes: c000 2 + 0" in said
+    assert "30 classes, c000: 1 + 1" in (said := capsys.readouterr().out) or "30 classes, c000: 2 + 0" in said
     assert "and 18 more" in said
 
 

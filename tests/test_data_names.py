@@ -158,6 +158,12 @@ def test_the_only_array_that_can_be_images_is_taken(tmp_path):
     assert train.labels is None and (train.images == IMAGES[:27]).all()
 
 
+def test_numbers_that_are_no_whole_ones_are_no_labels(tmp_path):
+    path = archive(tmp_path / "a.npz", x_train=IMAGES, y_train=RNG.random(30))
+    with pytest.warns(UserWarning, match="x_train is taken as images$"):
+        assert data.load(path)[0].labels is None
+
+
 @pytest.mark.parametrize("arrays, words", [
     ({"a": IMAGES, "b": IMAGES}, r"under several names(.|\n)*a uint8 \(30, 6, 5\), b uint8"),
     ({"X": IMAGES.reshape(30, -1), "y": LABELS}, r"has no images(.|\n)*X uint8 \(30, 30\)(.|\n)*reshape"),

@@ -80,8 +80,8 @@ def test_numbers_in_0_1_stay_as_they_are(tmp_path):
     np.testing.assert_allclose(images[:, 0], table, rtol=1e-6)
 
 
-@pytest.mark.parametrize("columns", [10, 17, 50])
-def test_a_table_with_one_column_more_than_a_square_is_no_picture(tmp_path, columns):
+@pytest.mark.parametrize("columns", [9, 10, 16, 17, 50])
+def test_a_table_with_as_many_columns_as_a_square_or_one_more_is_no_picture(tmp_path, columns):
     table = RNG.random((20, columns)).round(3)
     images, labels, _ = load_all(write(tmp_path / "a.csv", table))
     assert images.shape == (20, 1, columns) and labels is None
@@ -101,7 +101,7 @@ def test_a_column_of_words_is_the_labels(tmp_path):
     ("class,a\n1,1\n,2\n", BadValue, "without a label(.|\n)*row 1"),
     ("a,b,c\n1,x,y\n2,z,w\n", BadFile, r"got: +b \(x\), c \(y\)"), ("1,2\n3\n", BadFile, "2 cells, then 1"),
     ("1,2\n,3\n4,5\n", BadFile, "string ''"), ("1,2\n3,nan\n", BadValue, "nan in row 1, column 1 of the numbers"),
-    ("1,2\n3,inf\n", BadValue, "no number"), ("label,pixel0\n5,0\n", BadValue, "1 rows of 1 numbers"),
+    ("1,2\n3,inf\n", BadValue, "no number"), ("label,pixel0\n5,0\n", BadValue, "a table of 1 x 1 numbers"),
     ("1,2\n3,4\nx,5\n", BadFile, "could not convert string 'x'"), ("word\nanother\n", BadFile, "no column of numbers"),
     ("class,a\n0.5,1\n1.5,2\n", BadValue, "must be whole numbers"), ("class,a\n-1,1\n1,2\n", BadValue, "below 0"),
     ("class,a\n99999,1\n1,2\n", BadValue, "too many classes")])

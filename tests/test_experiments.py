@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import refused
 
 from tinyae import data
 from tinyae.demo import experiments
+from tinyae.errors import BadFile
 
 ROOT = Path(__file__).parents[1]
 DEMOS = {path.stem: path.read_text() for path in (ROOT / "demos").glob("*.py")}
@@ -53,10 +55,12 @@ def test_every_demo_that_writes_figures_has_a_card_and_every_card_a_name_of_its_
 def test_a_result_holds_setting_seconds_machine_and_figures(tmp_path):
     history = [{"epoch": 1, "phase": "a", "seconds": 2.0}, {"epoch": 1, "phase": "b", "seconds": 2.0},
                {"epoch": 2, "phase": "a", "seconds": 3.0}, {"epoch": 1, "phase": "another run", "seconds": 1.0}]
-    flags = argparse.Namespace(demo="vae", data="mnist", latent=2, seed=0, out="somewhere", resume=False, data_dir="x")
+    flags = argparse.Namespace(demo="vae", data="mnist", latent=2, seed=0, out="somewhere", resume=False, data_dir="x",
+                               fingerprint="5f")
     experiments.write(tmp_path, flags, history, {"nats": 1 / 3})
     result = experiments.read(tmp_path / "result.json")
     assert result["setting"] == {"data": "mnist", "latent": 2, "seed": 0} and result["demo"] == "vae"
+    assert result["fingerprint"] == "5f"
     assert result["seconds"] == 6.0 and result["figures"] == {"nats": 0.333333}
     assert "NumPy" in result["machine"]
 
@@ -80,6 +84,76 @@ def test_the_page_of_results_is_what_the_result_files_say(quality):
     assert set(results) <= {card.name for card in experiments.EXPERIMENTS}
     for figure in re.findall(r"\| ([\d.e+-]+) \|", quality.PAGE.read_text()):
         assert any(figure == f"{value:.6g}" for result in results.values() for value in result["figures"].values())
+
+
+@pytest.mark.parametrize("fingerprint", [None, "", "0" * 64, data.FINGERPRINTS["moon"], "98abafb2"])
+def test_a_result_of_other_data_is_refused(fingerprint, quality):
+    result = {"fingerprint": fingerprint, "machine": "m", "seconds": 1, "setting": {"seed": 0}, "figures": {"a": 1.0}}
+    good = result | {"fingerprint": data.FINGERPRINTS["digits"]}
+    assert "data 98abafb2" in quality.page({"vae-digits": good})
+    with refused(BadFile, "vae-digits.json is a result of other data", str(fingerprint), "--missing"):
+        quality.page({"linear-digits": good, "vae-digits": result})
+
+
+def test_missing_runs_what_has_no_result_and_what_is_of_other_data(quality, monkeypatch, tmp_path):
+    ran = []
+    results = {job.name: {"fingerprint": data.FINGERPRINTS[job.flags.split()[1]]} for job in experiments.EXPERIMENTS}
+    results |= {"vae-digits": {"fingerprint": "another"}, "linear-digits": {}}
+    del results["interpolate-moon"]
+    monkeypatch.setattr(quality, "stored", lambda: results)
+    monkeypatch.setattr(quality, "page", lambda results: "")
+    monkeypatch.setattr(quality, "rows", lambda job, result: [])
+    monkeypatch.setattr(quality, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(quality, "run", lambda job, *_: ran.append(job.name))
+    quality.full("", missing=True, report=False)
+    assert ran == ["linear-digits", "interpolate-moon", "vae-digits"]
+
+
+@pytest.mark.parametrize("name", ["linear-moon", "interpolate-moon"])
+def test_a_quick_run_gives_the_published_figures_again(name, quality, capsys):
+    assert quality.verify(name) == 0
+    assert capsys.readouterr().out.count(" same |") >= 3
+
+
+def test_every_quick_run_has_a_result_and_its_spread_over_seeds(quality):
+    spread, published = json.loads(quality.SPREAD.read_text()), quality.stored()
+    assert set(spread) == set(quality.QUICK)
+    for name, figures in spread.items():
+        assert figures.keys() == published[name]["figures"].keys()
+        assert all(len(values) == len(quality.SEEDS) for values in figures.values())
+
+
+@pytest.mark.parametrize("again, differing", [
+    ({"a": 1.0, "b": 5.0}, 0), ({"a": 1.39, "b": 5.00004}, 0), ({"a": 1.41, "b": 5.0}, 1), ({"a": 0.5, "b": 5.1}, 2),
+    ({"a": 1.0}, 1), ({"a": float("nan"), "b": 5.0}, 1)])
+def test_a_figure_may_lie_as_far_off_as_seeds_make_it(again, differing, quality, monkeypatch, tmp_path):
+    """Four standard deviations of 0.1 for a; b is the same for all seeds. Without a run, nothing is the same."""
+    spread = tmp_path / "seeds.json"
+    spread.write_text(json.dumps({"linear-digits": {"a": [1.0, 0.9, 1.1], "b": [5.0] * 3}}))
+    monkeypatch.setattr(quality, "SPREAD", spread)
+    monkeypatch.setattr(quality, "stored", lambda: {"linear-digits": {"figures": {"a": 1.0, "b": 5.0}}})
+    monkeypatch.setattr(quality, "run", lambda *_, **environment: {"figures": again})
+    assert quality.verify("linear-digits") == differing
+    monkeypatch.setattr(quality, "run", lambda *_, **environment: None)
+    assert quality.verify("linear-digits") == 2
+
+
+def test_the_spread_over_seeds_is_kept(quality, monkeypatch, tmp_path):
+    monkeypatch.setattr(quality, "SPREAD", tmp_path / "seeds.json")
+    monkeypatch.setattr(quality, "run", lambda job, flags, _: {"figures": {job.demo: int(flags.split("--seed ")[1])}})
+    for name in ("linear-digits", "interpolate"):           # the second leaves the first
+        assert quality.seeds(name) == 0
+    assert json.loads((tmp_path / "seeds.json").read_text()) == {
+        "linear-digits": {"linear": [1, 2, 3, 4, 5]}, "interpolate-moon": {"interpolate": [1, 2, 3, 4, 5]}}
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_a_published_set_has_its_fingerprint(name):
+    try:
+        sets = data.load(name, download=False, progress=False)
+    except BadFile:
+        pytest.skip(f"{name} is not here")
+    assert data.fingerprint(*sets) == data.FINGERPRINTS[name]
 
 
 def test_smoke_runs_a_demo_to_its_end_and_reports_one_that_fails(quality, monkeypatch, tmp_path, capsys):

@@ -355,6 +355,15 @@ def test_the_slope_of_elu_keeps_its_digits_far_to_the_left(device, alpha, x):
     np.testing.assert_allclose(device.host(h), alpha * math.exp(x), rtol=4e-6)
 
 
+@pytest.mark.parametrize("row, x, y", [(ops.maximum, 2.0, 1.0), (ops.minimum, 1.0, 2.0)])
+def test_the_winner_s_gradient_is_not_halved_and_doubled_again(row, x, y):
+    """NumPy would lose the smallest number, and a GPU, which takes subnormal numbers for 0, all below 2.4e-38."""
+    least = np.finfo(np.float32).smallest_subnormal
+    t = Tensor(np.float32([x]))
+    (g,) = grad(ops.sum(row(t, y) * least), [t])
+    assert g == [least]
+
+
 # ---- refusals that help
 
 @pytest.mark.parametrize("call, kind, words", [

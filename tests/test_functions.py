@@ -122,6 +122,9 @@ def test_gaussian_noise_has_its_sigma_and_is_nothing_without_an_rng(rng):
     (lambda x: cross_entropy(x, np.zeros(4)), ["integer labels", "float64"]),
     (lambda x: cross_entropy(x, np.zeros(3, int)), ["(3,) int64"]),
     (lambda x: cross_entropy(x, np.full(4, 3)), ["0 .. 2", "3 to 3"]),
+    (lambda x: cross_entropy(x, np.zeros((4, 1), int)), ["labels.astype(int).reshape(-1)"]),
+    (lambda x: cross_entropy(x, np.eye(4, 3)), ["labels.argmax(1)"]),           # one-hot
+    (lambda x: cross_entropy(x, np.eye(4, 3, dtype=int)), ["labels.argmax(1)"]),
     (lambda x: dropout(x, 1.0), ["0 <= rate < 1", "1.0"]),
     (lambda x: dropout(x, 0.5, rng=0), ["default_rng", "rng=0"]),
     (lambda x: gaussian_noise(x, -1.0), ["sigma >= 0"]),

@@ -1,6 +1,10 @@
 """Grids, checked pixel by pixel; plots, checked by their content."""
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -195,3 +199,14 @@ def test_bars_stand_in_the_order_of_their_values(tmp_path, figure):
 @pytest.mark.parametrize("shape, factor", [((1, 2000), 1), ((2000, 1), 1), ((1, 1), 56), ((8, 28), 2), ((28, 28), 2)])
 def test_pictures_are_enlarged_until_their_longer_side_is_large(shape, factor):
     assert images._pixels(np.zeros((2, *shape)), shape).shape[1:3] == tuple(factor * side for side in shape)
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nope", "module://no.such", "TkAgg"])
+def test_plots_are_drawn_whatever_backend_the_environment_names(backend, tmp_path):
+    """As `!python` in a notebook of another environment has it; there is no screen here."""
+    code = ("from tinyae.demo import plots; assert plots.available(); "
+            "plots.histogram([0.1, 0.9], 'a.png', title='t', xlabel='x', ylabel='y', mark=0.5)")
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+                           env=os.environ | {"MPLBACKEND": backend, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert (tmp_path / "a.png").stat().st_size > 1000

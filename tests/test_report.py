@@ -108,7 +108,8 @@ def test_the_command_repeats_the_run():
             "--scale", "sigma"]
     def settings(argv: list[str]) -> dict[str, Any]:
         return vars(cli.flags("vae", "", argv, hidden=[400], latent=20, scale="log_var"))
-    page = run_page.settings(settings(argv) | {"versions": {"numpy": "2"}})
+    page = run_page.settings(settings(argv) | {"versions": {"numpy": "2"}, "fingerprint": "ab"})
+    assert '<th scope="row">fingerprint</th>' in page
     shown = page.split('command">')[1].split("</pre>")[0]
     command = shlex.split(re.sub("<.*?>", "", shown).replace("&#x27;", "'").replace("&quot;", '"'))
     assert command[:2] == ["python", "demos/vae.py"] and settings(command[2:]) == settings(argv)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support import refused
 
-from tinyae import Tensor, explain, functions, grad, models, op, ops, params, show
+from tinyae import Tensor, explain, functions, grad, models, op, ops, params, show, unroll
 from tinyae.errors import BadValue
 from tinyae.show.story import steps, summed
 
@@ -107,3 +107,11 @@ def test_explain_needs_one_number():
     x = Tensor([1.0, 2.0])
     with refused(BadValue, "one element"):
         explain(functions.softmax(x.reshape(1, 2)), [x])
+
+
+def test_models_and_programs_show_themselves_in_a_notebook():
+    model = models.VAE(12, (10,), 3, rng=np.random.default_rng(0))
+    assert "decoder.1" in model._repr_html_() and model._repr_html_().startswith("<pre>")
+    program = unroll(lambda x: ops.sum(ops.relu(x @ model.mu.W)), np.ones((2, 10), np.float32), wrt=params(model.mu),
+                     unused="zero")
+    assert "def step(" in program._repr_html_() and "&gt; 0" in program._repr_html_()

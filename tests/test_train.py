@@ -98,6 +98,8 @@ def test_the_folder_of_a_run(tmp_path):
     assert files == {"config.json", "history.csv", "last.npz", "best.npz", "weights.npz"}
     config = json.loads((out / "config.json").read_text())
     assert (config["colour"], config["epochs"], config["seed"], config["batch_size"]) == ("grey", 12, 4, 8)
+    assert [config[f"all {part} images"] for part in ("training", "test")] == [
+        loader.checksum(part.images) for part in tiny_runs.images()]
     assert lines[0] == "50 training and 20 test images, 7 steps an epoch, on cpu"
     assert lines[1].startswith("epoch  1/12 · train reconstruction ")
     assert lines[-1].endswith("drawn 12")

@@ -138,6 +138,19 @@ def test_a_folder_kept_for_the_process_serves_its_runs_one_at_a_time(tmp_path):
     assert not (tmp_path / ".lock").exists()
 
 
+@pytest.mark.parametrize("ends, status", [
+    ("", 0), ("sys.exit(3)", 3), ("1 / 0", 1), ("tiny_runs.run('run')", 0), ("os.chdir('/')", 0),
+    ("shutil.rmtree('run')", 0)])
+def test_a_program_that_ends_without_main_leaves_no_lock(ends, status, tmp_path):
+    """However it ends; -X dev warns of a file that is left open."""
+    code = ("import os, shutil, sys, tiny_runs; from tinyae.demo import cli; "
+            f"cli.flags('x', '', ['--out', 'run']); {ends}")
+    ended = subprocess.run([sys.executable, "-X", "dev", "-c", code], cwd=tmp_path, capture_output=True, text=True,
+                           env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    assert ended.returncode == status and "ResourceWarning" not in ended.stderr, ended.stderr
+    assert not (tmp_path / "run" / ".lock").exists()
+
+
 @pytest.mark.parametrize("left", [[".lock"], ["config.json.tmp"], [".lock", f"config.json.{'0a' * 8}.tmp"]])
 def test_a_run_killed_before_its_first_file_is_begun_again(left, tmp_path):
     for name in left:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,47 @@ def test_a_replay_runs_at_the_rate_of_its_epoch():
     """The second epoch's rate alone is too large; its replay, from the epoch's start, meets the same overflow."""
     with refused(BadValue, "epoch 2, step ", "the last good checkpoint, epoch 2, step 0"):
         tiny_runs.fit(tiny_runs.vae(), epochs=3, lr=lambda epoch: 1e6 if epoch == 1 else 1e-3)
+
+
+# ---- a callback
+
+def test_a_callback_that_asks_for_rows_gets_the_losses_of_every_phase():
+    seen: list[Any] = []
+    history = tiny_runs.run(None, on_epoch=lambda epoch, rows: seen.append((epoch, rows)))
+    assert [(epoch, len(rows)) for epoch, rows in seen] == [(1, 1), (2, 1), (3, 2), (4, 2)]
+    assert [row for _, rows in seen for row in rows] == history
+
+
+class Watcher:
+    def __init__(self, seen: list[Any]):
+        self.seen = seen
+
+    def __call__(self, epoch: int, scale: int = 1, *, rows: Any = None) -> None:
+        self.seen.append((epoch, scale, rows[0]["epoch"]))
+
+
+@pytest.mark.parametrize("make", [
+    lambda seen: lambda epoch, rows=(): seen.append((epoch, 1, rows[0]["epoch"])), Watcher,
+    lambda seen: partial(Watcher(seen), scale=1),
+    lambda seen: lambda *any, **named: seen.append((*any, 1, any[0])) if not named else None,      # as before
+    lambda seen: lambda epoch, scale=1: seen.append((epoch, scale, epoch))])
+def test_callbacks_of_every_kind(make):
+    seen: list[Any] = []
+    tiny_runs.fit(tiny_runs.vae(), epochs=2, on_epoch=make(seen))
+    assert seen == [(1, 1, 1), (2, 1, 2)]
+
+
+def test_a_callback_can_stop_where_the_test_loss_rises():
+    losses: list[float] = []
+
+    def watch(epoch: int, rows: list[dict[str, float]]) -> None:
+        losses.append(rows[0]["test_total"])
+        if losses[-1] > min(losses):
+            raise train.StopTraining
+
+    rows = tiny_runs.fit(tiny_runs.vae(), epochs=50, lr=1e-2, on_epoch=watch)
+    assert losses == [row["test_total"] for row in rows] and 1 < len(losses) < 50
+    assert losses[:-1] == sorted(losses[:-1], reverse=True)
 
 
 # ---- a callback that stops the run

@@ -12,7 +12,7 @@ import pytest
 import tiny_runs
 from support import refused
 
-from tinyae import models, params, train
+from tinyae import functions, models, params, train
 from tinyae.errors import BadFile
 from tinyae.optim import SGD, Adam
 from tinyae.train import checkpoint, loop
@@ -198,9 +198,55 @@ def test_another_model_is_refused_whole(other, tmp_path):
     if other == "optimizer":
         phase = phase._replace(optimizer=SGD(phase.params))
     before = {name: p.data for name, p in phase.params.items()}
-    with refused(BadFile, "belongs to another run", "the arrays of this model"):
+    with refused(BadFile, "belongs to another run", {"optimizer": "SGD"}.get(other, "the arrays of this model")):
         tiny_runs.fit([phase], out=tmp_path, resume=True)
     assert all(p.data is before[name] for name, p in phase.params.items())
+
+
+def run_with(out: Path, resume: bool, **changed) -> None:
+    """Two epochs of a model with settings of many kinds."""
+    usual = {"activation": "relu", "beta": 1.0, "noise": 0.1, "keep": 0.7, "likelihood": "bernoulli",
+             "betas": (0.9, 0.999), "lr": lambda epoch: 0.01 * 0.5 ** epoch, "momentum": 0.9}
+    set_to: dict = usual | changed
+    model = models.VAE(16, (8,), 2, activation=set_to["activation"], rng=np.random.default_rng(0),
+                       likelihood=set_to["likelihood"])
+
+    def losses(batch, rng):
+        corrupted = functions.gaussian_noise(functions.dropout(batch, 1 - set_to["keep"], rng), set_to["noise"], rng)
+        return model.losses(corrupted.clip(0, 1), rng, beta=set_to["beta"])
+
+    adam = Adam(params(model), betas=set_to["betas"])
+    sgd = SGD(params(model), lr=1e-4, momentum=set_to["momentum"])
+    tiny_runs.fit([(train.Phase(losses, params(model), adam, "a", lr=set_to["lr"]),
+                    train.Phase(losses, params(model), sgd, "b"))], epochs=2, out=out, resume=resume)
+
+
+@pytest.mark.parametrize("changed", [
+    {"activation": "elu"}, {"activation": "leaky_relu"}, {"beta": 1.01}, {"noise": 0.11}, {"keep": 0.69},
+    {"likelihood": "gaussian"}, {"betas": (0.9, 0.99)}, {"momentum": 0.8}, {"lr": lambda epoch: 0.01 * 0.4 ** epoch}],
+    ids=str)
+def test_another_setting_is_refused_whole(changed, tmp_path, monkeypatch):
+    """A setting that changes the result, wherever it stands: in the model, its losses, an optimizer, a closure."""
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        interrupted_at(10, lambda: os.kill(os.getpid(), signal.SIGINT), patch)
+        run_with(tmp_path, False)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with refused(BadFile, "last.npz"):
+        run_with(tmp_path, True, **changed)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    run_with(tmp_path, True)
+
+
+@pytest.mark.parametrize("forged", [{"cpu": "x"}, {"cpu": ["x"]}, {"cpu": []}, {"cpu": [1.0, 2.0]}, {"cpu": None}])
+def test_forged_losses_are_refused(forged, tmp_path):
+    tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), out=tmp_path)
+    meta, arrays = checkpoint.load(tmp_path / "last.npz", 1 << 20)
+    checkpoint.save(tmp_path / "last.npz", meta | {"measured": forged}, arrays)
+    model = tiny_runs.vae(seed=1)
+    before = {name: p.data.tobytes() for name, p in params(model).items()}
+    with refused(BadFile, "other settings of the model"):
+        tiny_runs.fit(tiny_runs.one_phase(model), out=tmp_path, resume=True)
+    assert {name: p.data.tobytes() for name, p in params(model).items()} == before
 
 
 def test_a_run_may_replay_into_the_same_objects(tmp_path):

@@ -112,5 +112,14 @@ def test_the_demo_of_classes_draws_what_is_asked_for(folder, tmp_path, monkeypat
 def test_the_demos_refuse_images_without_classes(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("a.npy", np.arange(640, dtype=np.uint8).reshape(10, 8, 8))
-    with pytest.raises(BadValue, match="no classes"):
+    with pytest.raises(BadValue, match=r"no classes|two classes or more"):
         demo(name, "--data a.npy", monkeypatch)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1)])
+def test_images_too_small_to_pool_are_refused_before_the_training(shape, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("a.npy", np.resize(np.arange(0, 250, 11, dtype=np.uint8), (20, *shape)))
+    with pytest.raises(BadValue, match="at least 2 x 2 pixels"):
+        demo("conv_winner_take_all", "--data a.npy", monkeypatch)
+    assert not Path("conv_winner_take_all-run", "history.csv").exists()

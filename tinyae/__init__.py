@@ -1,7 +1,7 @@
 """tinyae: reverse-mode autodiff to read in an evening, and the textbook autoencoders on top of it.
 
-`import tinyae` is enough for every chapter. It loads the engine; tinyae.data, tinyae.models, tinyae.optim and
-tinyae.train are loaded when they are first used (PEP 562), so that the import stays fast.
+`import tinyae` is enough for every chapter. It loads the engine; tinyae.data, tinyae.models, tinyae.optim, tinyae.tour
+and tinyae.train are loaded when they are first used (PEP 562), so that the import stays fast.
 """
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,11 @@ from .tensor import Tensor, grad, op
 from .unroll import unroll
 
 if TYPE_CHECKING:
-    from . import data, models, optim, train
+    from . import data, models, optim, tour, train
 
 __all__ = ["Tensor", "check", "conv", "data", "draw", "explain", "functions", "grad", "gradcheck", "layers", "load",
-           "load_params", "models", "op", "ops", "optim", "params", "save", "show", "summary", "train", "unroll"]
+           "load_params", "models", "op", "ops", "optim", "params", "save", "show", "summary", "tour", "train",
+           "unroll"]
 
 
 def __getattr__(name: str) -> Any:

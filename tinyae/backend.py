@@ -20,6 +20,8 @@ Value = Any     # a Tensor or an Array; what is computed from a Tensor is a Tens
 Rng = Any       # anything with the methods standard_normal(shape, dtype) and random(shape, dtype)
 Axis = Any      # None, an int, or several ints
 DEVICES = ("cpu", "cuda", "auto")
+# The number of a process among those of its machine, as the launchers of MPICH, Open MPI and Slurm tell it.
+LOCAL_RANKS = {"MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"}
 
 
 @lru_cache(maxsize=1)
@@ -63,7 +65,15 @@ def gpu() -> Any:
     if not cupy.is_available():
         raise BadValue("no CUDA here", expected=wanted, got=f"CuPy {cupy.__version__}, but no GPU that it can use",
                        fix='make nvidia-smi list a GPU (driver, container flags), or device="cpu"')
+    _choose_gpu(cupy)
     return cupy
+
+
+@lru_cache(maxsize=1)
+def _choose_gpu(cupy: Any) -> None:
+    """Give each of the processes that a launcher has started on this machine a GPU of its own, in turn."""
+    for name in LOCAL_RANKS & os.environ.keys():
+        cupy.cuda.Device(int(os.environ[name]) % cupy.cuda.runtime.getDeviceCount()).use()
 
 
 def is_array(x: object) -> bool:

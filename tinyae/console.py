@@ -41,20 +41,21 @@ def say(line: str) -> None:
         print(line.encode(encoding, "tinyae.plain").decode(encoding), flush=True)
 
 
-def bar(total: int, *, shown: bool = True, **settings: Any) -> tqdm:
-    """A progress bar of `total` steps on stderr, of at most WIDTH columns: the loss terms are cut last.
+def bar(total: int | None, *, shown: bool = True, leave: bool = False, **settings: Any) -> tqdm:
+    """A progress bar of `total` steps (None: not known) on stderr, of at most WIDTH columns: loss terms are cut last.
 
-    It is shown on a terminal, and in a notebook in the notebook's form. settings: those of tqdm.
+    It is shown on a terminal, and in a notebook in the notebook's form; leave keeps it there at its end. settings:
+    those of tqdm.
     """
     if _in_notebook():
         with warnings.catch_warnings():         # without ipywidgets the bar is one of text, and tqdm warns of it
             warnings.simplefilter("ignore")
             from tqdm.auto import tqdm as in_notebook
-        return in_notebook(total=total, leave=False, disable=not shown, **settings)
+        return in_notebook(total=total, leave=leave, disable=not shown, **settings)
     form = "{desc} {percentage:3.0f}%{postfix} |{bar}| {n_fmt}/{total_fmt} [{remaining}, {rate_fmt}]"
     columns = min(WIDTH, shutil.get_terminal_size().columns) - 1
-    return tqdm(total=total, leave=False, disable=not (shown and _is_terminal(sys.stderr)), ncols=columns,
-                bar_format=form, **settings)
+    return tqdm(total=total, leave=leave, disable=not (shown and _is_terminal(sys.stderr)), ncols=columns,
+                bar_format=form if total else None, **settings)
 
 
 @contextmanager

@@ -180,6 +180,16 @@ avg_pool2d = op(_avg_pool2d, lambda g, z, x, size: _broadcast_to_pixels(g * (1 /
 upsample2d = op(_upsample2d, lambda g, z, x, size: avg_pool2d(g, size=size) * size ** 2)
 # fmt: on
 
+SHAPES = {
+    "conv2d": "x (n, h, w, c), W (a, b, c, k) -> (n, u, v, k): correlation, as in all deep learning libraries.",
+    "conv_transpose2d": "y (n, u, v, k), W (a, b, c, k), size (h, w) -> (n, h, w, c): the adjoint of conv2d.",
+    "conv2d_kernel": "x (n, h, w, c), y (n, u, v, k), size (a, b) -> (a, b, c, k): the gradient of conv2d's kernel.",
+    "conv2d_affine": "x (n, h, w, c), W (a, b, c, k), b (k,) -> conv2d(x, W) + b (n, u, v, k).",
+    "conv_transpose2d_affine": "y (n, u, v, k), W (a, b, c, k), b (c,), size (h, w) -> (n, h, w, c).",
+    "max_pool2d": "x (n, h, w, c) -> (n, h // size, w // size, c), the largest of each cell; a rest is left out.",
+    "avg_pool2d": "x (n, h, w, c) -> (n, h // size, w // size, c), the mean of each cell; a rest is left out.",
+    "upsample2d": "x (n, h, w, c) -> (n, size h, size w, c): each pixel fills a cell.",
+}
 ROWS = ops.named(globals())
 
 

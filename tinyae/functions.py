@@ -23,7 +23,7 @@ from .tensor import data_of, op
 
 
 def softmax(x: Value, axis: int = -1) -> Value:
-    """exp(x_i) / sum_j exp(x_j) along axis.
+    """exp(x_i) / sum_j exp(x_j) along axis: (n, k) -> (n, k).
 
     0 at an x_i of -inf, with gradient 0; nan in a row of -inf alone, as in PyTorch and JAX. Of no numbers, no numbers.
     """
@@ -32,12 +32,15 @@ def softmax(x: Value, axis: int = -1) -> Value:
 
 
 def log_softmax(x: Value, axis: int = -1) -> Value:
-    """x_i - log sum_j exp(x_j) along axis; exact where softmax underflows to 0, and nan in a row of -inf alone."""
+    """x_i - log sum_j exp(x_j) along axis: (n, k) -> (n, k).
+
+    It is exact where softmax underflows to 0, and nan in a row of -inf alone.
+    """
     return x - logsumexp(x, axis=axis, keepdims=True)
 
 
 def logsumexp(x: Value, axis: Axis = -1, keepdims: bool = False) -> Value:
-    """log sum_j exp(x_j) along axis, without overflow.
+    """log sum_j exp(x_j) along axis: (n, k) -> (n,), without overflow; (n, 1) with keepdims.
 
     A row of -inf, or of no numbers, gives log 0 = -inf, and its gradient is 0. (PyTorch and JAX give such a row the
     gradient nan, which spoils every parameter behind it.) A row with inf gives inf, and nan for the gradient of inf.
@@ -62,7 +65,7 @@ def _peak(x: Value, axis: Axis) -> tuple[Array, Array]:
 
 
 def var(x: Value, axis: Axis = None, keepdims: bool = False) -> Value:
-    """mean((x - mean(x))^2) along axis: division by n, as in NumPy with ddof=0.
+    """mean((x - mean(x))^2) along axis: (n, k), axis=0 -> (k,). Division by n, as in NumPy with ddof=0.
 
     BadValue: x has no numbers along axis. (PyTorch and JAX give nan.)
     """
@@ -70,11 +73,11 @@ def var(x: Value, axis: Axis = None, keepdims: bool = False) -> Value:
 
 
 def layer_norm(x: Value, eps: float = 1e-4) -> Value:
-    """(x - m) / sqrt(v + eps), m and v the mean and the variance along the last axis (Ba, Kiros & Hinton 2016).
+    """(x - m) / sqrt(v + eps), m and v the mean and the variance along the last axis: (n, k) -> (n, k).
 
-    Images (n, h, w, c) are normalised at each place separately. There is no gain and no bias, and no statistic of
-    other images, so training and use need no separate modes. BadValue: the last axis is empty. (PyTorch returns an
-    empty array.)
+    Ba, Kiros & Hinton 2016. Images (n, h, w, c) are normalised at each place separately. There is no gain
+    and no bias, and no statistic of other images, so training and use need no separate modes. BadValue: the last
+    axis is empty. (PyTorch returns an empty array.)
     """
     x = x - mean(x, axis=-1, keepdims=True)
     return x * (mean(square(x), axis=-1, keepdims=True) + eps) ** -0.5
@@ -101,8 +104,10 @@ def cross_entropy(logits: Value, labels: Array) -> Value:
     """-log softmax(logits)[label] per row: (n, k), integers (n,) in 0 .. k-1 -> (n,), in nats."""
     labels = np.asarray(labels) if isinstance(labels, list) else labels
     if logits.ndim != 2 or not is_array(labels) or labels.dtype.kind not in "iu" or labels.shape != logits.shape[:1]:
+        one_hot = logits.ndim == 2 and np.shape(labels) == logits.shape
         raise BadValue("logits and labels must match", expected="logits (n, k) and n integer labels",
-                       got=f"{describe(logits)} and {describe(labels)}", fix="labels.astype(int).reshape(-1)")
+                       got=f"{describe(logits)} and {describe(labels)}",
+                       fix="labels.argmax(1)" if one_hot else "labels.astype(int).reshape(-1)")
     n, k = logits.shape
     return logsumexp(logits) - index(logits, key=(np.arange(n, like=labels), _classes(labels, k=k)))
 
@@ -150,9 +155,10 @@ def sparsity_kl(logits: Value, target: float) -> Value:
 
 
 def dropout(x: Value, rate: float, rng: Rng = None) -> Value:
-    """x with a random fraction `rate` of its entries set to 0 and the rest divided by 1 - rate, which keeps the mean.
+    """x (...) with a random fraction `rate` of its entries set to 0 and the rest divided by 1 - rate.
 
-    Without an rng, x itself; there is no train/eval mode. Srivastava et al. 2014, in the inverted form.
+    This keeps the mean. Without an rng, x itself; there is no train/eval mode. Srivastava et al. 2014, in the inverted
+    form.
     """
     if not 0 <= rate < 1:
         raise BadValue("dropout rate out of range", expected="0 <= rate < 1", got=rate, fix="rate=0.5 drops half")

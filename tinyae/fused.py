@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, Value, describe, device_of, is_array
+from .backend import Array, Value, describe, is_array
 from .errors import BadType, BadValue
 from .kernels import exp_below_top, fuse, matmul, softplus
 from .ops import clip, exp, expm1, index, log, mean, named, reshape, sigmoid, square, stack, sum
@@ -128,7 +128,7 @@ def _sigmoids(x: Value) -> tuple[Any, ...]:
     c, low, high = _shift(peak, least, top=top)
     # On a GPU the comparison would force a sync, and a Tensor's vjp, which may be unrolled, must not branch on a value:
     # there the general form serves all columns. Its bits are the same.
-    near = data is x and device_of(data) == "cpu" and not c.any() and (peak < top).all()
+    near = type(x) is np.ndarray and not c.any() and (peak < top).all()
     return *(_near_zero(x) if near else _shifted(x, c, low, high, top=top)), c, low, high
 
 
@@ -201,6 +201,14 @@ PLAIN = {
     "kl": lambda mu, lv: 0.5 * _sum_per_image(exp(lv) + mu * mu - 1 - lv),
     "squared_norm": lambda x: sum(x * x),
     "log_mean_sigmoids": lambda x: stack(*(log(mean(sigmoid(sign * x), axis=0)) for sign in (1, -1))),
+}
+SHAPES = {
+    "affine": "x (n, d), W (d, k), b (k,) -> x @ W + b (n, k).",
+    "sse": "y (n, ...), x (n, ...) -> squared error per image (n,).",
+    "bce": "logits (n, ...), x (n, ...) in [0, 1] -> cross-entropy per image (n,), in nats.",
+    "kl": "mu (n, k), log_var (n, k) -> KL(N(mu, e^log_var) || N(0, 1)) per image (n,), in nats.",
+    "squared_norm": "x (...) -> the sum of its squares ().",
+    "log_mean_sigmoids": "x (n, k) -> (2, k): log mean sigmoid(x) and log mean sigmoid(-x) of each column.",
 }
 
 ROWS = named(globals(), *PLAIN)

@@ -39,12 +39,13 @@ def fuse(f: Callable, name: str = "") -> Callable:
         if type(args[0]) is np.ndarray or any(map(is_array, settings.values())):
             return f(*args, **settings)
         if hasattr(type(args[0]), "record"):                    # an array of unroll
-            return args[0].record(f, args, settings)
+            return args[0].record(fused, args, settings)
         key = (*map(type, args), *settings.items())
         if key not in compiled:
             compiled[key] = _compiled(partial(f, **settings), name or f.__name__, list(map(type, args)))
         return compiled[key](*args)
 
+    fused.is_elementwise = True                                 # type: ignore[attr-defined]
     return fused
 
 

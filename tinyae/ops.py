@@ -90,8 +90,8 @@ stack    = op(kernels.stack, each=lambda i, g, z, *xs, axis=0: _layer(i, g, axis
 
 def _share(g: Value, wins: Any, ties: Any) -> Value:
     """g where x wins, g / 2 where both are equal, 0 elsewhere. wins: x > y; ties: x >= y."""
-    half = g * 0.5
-    return keep(half, wins) + keep(half, ties)
+    half = g.dtype.type(0.5)
+    return keep(g * (wins * half + half), ties)         # a winner's g is never halved: half could be subnormal, or 0
 
 
 def _slope(x: Value, below: float) -> Any:
@@ -160,12 +160,39 @@ def _inverse(axes: Any) -> tuple[int, ...] | None:
 
 # ---- the rows get their names, and a Tensor its operators and methods
 
+# Shapes, for help(ops.sum) and the reference. A row that has none here works entry by entry.
+SHAPES = {
+    "matmul": "x (..., n, k), y (..., k, m) -> x @ y (..., n, m). BadValue: fewer than two axes, or k differs.",
+    "where": "mask (...) of bool, x, y -> x where mask, y elsewhere. Shapes broadcast. BadType: a mask of numbers.",
+    "keep": "x (...), mask (...) of bool -> x where mask, 0 elsewhere, also where x is inf or nan. Shapes broadcast.",
+    "sum": "x (n, d) -> () without an axis; (d,) for axis=0; (1, d) with keepdims. An axis is an int or a tuple.",
+    "mean": "x (n, d) -> () without an axis; (d,) for axis=0; (1, d) with keepdims. BadValue: no entries.",
+    "max": "x (n, d) -> () without an axis; (d,) for axis=0; (1, d) with keepdims. Equal maxima share the gradient.",
+    "min": "x (n, d) -> () without an axis; (d,) for axis=0; (1, d) with keepdims. Equal minima share the gradient.",
+    "index": "x (...), key -> x[key], in the shape that NumPy gives it. BadIndex: out of range.",
+    "put": "g, key, shape -> zeros of this shape with g added at key: the adjoint of index.",
+    "pad": "x (h, w), width -> zeros around x: (h + 2, w + 2) for width=1. Widths as in np.pad.",
+    "crop": "x (h, w), width -> x without its rim: (h - 2, w - 2) for width=1. BadValue: there is less than that.",
+    "reshape": "x (...), shape -> the same entries in this shape; one -1 in it is computed.",
+    "transpose": "x (a, b, c) -> (c, b, a), or in the order of axes: (b, a, c) for axes=(1, 0, 2).",
+    "swapaxes": "x (..., n, k) -> (..., k, n) for axis1=-1, axis2=-2.",
+    "broadcast_to": "x (...), shape -> x repeated along new axes and along axes of length 1.",
+    "sum_to": "x (n, d), shape -> x summed to this shape: (d,) or (1, d), from which x was broadcast.",
+    "cast": "x (...) -> the same in another float dtype; the gradient comes back in x's. BadValue: not a float dtype.",
+    "concatenate": "x (n, d), y (m, d), ... -> (n + m, d), along axis=0. BadType: a list; write concatenate(*xs).",
+    "stack": "x (n, d), y (n, d), ... -> (2, n, d), along a new axis=0.",
+}
+ENTRYWISE = {1: "x (...) -> z (...), entry by entry.",
+             2: "x (...), y (...) -> z (...), entry by entry; their shapes broadcast."}
+
+
 def named(module: dict[str, Any], *names: str) -> dict[str, Any]:
     """The rows of a module, all or those of these names, by name. A row gets its name, by which pickle finds it."""
     rows = {name: row for name, row in module.items() if hasattr(row, "vjps") and name in (names or module)}
     for name, row in rows.items():
         row.__name__ = row.__qualname__ = name
         row.__module__ = module["__name__"]
+        row.__doc__ = module.get("SHAPES", {}).get(name) or ENTRYWISE[len(row.vjps)]
     return rows
 
 
@@ -189,12 +216,14 @@ OPERATORS = {
     "__matmul__": matmul,   "__rmatmul__": lambda x, y: matmul(y, x),
     "__neg__": neg,         "__abs__": abs,
     "__getitem__": lambda x, key: index(x, key=key),
-    "T": property(lambda x: transpose(x)),
-    "mT": property(lambda x: swapaxes(x, -1, -2)),
+    "T": property(lambda x: transpose(x), doc="(a, b, c) -> (c, b, a): the axes in reverse."),
+    "mT": property(lambda x: swapaxes(x, -1, -2), doc="(..., n, k) -> (..., k, n): the matrices transposed."),
     "reshape": lambda x, *shape: reshape(x, shape[0] if len(shape) == 1 else shape),
     "transpose": lambda x, *axes: transpose(x, (axes[0] if len(axes) == 1 else axes) or None),
     "astype": lambda x, dtype: cast(x, dtype),
 }
+for _name, _row in (("reshape", reshape), ("transpose", transpose), ("astype", cast)):
+    OPERATORS[_name].__doc__ = _row.__doc__
 for _name, _row in (OPERATORS | {name: ROWS[name] for name in METHODS}).items():
     setattr(Tensor, _name, _row)
 

@@ -43,10 +43,10 @@ class Tensor(guards.Guarded):
 
     data = property(lambda self: self._data, lambda self, array: renew(self, guards.new_data(self, array)),
                     doc="The array; read-only on NumPy. To gradients, t.data is a constant. A leaf can get new data.")
-    shape = property(lambda self: self._data.shape)
-    ndim = property(lambda self: self._data.ndim)
-    size = property(lambda self: self._data.size)
-    dtype = property(lambda self: self._data.dtype)
+    shape = property(lambda self: self._data.shape, doc="(n, d), say; () of a single number.")
+    ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
+    size = property(lambda self: self._data.size, doc="The number of elements.")
+    dtype = property(lambda self: self._data.dtype, doc="np.float32, say.")
 
     def numpy(self) -> np.ndarray:
         """The data as a NumPy array; read-only (`.numpy().copy()` to write)."""
@@ -133,7 +133,7 @@ def grad(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], create_graph: boo
 
 
 def tape(y: Tensor) -> list[Tensor]:
-    """y and all Tensors that it was made of, oldest first: parents come before their children."""
+    """y, of any shape, and all Tensors that it was made of, oldest first: parents come before their children."""
     seen, todo = {y}, [y]
     while todo:
         t = todo.pop()

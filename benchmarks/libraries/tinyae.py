@@ -15,6 +15,10 @@ from tinyae.functions import squared_error
 from tinyae.layers import dense_stack, load_params
 from tinyae.ops import mean
 from tinyae.optim import Adam
+from tinyae.train import Phase, loop
+from tinyae.train.captured import Captured
+from tinyae.train.loader import Loader
+from tinyae.train.state import RunState
 
 
 class Net:
@@ -55,6 +59,38 @@ def build(w: workloads.Workload, device: str = "cpu") -> Callable[[], Array]:
         loss = reduce(add, net.losses(x, rng).values())
         optimizer.step(grad(loss, own))
         return loss.data
+    return step
+
+
+class Terms(tuple):
+    """Loss terms, which float(terms) adds up: no step waits for them."""
+
+    def __float__(self) -> float:
+        return sum(map(float, self))
+
+
+def build_captured(w: workloads.Workload) -> Callable[[], Terms]:
+    """The step of train.fit(captured=True): a CUDA graph, which also gathers its batch from images on the GPU."""
+    x, target = (frozen(a.reshape(w.batch, -1)) for a in workloads.batch(w))
+    steps = max(4, min(64, (1 << 26) // x.size))            # of an epoch; all see the same images
+    net = model(w, to_device(target, "cuda"), rng=np.random.default_rng(0), device="cuda")
+    own = params(net)
+    load_params(net, dict(zip(own, workloads.weights(w).values(), strict=True)))
+    phase = Phase(net.losses, own, Adam(own, lr=w.lr, betas=w.betas, eps=w.eps))
+    state = RunState([(phase,)], [1], seed=0)
+    state.rng = generator(workloads.SEED + 2, "cuda")
+    loader = Loader((np.concatenate([x] * steps), x), None, w.batch, 0, "cuda", state.dtype)
+    advance, order = Captured(loop.step, state), to_device(np.arange(steps * w.batch), "cuda")
+
+    def step() -> Terms:
+        if state.step == steps:                             # the next epoch, with the same record
+            state.step = 0
+            advance.epoch.row -= steps
+            advance.epoch.places -= steps * w.batch
+        advance(state, loader, order)
+        ((_, _, terms),) = state.sums.recorded
+        state.sums.recorded.clear()
+        return Terms(terms.values())
     return step
 
 

@@ -67,6 +67,40 @@ def build(w: workloads.Workload, compiled: bool = False) -> Callable[[], Any]:
     return step
 
 
+def build_on_gpu(w: workloads.Workload, graph: bool = False, tf32: bool = True) -> Callable[[], Any]:
+    """The step on a GPU, with noise drawn there and Adam in one kernel.
+
+    graph: the whole step as a CUDA graph. tf32: whether convolutions may round to 10 bits of mantissa, the default.
+    """
+    ops = Ops()
+    p = {name: torch.nn.Parameter(ours(a).cuda()) for name, a in workloads.weights(w).items()}
+    images = (np.ascontiguousarray(np.moveaxis(a, -1, 1)) if a.ndim == 4 else a for a in workloads.batch(w))
+    x, target = (torch.from_numpy(a).cuda() for a in images)
+    optimizer = torch.optim.Adam(p.values(), lr=w.lr, betas=w.betas, eps=w.eps, capturable=graph, fused=True)
+
+    def step() -> Any:
+        torch.backends.cudnn.allow_tf32 = tf32
+        e = torch.randn(w.batch, w.latent, device="cuda") if w.latent else None
+        optimizer.zero_grad(set_to_none=True)
+        loss = losses.loss(w, ops, p, x, target, e)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    if not graph:
+        return step
+    side, captured = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(4):                                  # compile and allocate
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    optimizer.zero_grad(set_to_none=True)
+    with torch.cuda.graph(captured):
+        step()
+    return captured.replay
+
+
 def chain(n: int) -> Callable[[], Any]:
     x, one = torch.ones(1, requires_grad=True), torch.ones(1)
 

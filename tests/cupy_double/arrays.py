@@ -79,9 +79,14 @@ class DeviceArray(Operand):
 
     # What waits for the device.
 
-    def get(self) -> np.ndarray:
+    def get(self, out: np.ndarray | None = None) -> np.ndarray:
         count("sync")
-        return self._host.copy()
+        if out is None:
+            return self._host.copy()
+        if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (self.shape, self.dtype):
+            raise TypeError("Only a numpy.ndarray of the same shape and dtype can be out")
+        out[...] = self._host
+        return out
 
     def __bool__(self) -> bool:
         return bool(self.get())

@@ -88,5 +88,6 @@ cupy = Module("cupy")
 vars(cupy).update(__version__=API["version"], ndarray=DeviceArray, fuse=fuse, is_available=is_available,
                   asnumpy=asnumpy, get_array_module=get_array_module,
                   cuda=types.SimpleNamespace(Device=Device, MemoryPool=MemoryPool, Stream=Stream,
-                                             is_available=is_available, using_allocator=using_allocator))
+                                             alloc_pinned_memory=bytearray, is_available=is_available,
+                                             using_allocator=using_allocator))
 vars(cupy.random).update(default_rng=Generator, Generator=Generator)

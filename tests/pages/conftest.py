@@ -82,7 +82,9 @@ def browser() -> Iterator[Page]:
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run"):
+    # No other host has an address: neither for a page nor for its workers, whose requests the log does not show.
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run",
+                     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"):
         options.add_argument(argument)
     options.binary_location = found["chromium"] or ""
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})

@@ -15,7 +15,7 @@ from .. import ops
 from ..backend import Array, describe, device_of, to_device, to_host
 from ..errors import BadValue
 from ..tensor import Tensor, data_of, grad
-from ..unroll import unroll
+from ..unroll import PASSES, unroll
 from .cases import Case, fraction, here
 from .gradcheck import WrongGradient, gradcheck, weighted
 
@@ -175,7 +175,7 @@ def traced(p: Point) -> float:
 
 
 def unrolled(p: Point) -> float:
-    """Value and gradient of the unrolled program have the bits of f and grad.
+    """Value and gradient of the unrolled program have the bits of f and grad, with all passes and with none.
 
     On a GPU the gradients may differ as in `traced`, since a program is made of the lines of the traced gradient.
     """
@@ -184,10 +184,11 @@ def unrolled(p: Point) -> float:
 
         def loss(tensors: list[Tensor] = tensors) -> Tensor:
             return weighted([y := p.f(*tensors)], [here(p.cotangent(y), y)])
-        value, gradients = unroll(loss, wrt=tensors, constants="any", unused="zero")()
         expected = [loss().data, *grad(loss(), tensors, unused="zero")]
-        for a, b in zip([value, *gradients], expected, strict=True):
-            _equal(p, "changes when it is unrolled", a, b, kind)
+        for chosen in ((), PASSES):
+            value, gradients = unroll(loss, wrt=tensors, constants="any", unused="zero", passes=chosen)()
+            for a, b in zip([value, *gradients], expected, strict=True):
+                _equal(p, "changes when it is unrolled", a, b, kind)
     return 0.0
 
 

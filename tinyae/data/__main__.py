@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from .. import console
 from ..demo import cli
 from ..demo.flags import sides
 from ..errors import BadValue
+from ..train.interrupt import Interrupted
 from .dataset import Dataset, fingerprint
 from .report import described
 from .sources import SOURCES, load, opened
@@ -28,15 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command == "list":
         for name, description in SOURCES.items():
-            print(f"{name:14} {description}")
+            console.say(f"{name:14} {description}")
     elif options.command == "fetch":
         try:
             train, test = load(options.name, options.data_dir)
         except KeyboardInterrupt:
-            print("\nstopped; the next fetch goes on from what has come", file=sys.stderr)
-            return 130
-        print(f"{options.name} is ready: {len(train.images):,} images {train.images.shape[1:]} to train on, "
-              f"{len(test.images):,} to test with")
+            raise Interrupted("stopped; the next fetch goes on from what has come", signal.SIGINT) from None
+        console.say(f"{options.name} is ready: {len(train.images):,} images {train.images.shape[1:]} to train on, "
+                    f"{len(test.images):,} to test with")
     else:
         show(options)
     return 0
@@ -50,14 +52,16 @@ def parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help="download or draw a data set now, so that a run does not have to")
     fetch.add_argument("name", metavar="NAME", help=", ".join(SOURCES))
     look = commands.add_parser("show", help="print what a model would be trained on, and draw a contact sheet")
-    look.add_argument("name", metavar="PATH", help="a folder of pictures, a .npy, .npz, .csv or IDX file, or a NAME")
+    look.add_argument("name", metavar="PATH",
+                      help="a folder of pictures; a .npy, .npz, .csv or IDX file; or the name of a data set")
     look.add_argument("--size", metavar="SIDE",
                       help="scale pictures to SIDE x SIDE, or HEIGHTxWIDTH (default: the size of the first)")
     look.add_argument("--out", metavar="PNG", default="contact-sheet.png",
                       help="the picture to write (default: contact-sheet.png)")
     for command in (fetch, look):
         command.add_argument("--data-dir", metavar="DIR",
-                             help="folder of the named sets (default: $TINYAE_DATA, or the platform's cache folder)")
+                             help="folder in which named sets are looked for and kept (default: $TINYAE_DATA, or the "
+                                  "platform's cache folder)")
     return flags
 
 
@@ -68,14 +72,14 @@ def show(options: argparse.Namespace) -> None:
         raise BadValue("--out must be a PNG", expected="a name that ends in .png", got=options.out,
                        fix=f"--out {out.with_suffix('.png')}")
     train, test = opened(options.name, options.data_dir, True, True, options.size and sides(options.size))
-    least, most = train.images.min(), train.images.max()
-    values = np.unique(train.images[:1000]).size
-    print(f"images     {described(train, test)}")
-    print(f"range      {least:.4g} to {most:.4g} ({train.images.dtype}), {values:,} different values in the first "
-          f"{len(train.images[:1000]):,} images; a model sees {_seen(least, train):.3f} to {_seen(most, train):.3f}")
-    print(f"SHA-256    {fingerprint(train, test)}")
+    least, most, some = train.images.min(), train.images.max(), train.images[:1000]
+    console.say(f"images     {described(train, test)}")
+    console.say(f"range      {least:.4g} to {most:.4g} ({train.images.dtype}), {np.unique(some).size:,} different "
+                f"values in the first {len(some):,} images; a model sees {_seen(least, train):.3f} to "
+                f"{_seen(most, train):.3f}")
+    console.say(f"SHA-256    {fingerprint(train, test)}")
     sheet(train, out)
-    print(f"picture    {out}")
+    console.say(f"picture    {out}")
 
 
 def sheet(train: Dataset, out: Path) -> None:

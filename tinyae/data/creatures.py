@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from tqdm import tqdm
 
+from .. import console
 from . import cached
 from .dataset import Dataset
 
@@ -29,6 +29,8 @@ CHUNK = 100                             # creatures drawn at a time: their array
 # The sum of both sets of seed 0, in squares (dataset.fingerprint); it names the cache's files, as in digits.py.
 SHA256 = "c2395ae0f736caabe9f516ea8b0c9739c9503d80595e09578df168ce49fb6287"
 WHOLE = (0, 4000, 500)                  # seed, TRAIN, TEST of SHA256
+# The sum of the same sets as `load` returns them, in pixels.
+ENLARGED = "3162790c94dca585e483767abef4078e3566e994a95e3778abd2fb9377982025"
 OUTLINE = 0.12                          # grey value
 
 
@@ -64,7 +66,7 @@ def draw_sets(seed: int, progress: bool = True) -> tuple[Dataset, Dataset]:
     """(train, test), uint8 (n, 32, 32, 3)."""
     factors = draw_factors(seed)
     squares = np.empty((len(factors), GRID, GRID, 3), np.uint8)
-    with tqdm(total=len(factors), desc="drawing creatures", unit=" images", disable=not progress) as bar:
+    with console.bar(len(factors), desc="drawing creatures", unit=" images", shown=progress) as bar:
         for i in range(0, len(factors), CHUNK):
             squares[i:i + CHUNK] = draw(factors[i:i + CHUNK])
             bar.update(len(factors[i:i + CHUNK]))

@@ -58,6 +58,24 @@ def parted(data: Dataset, test: np.ndarray) -> tuple[Dataset, Dataset]:
     return train, tests
 
 
+def with_classes(train: Dataset, test: Dataset) -> tuple[Dataset, Dataset]:
+    """Both sets with their images as rows (n, h * w * c + k), for a model of images and classes: a row holds the
+    pixels, then the one-hot class, in the white of the pixels. So the labels come with every batch.
+
+    k is the largest label + 1. BadValue: there are no labels.
+    """
+    if train.labels is None or test.labels is None:
+        raise BadValue("these images have no classes", expected="images with labels", got="images without",
+                       fix="data.from_arrays(images, labels), or a folder with a subfolder for each class")
+    k = int(max(train.labels.max(), test.labels.max())) + 1
+
+    def rows(part: Dataset) -> np.ndarray:
+        told = np.zeros((len(part.images), k), part.images.dtype)
+        told[np.arange(len(told)), part.labels] = 255 if told.dtype == np.uint8 else 1
+        return np.concatenate([part.images.reshape(len(told), -1), told], axis=1)
+    return train._replace(images=rows(train)), test._replace(images=rows(test))
+
+
 def batch(images: Array, index: Array, device: str = "cpu") -> Array:
     """images (n, h, w[, c]), index (k,) integers -> float32 (k, h * w * c) in [0, 1] on the device, read-only.
 
@@ -75,7 +93,7 @@ def batch(images: Array, index: Array, device: str = "cpu") -> Array:
 
 
 def to_device_if_it_fits(images: np.ndarray, device: str) -> Array:
-    """Move the images to the GPU if they fit into half of its free memory; else return them unchanged.
+    """Move images (n, h, w[, c]) to the GPU if they fit into half of its free memory; else return them unchanged.
 
     A batch of images on the GPU needs no upload and no wait. Floats are checked here, while they are on the host.
     """

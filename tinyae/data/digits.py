@@ -14,8 +14,8 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from tqdm import tqdm
 
+from .. import console
 from . import cached
 from .dataset import Dataset
 from .glyphs import CURVE, DIGIT, DOWN, POINTS, SAMPLES
@@ -43,7 +43,7 @@ def draw_sets(seed: int, progress: bool = True) -> tuple[Dataset, Dataset]:
     """(train, test), drawn one after the other from one stream of random numbers."""
     rng = np.random.RandomState(seed)
     images, labels = np.empty((TRAIN + TEST, SIZE, SIZE), np.uint8), np.empty(TRAIN + TEST, np.uint8)
-    with tqdm(total=len(images), desc="drawing digits", unit=" images", disable=not progress) as bar:
+    with console.bar(len(images), desc="drawing digits", unit=" images", shown=progress) as bar:
         for i in range(0, len(images), CHUNK):
             images[i:i + CHUNK], labels[i:i + CHUNK] = draw(CHUNK, rng)
             bar.update(CHUNK)

@@ -15,8 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from tqdm import tqdm
-
+from .. import console
 from ..errors import BadFile, Refusal
 from .checks import MAX_FETCHED
 from .reply import Deadline, Head, Lost, pieces
@@ -87,7 +86,7 @@ def _transfer(url: str, part: Path, progress: bool, deadline: Deadline) -> str |
         if total is not None and total > LIMIT:
             return f"it offers {total:,} bytes, more than the file can have"
         _tag(part).write_text(f"{url}\n{_version(head.headers)}", encoding="utf-8")
-        bar = tqdm(desc=part.stem, initial=have, total=total, unit="B", unit_scale=True, disable=not progress)
+        bar = console.bar(total, desc=part.stem, initial=have, unit="B", unit_scale=True, leave=True, shown=progress)
         with bar, open(part, "ab" if have else "wb") as file:
             for chunk in answer:
                 file.write(chunk)

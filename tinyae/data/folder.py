@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from .. import console
 from ..errors import BadFile
 from . import pictures, recognise
 from .checks import MAX_BYTES, check_images
@@ -68,7 +68,8 @@ def _read(paths: list[Path], folder: Path, size: tuple[int, int] | None, limit: 
     """The pictures that can be read, and for each of the others a reason."""
     held: dict[Path, Picture] = {}
     unread: dict[Path, str] = {}
-    for path in tqdm(paths, desc="reading pictures", unit="", delay=1, leave=False, disable=not progress):
+    bar = console.bar(len(paths), desc="reading pictures", unit="", delay=1, shown=progress, iterable=paths)
+    for path in bar:
         try:
             picture = pictures.read(path, size, background)
         except Exception as error:    # decoders answer damaged bytes with many kinds of exceptions

@@ -15,11 +15,15 @@ from .dataset import Dataset
 
 
 class Published(NamedTuple):
-    """The addresses of four IDX files, and the SHA-256 of each, uncompressed, in the order of idx.FILES."""
+    """The addresses of four IDX files, and the SHA-256 of each, uncompressed, in the order of idx.FILES.
+
+    fingerprint: that of both sets (dataset.fingerprint).
+    """
 
     description: str
     mirrors: tuple[str, ...]
     sha256: tuple[str, str, str, str]
+    fingerprint: str
 
 
 SETS = {
@@ -31,7 +35,8 @@ SETS = {
         ("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
          "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
          "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34")),
+         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+        "cda0499ea98301318d197184b831bacf368ef1de32c7003d84519392f58ea496"),
     "mnist": Published(
         "60 000 + 10 000 handwritten digits 28x28 (LeCun, Cortes and Burges 1998; CC BY-SA 3.0)",
         ("https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -39,7 +44,8 @@ SETS = {
         ("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
          "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
          "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2")),
+         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        "9d88bc3e8bc6fa055d6c1c572542dd14ef9cc094e08915f17c9bcc0dd6b2680f"),
 }
 
 
@@ -83,7 +89,7 @@ def _by_hand(places: list[Path]) -> str:
 
 def _fetch(name: str, places: list[Path], progress: bool) -> None:
     """Fetch the missing files, unless another process did so while this one waited."""
-    _, mirrors, sums = SETS[name]
+    mirrors, sums = SETS[name].mirrors, SETS[name].sha256
     home = places[0]
     from . import download  # late: where there is no network, as in a browser, there may be no ssl either
     try:

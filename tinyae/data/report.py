@@ -29,7 +29,8 @@ def described(train: Dataset, test: Dataset) -> str:
     """How many images of which size and colours, and how many of each class."""
     shape, dtype = train.images.shape[1:], train.images.dtype
     colours = "colour" if shape[2:] == (3,) else "grey"
-    text = (f"{len(train.images):,} images to train on and {len(test.images):,} for the test, "
+    n = len(train.images)
+    text = (f"{n:,} image{'s' * (n != 1)} to train on and {len(test.images):,} for the test, "
             f"{' x '.join(map(str, shape[:2]))}, {colours}" + f", {dtype}" * (dtype != np.uint8))
     if train.labels is None:
         return text + "; no classes"
@@ -37,14 +38,14 @@ def described(train: Dataset, test: Dataset) -> str:
 
 
 def counted(train: Dataset, test: Dataset) -> str:
-    """The classes, each with its images for training and for the test."""
+    """The classes, each with the number of its images for training + for the test."""
     held = [np.zeros(0, np.intp) if part.labels is None else part.labels for part in (train, test)]
     labels = np.unique(np.concatenate(held))
     numbers = [np.bincount(part, minlength=int(labels[-1]) + 1) for part in held]
-    named = [f"{train.classes[i] if train.classes else i} {numbers[0][i]:,} + {numbers[1][i]:,}"
+    named = [f"{train.classes[i] if train.classes else i}: {numbers[0][i]:,} + {numbers[1][i]:,}"
              for i in labels[:SHOWN]]
     more = f", and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else ""
-    return f"{len(labels):,} class{'es' * (len(labels) != 1)}: {', '.join(named)}{more}"
+    return f"{len(labels):,} class{'es' * (len(labels) != 1)}, {', '.join(named)}{more}"
 
 
 def contrast(train: Dataset, test: Dataset) -> tuple[Dataset, Dataset]:

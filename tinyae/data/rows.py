@@ -19,7 +19,7 @@ def as_images(table: np.ndarray, where: str) -> np.ndarray:
                       fix="leave out the columns that hold words; frame.select_dtypes('number')")
     if len(table) < 2 or not table.shape[1]:
         raise BadValue(f"{where} is too small", expected="at least 2 rows: one to train on and one to test on",
-                       got=f"{len(table)} rows of {table.shape[1]} numbers", fix="add rows")
+                       got=f"a table of {len(table)} x {table.shape[1]} numbers", fix="add rows")
     if not np.isfinite(table).all():
         row, column = np.argwhere(~np.isfinite(table))[0]
         raise BadValue(f"{where} has a cell that is no number", expected="finite numbers",

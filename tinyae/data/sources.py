@@ -19,6 +19,9 @@ SOURCES = {
     "moon": "6 000 + 1 000 phases of the moon 28x28, drawn here: nothing to download",
     **{name: entry.description for name, entry in published.SETS.items()},
 }
+# SHA-256 of what `load` returns for each name (dataset.fingerprint).
+FINGERPRINTS = {"digits": digits.SHA256, "creatures": creatures.ENLARGED, "moon": moon.SHA256,
+                **{name: entry.fingerprint for name, entry in published.SETS.items()}}
 TABLES = (".csv", ".tsv", ".txt", ".data")
 Size = int | Sequence[int]
 

@@ -1,34 +1,39 @@
 """demo · cli: a demo's command line, checked before anything else happens.
 
-A demo gets its settings from flags(...) and the run's folder from folder(...), and main(run) starts it. A mistake that
+A demo gets its settings from flags(...), its images from images(...) and the run's folder from folder(...), and
+main(run) starts it. A mistake that
 the user can correct prints three lines to stderr and exits with status 2, never with a traceback. From flags(...) or
 folder(...) to the program's end, no other process can start a run in the folder.
 """
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .. import console, files
-from ..data import SOURCES
+from .. import console, data, files
 from ..errors import BadFile, BadValue, Refusal
+from ..train import distributed
 from ..train import folder as run_folder
 from ..train.interrupt import Interrupted
-from . import run_page
 from .flags import FLAGS, SPECIAL, Flag
+from .run_page import show
+
+__all__ = ["at_least", "flags", "folder", "images", "main", "show"]
 
 CONFIG_BYTES = 1 << 20      # of a config.json, at most
 
 
 def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: Any) -> argparse.Namespace:
-    """The demo's settings by flag (`batch_size` for --batch-size), with out (None: not given), resume and unroll.
+    """The demo's settings by flag (batch_size for --batch-size), with out (None: not given), resume, unroll, captured.
 
     doc: the demo's docstring, which --help shows. defaults: values that replace those of FLAGS; a demo takes the
     SPECIAL flags for which it gives a default. BadValue or BadFile: a flag is out of range, conflicts with the resumed
@@ -37,17 +42,19 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
     mine = FLAGS + [flag for flag in SPECIAL if flag.key in defaults]
     usual = {flag.key: flag.default for flag in mine} | defaults
     texts = vars(_parser(doc, mine, usual).parse_args(argv))
-    out, run, how = texts.pop("out"), texts.pop("resume"), {"unroll": texts.pop("unroll")}
+    ways = {"unroll", "captured", "page"} & {*texts}
+    out, run, how = texts.pop("out"), texts.pop("resume"), {way: texts.pop(way) for way in ways}
     given = {flag.key: _value(flag, texts[flag.key]) for flag in mine if texts[flag.key] is not None}
     if run is None:
-        if out is not None:
+        if out is not None and distributed.world().rank == 0:
             run_folder.keep(Path(out), new=True)
         return argparse.Namespace(**usual | given | how, demo=demo, out=out, resume=False)
     if out is not None:
         raise BadValue("--out conflicts with --resume", expected="one of them", got=f"--out {out} --resume {run}",
                        fix=f"leave out --out: the run continues in {run}")
     saved = _saved(Path(run), demo, mine)
-    run_folder.keep(Path(run), new=False)
+    if distributed.world().rank == 0:
+        run_folder.keep(Path(run), new=False)
     for key, value in given.items():
         longer = key == "epochs" and value >= saved[key]
         moved = key in ("data", "data_dir")     # fit compares the images
@@ -60,33 +67,39 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
     return argparse.Namespace(**saved | here | given | how, demo=demo, out=run, resume=True)
 
 
+def images(settings: argparse.Namespace) -> tuple[data.Dataset, data.Dataset]:
+    """(train, test) of --data. Their sum becomes the setting `fingerprint`, which config.json and result.json hold."""
+    train, test = data.load(settings.data, settings.data_dir, size=settings.size)
+    settings.fingerprint = data.fingerprint(train, test)
+    return train, test
+
+
 def folder(settings: argparse.Namespace) -> Path:
-    """The run's folder: --out, --resume, or a new one, runs/DEMO-1, -2, ... Call it after the data has been loaded."""
+    """The run's folder: --out, --resume, or a new one, runs/DEMO-1, -2, ... Call it after the data has been loaded.
+
+    Of several processes that train together, rank 0 gets the run's folder; each other gets a temporary one.
+    """
+    if distributed.world().rank:
+        scratch = tempfile.TemporaryDirectory(prefix="tinyae-")
+        atexit.register(scratch.cleanup)
+        return Path(scratch.name)
     if settings.out is None:
         settings.out = str(run_folder.new_folder(Path("runs", settings.demo)))
         run_folder.keep(Path(settings.out), new=True)
     return Path(settings.out)
 
 
-def show(out: Path) -> None:
-    """Print where the results are: the last of each series of pictures, the numbers, and report.html, which it writes.
-
-    A report that fails is a note on stderr.
-    """
-    pictures = {path.stem.rstrip("0123456789"): path for path in sorted(out.glob("*.png"))}
-    print("pictures:", *map(_from_here, pictures.values()), sep="\n  ")
-    print("numbers:", *(_from_here(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
-    try:
-        print("report:", _from_here(run_page.write(out)), sep="\n  ")
-    except Exception as error:          # the run itself is complete
-        print(f"note: no report.html, because {console.printable(str(error))}", file=sys.stderr)
-
-
 def main(run: Callable[[], int | None]) -> NoReturn:
-    """Call run and exit Python: its status (None: 0), 2 after a Refusal, or 128 + the signal that stopped the run."""
+    """Call run and exit Python: its status (None: 0), 2 after a Refusal, or 128 + the signal that stopped the run.
+
+    Of several processes that train together, only rank 0 prints.
+    """
     with console.safe_streams():
         try:
-            status = run() or 0
+            with distributed.world() as ranks:
+                if ranks.rank:
+                    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")   # noqa: SIM115     safe_streams
+                status = run() or 0                                                     # closes it
         except Interrupted as stop:
             print(f"\n{stop}", file=sys.stderr)
             if stop.out is not None:
@@ -107,26 +120,18 @@ def main(run: Callable[[], int | None]) -> NoReturn:
     sys.exit(status)
 
 
-def _from_here(path: Path) -> str:
-    """path as seen from the current folder, where there is one, on the same drive."""
-    with suppress(OSError, ValueError):
-        return console.printable(os.path.relpath(path))
-    return console.printable(str(path))
-
-
-def _beside(run: Path, data: str) -> str:
+def _beside(run: Path, name: str) -> str:
     """The data of a saved run. A relative path that leads nowhere is looked for beside the run and its folder."""
-    if data in SOURCES or os.path.isabs(data) or os.path.exists(data):
-        return data
-    places = [folder / data for folder in run.absolute().parents[:2]]
-    return next((str(place) for place in places if os.path.exists(place)), data)
+    if name in data.SOURCES or os.path.isabs(name) or os.path.exists(name):
+        return name
+    return next((str(near) for folder in run.absolute().parents[:2] if os.path.exists(near := folder / name)), name)
 
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that refuses a bad flag as everything else is refused, in three lines."""
 
     def error(self, message: str) -> NoReturn:
-        raise BadValue(message, expected="the flags that --help lists", got=shlex.join(sys.argv[1:]),
+        raise BadValue(message, expected="the flags that --help lists", got=shlex.join(sys.argv[1:]) or "no flags",
                        fix=f"{self.prog} --help")
 
 
@@ -137,6 +142,9 @@ def _parser(doc: str, mine: list[Flag], usual: dict[str, Any]) -> argparse.Argum
         parser.add_argument(f"--{flag.name}", metavar=flag.metavar, help=flag.help + default)
     parser.add_argument("--out", metavar="FOLDER", help="the run's folder, new or empty (default: runs/DEMO-1, ...)")
     parser.add_argument("--unroll", action="store_true", help="train with unrolled programs: the same bits, sooner")
+    parser.add_argument("--captured", action="store_true", help="on a GPU, train with one launch a step: a CUDA graph")
+    if "page" in usual:
+        parser.add_argument("--page", action="store_true", help="write explorer.html: the model, run in a browser")
     parser.add_argument("--resume", metavar="RUN", help="continue the run in this folder, with its own settings")
     return parser
 

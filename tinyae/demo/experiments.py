@@ -76,6 +76,7 @@ FOUND_PCA = (at_most("error / PCA's", 1.005, "Baldi & Hornik 1989: PCA is the on
 
 EXPERIMENTS: list[Experiment] = [
     Experiment("linear", "--data digits", FOUND_PCA),
+    Experiment("linear", "--data moon --latent 2 --batch-size 100", FOUND_PCA),
     *[Experiment("linear", f"--data mnist --latent {k}", (reference("mnist", k), *FOUND_PCA)) for k in (2, 10, 30)],
     Experiment("linear", "--data fashion-mnist --latent 30 --epochs 80", (reference("fashion-mnist", 30), *FOUND_PCA)),
     Experiment("autoencoder", "--data digits"),
@@ -153,14 +154,14 @@ def ratio(a: float, b: float) -> float:
 
 
 def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], figures: Mapping[str, float]) -> None:
-    """Write out/result.json: the demo, its settings, seconds of training, the machine, and figures by name.
+    """Write out/result.json: demo, settings, fingerprint of the data, seconds of training, machine, figures by name.
 
     history: the rows of all runs that the demo made, one after the other. Figures that are not finite are left out.
     """
-    beside = ("demo", "out", "resume", "unroll", "data_dir")            # what changes no figure
-    setting = {name: value for name, value in vars(flags).items() if name not in beside}
+    how = ("out", "page", "resume", "unroll", "captured", "data_dir")       # changes no figure
+    setting = {name: value for name, value in vars(flags).items() if name not in (*how, "demo", "fingerprint")}
     epochs = {(row["epoch"], row["seconds"]) for row in history}        # all phases of an epoch repeat its seconds
-    result = {"demo": flags.demo, "setting": setting, "machine": machine(),
+    result = {"demo": flags.demo, "setting": setting, "fingerprint": flags.fingerprint, "machine": machine(),
               "seconds": round(sum(seconds for _, seconds in epochs), 1),
               "figures": {name: float(f"{value:.6g}") for name, value in figures.items() if isfinite(value)}}
     files.write(Path(out) / "result.json", (json.dumps(result, indent=2) + "\n").encode())
@@ -172,10 +173,12 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def machine() -> str:
-    """The processor, its cores, and the versions of Python and NumPy."""
+    """The processor, its cores, the versions of Python and NumPy, and the number of BLAS threads if it was limited."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         chip = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):            # not Linux, or not on a PC
         chip = platform.processor() or platform.machine()
-    return f"{chip}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}"
+    threads = os.environ.get("OPENBLAS_NUM_THREADS")
+    limited = f", OPENBLAS_NUM_THREADS={threads}" if threads else ""
+    return f"{chip}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}{limited}"

@@ -10,22 +10,40 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
 from PIL import Image
 
-from .. import files
+from .. import console, files
 from ..errors import BadFile
 from ..show import page
 from ..train.history import Row, from_csv
+from .flags import FLAGS, SPECIAL
 from .run_curves import curves
 
 ROOM, LIMIT = 1_200_000, 1 << 24    # bytes of all pictures in a page (base64 adds a third), and of a file of numbers
 UNSAID = ("demo", "out", "resume", "versions")      # what config.json holds beside the settings
+NAMED = {flag.key for flag in FLAGS + SPECIAL} | {"unroll", "captured", "page"}     # settings that have a flag
 T = TypeVar("T")
+
+
+def show(out: Path) -> None:
+    """Print where the results are: the last of each series of pictures, the numbers, and report.html, which it writes.
+
+    A report that fails is a note on stderr.
+    """
+    pictures = {path.stem.rstrip("0123456789"): path for path in sorted(out.glob("*.png"))}
+    print("pictures:", *map(_from_here, pictures.values()), sep="\n  ")
+    print("numbers:", *(_from_here(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
+    try:
+        print("report:", _from_here(write(out)), sep="\n  ")
+    except Exception as error:          # the run itself is complete
+        print(f"note: no report.html, because {console.printable(str(error))}", file=sys.stderr)
 
 
 def write(run: Path) -> Path:
@@ -146,6 +164,8 @@ def settings(config: dict[str, Any]) -> str:
         return said
     parts = ["python", f"demos/{config['demo']}.py"]
     for name, value in kept.items():
+        if name not in NAMED:
+            continue
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             parts += [flag] * value
@@ -158,3 +178,10 @@ def settings(config: dict[str, Any]) -> str:
 def text(value: Any) -> str:
     """A setting as a flag takes it: 500,500 for a list."""
     return ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def _from_here(path: Path) -> str:
+    """path as seen from the current folder, where there is one, on the same drive."""
+    with suppress(OSError, ValueError):
+        return console.printable(os.path.relpath(path))
+    return console.printable(str(path))

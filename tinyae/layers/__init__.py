@@ -7,8 +7,9 @@ from .convolution import Conv2D, ConvTranspose2D
 from .dense import ACTIVATIONS, INITIALIZERS, Dense
 from .parameters import params
 from .pooling import MaxPool2D, Upsample
+from .printing import printed
 from .sequential import Dropout, Flatten, Reshape, Sequential, dense_stack
-from .summary import printed, summary
+from .summary import summary
 from .tied import TiedConv2D, TiedDense
 from .weights import load, load_params, save
 

@@ -16,6 +16,7 @@ class MaxPool2D:
         self.cell = size
 
     def size(self, h: int, w: int) -> tuple[int, int]:
+        """(h, w) of the images -> (h // size, w // size) of the result."""
         return h // self.cell, w // self.cell
 
     def __call__(self, x: Value, rng: Rng = None) -> Tensor:
@@ -30,6 +31,7 @@ class Upsample:
         self.cell = size
 
     def size(self, h: int, w: int) -> tuple[int, int]:
+        """(h, w) of the images -> (h * size, w * size) of the result."""
         return h * self.cell, w * self.cell
 
     def __call__(self, x: Value, rng: Rng = None) -> Tensor:

@@ -37,16 +37,6 @@ def summary(obj: Any, input_shape: tuple[int, ...] | None = None) -> str:
     return "\n".join("  ".join(map(format, row, wide)) for row in zip(*columns, strict=True))
 
 
-def printed(*classes: type) -> None:
-    """For objects of these classes, print(obj) shows summary(obj), and repr(obj) one line. There is no base class."""
-    for kind in classes:
-        kind.__str__, kind.__repr__ = summary, _in_a_line       # type: ignore[assignment, method-assign]
-
-
-def _in_a_line(obj: Any) -> str:
-    return f"<{type(obj).__name__}, {sum(p.size for p in params(obj).values()):,} parameters; print it for its layers>"
-
-
 def _outputs(stage: dict, layers: list, input_shape: tuple[int, ...]) -> list[tuple[str, str, str, int]]:
     """The rows of the table, in the order in which the layers are called for an image of zeros."""
     rows: list[tuple[str, str, str, int]] = []

@@ -34,17 +34,22 @@ class Adversarial:
         self.latent = latent
 
     def encode(self, x: Array) -> Tensor:
-        return self.encoder(x)                                              # (n, latent), unbounded like the prior
+        """x (n, n_in) -> (n, latent), unbounded like the prior."""
+        return self.encoder(x)
 
     def decode(self, z: Value) -> Tensor:
-        return self.decoder(z)                                              # (n, n_in), logits
+        """z (n, latent) -> (n, n_in), logits."""
+        return self.decoder(z)
 
     def reconstruction_loss(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
-        """Nats per image."""
+        """batch (n, n_in) -> nats per image."""
         return {"reconstruction": mean(bce_with_logits(self.decode(self.encode(batch)), batch))}
 
     def discriminator_loss(self, batch: Array, rng: Rng) -> dict[str, Tensor]:
-        """-log D(prior) - log(1 - D(code)), D = sigmoid(discriminator); 2 log 2 if D cannot tell the two apart."""
+        """-log D(prior) - log(1 - D(code)), D = sigmoid(discriminator), of a batch (n, n_in): one number, in nats.
+
+        It is 2 log 2 if D cannot tell the two apart.
+        """
         if rng is None:
             raise BadType("rng is required: the prior is sampled", expected="rng, a random generator", got=None,
                           fix="np.random.default_rng(0)")
@@ -53,7 +58,10 @@ class Adversarial:
         return {"discrimination": mean(softplus(-self.discriminator(prior)) + softplus(self.discriminator(z)))}
 
     def deception_loss(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
-        """-log D(code), the non-saturating form: its gradient is largest where the discriminator is certain."""
+        """-log D(code) of a batch (n, n_in): one number, in nats.
+
+        This is the non-saturating form: its gradient is largest where the discriminator is certain.
+        """
         return {"deception": mean(softplus(-self.discriminator(self.encode(batch))))}
 
     def players(self) -> dict[str, tuple[Callable, dict[str, Tensor]]]:
@@ -65,7 +73,10 @@ class Adversarial:
                 "encoder": (self.deception_loss, encoder)}
 
     def losses(self, batch: Array, rng: Rng) -> dict[str, Tensor]:
-        """The losses of all three players, to show together. Train with `players`: no player minimises this sum."""
+        """The losses of all three players on a batch (n, n_in), one number each, to show together.
+
+        Train with `players`: no player minimises this sum.
+        """
         return (self.reconstruction_loss(batch) | self.discriminator_loss(batch, rng) | self.deception_loss(batch))
 
     def reconstruct(self, x: Array) -> Array:

@@ -26,13 +26,15 @@ class Autoencoder:
         self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
 
     def encode(self, x: Array) -> Tensor:
-        return self.encoder(x)                                              # (n, latent)
+        """x (n, n_in) -> (n, latent)."""
+        return self.encoder(x)
 
     def decode(self, z: Value) -> Tensor:
-        return self.decoder(z)                                              # (n, n_in), logits
+        """z (n, latent) -> (n, n_in), logits."""
+        return self.decoder(z)
 
     def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
-        """Nats per image: the mean over the batch of the sum over pixels."""
+        """batch (n, n_in) -> nats per image: the mean over the batch of the sum over pixels."""
         return {"reconstruction": mean(bce_with_logits(self.decode(self.encode(batch)), batch))}
 
     def reconstruct(self, x: Array) -> Array:

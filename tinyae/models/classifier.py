@@ -27,7 +27,8 @@ class Classifier:
         self.output = Dense(width, classes, **settings)
 
     def logits(self, x: Array) -> Tensor:
-        return self.output(self.encoder(x))                                 # (n, classes)
+        """x (n, d) -> (n, classes)."""
+        return self.output(self.encoder(x))
 
     def loss(self, x: Array, labels: Array) -> Tensor:
         """Cross-entropy in nats per image; labels (n,) integers in 0 .. classes-1."""

@@ -37,13 +37,18 @@ class Contractive:
         self.weight = weight
 
     def encode(self, x: Value) -> Tensor:
-        return self.encoder(x)                                              # (n, latent)
+        """x (n, n_in) -> (n, latent)."""
+        return self.encoder(x)
 
     def decode(self, z: Value) -> Tensor:
-        return self.decoder(z)                                              # (n, n_in), logits
+        """z (n, latent) -> (n, n_in), logits."""
+        return self.decoder(z)
 
     def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
-        """Nats per image, and the weighted penalty: exact, or with hidden layers and an rng an unbiased estimate."""
+        """batch (n, n_in) -> nats per image, and the weighted penalty.
+
+        The penalty is exact, or with hidden layers and an rng an unbiased estimate.
+        """
         x = Tensor(data_of(batch))                      # a Tensor, because dh/dx is needed
         h = self.encode(x)
         norm = closed_form(h, self.encoder[0].W) if len(self.encoder) == 1 else jacobian_norm(h, x, rng)

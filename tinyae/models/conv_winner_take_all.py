@@ -59,10 +59,11 @@ class ConvWinnerTakeAll:
         return code * won[:, None, None].astype(code.dtype)
 
     def decode(self, z: Value) -> Tensor:
-        return self.decoder(z)                                              # (n, h * w * c), unbounded pixels
+        """z (n, u, v, latent) -> (n, h * w * c), unbounded pixels."""
+        return self.decoder(z)
 
     def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
-        """Squared error per image, summed over pixels, reconstructed from the winners alone."""
+        """batch (n, n_in) -> squared error per image, summed over pixels, reconstructed from the winners alone."""
         return {"reconstruction": mean(squared_error(self.decode(self.sparse_code(batch)), batch))}
 
     def reconstruct(self, x: Array) -> Array:

@@ -35,23 +35,26 @@ class Denoising:
         self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
 
     def set_noise(self, noise: str, level: float) -> None:
+        """The noise of the batches to come: a name in NOISES and its level. BadValue: there is no such noise."""
         if noise not in NOISES:
             raise BadValue("unknown noise", expected=" or ".join(NOISES), got=repr(noise), fix='noise="gaussian"')
         NOISES[noise](np.zeros(1, np.float32), level)               # refuse a bad level now, not in training
         self.noise, self.level = noise, level
 
     def corrupt(self, x: Array, rng: Rng) -> Array:
-        """x with fresh noise; without an rng, x itself."""
+        """x (n, n_in) with fresh noise; without an rng, x itself."""
         return NOISES[self.noise](x, self.level, rng)
 
     def encode(self, x: Array) -> Tensor:
-        return self.encoder(x)                                              # (n, latent)
+        """x (n, n_in) -> (n, latent)."""
+        return self.encoder(x)
 
     def decode(self, z: Value) -> Tensor:
-        return self.decoder(z)                                              # (n, n_in), unbounded pixels
+        """z (n, latent) -> (n, n_in), unbounded pixels."""
+        return self.decoder(z)
 
     def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
-        """Squared error per image, summed over pixels, against the clean image.
+        """batch (n, n_in) -> squared error per image, summed over pixels, against the clean image.
 
         The error of a copy is the noise itself: n_in * level^2 for "gaussian".
         """

@@ -28,13 +28,15 @@ class DropoutAutoencoder:
         self.decoder = _with_dropout(dense_stack([latent, *reversed(hidden), n_in], activation, **settings), rate)
 
     def encode(self, x: Array, rng: Rng = None) -> Tensor:
-        return self.encoder(x, rng)                                         # (n, latent)
+        """x (n, n_in) -> (n, latent)."""
+        return self.encoder(x, rng)
 
     def decode(self, z: Value, rng: Rng = None) -> Tensor:
-        return self.decoder(z, rng)                                         # (n, n_in), logits
+        """z (n, latent) -> (n, n_in), logits."""
+        return self.decoder(z, rng)
 
     def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
-        """Nats per image, with units dropped; without an rng, none is dropped."""
+        """batch (n, n_in) -> nats per image, with units dropped; without an rng, none is dropped."""
         return {"reconstruction": mean(bce_with_logits(self.decode(self.encode(batch, rng), rng), batch))}
 
     def reconstruct(self, x: Array) -> Array:

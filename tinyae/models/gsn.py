@@ -40,18 +40,20 @@ class GSN:
         self.n_in, self.corruption, self.walkback = n_in, corruption, walkback
 
     def encode(self, x: Array) -> Tensor:
-        return self.encoder(x)                                              # (n, latent)
+        """x (n, n_in) -> (n, latent)."""
+        return self.encoder(x)
 
     def decode(self, z: Value) -> Tensor:
-        return self.decoder(z)                                              # (n, n_in), logits
+        """z (n, latent) -> (n, n_in), logits."""
+        return self.decoder(z)
 
     def corrupt(self, x: Array, rng: Rng) -> Array:
-        """x with salt-and-pepper noise on a random fraction `corruption` of its pixels."""
+        """x (n, n_in) with salt-and-pepper noise on a random fraction `corruption` of its pixels."""
         coin = uniform(rng, like=x) / self.corruption                       # in [0, 1) where the pixel is replaced
         return np.where(coin < 1, (coin < 0.5).astype(x.dtype), x)
 
     def losses(self, batch: Array, rng: Rng) -> dict[str, Tensor]:
-        """Nats per image, of the clean image given each step of the walk; the mean over the steps."""
+        """batch (n, n_in) -> nats per image, of the clean image given each step of the walk: the mean over steps."""
         if rng is None:
             raise BadType("rng is required: the walk is random", expected="rng, a random generator", got=None,
                           fix="model.losses(batch, np.random.default_rng(0))")

@@ -29,13 +29,15 @@ class LinearAutoencoder:
         self.decoder = dense_stack([latent, *reversed(hidden), n_in], "linear", **settings)
 
     def encode(self, x: Array) -> Tensor:
-        return self.encoder(x)                                              # (n, latent)
+        """x (n, n_in) -> (n, latent)."""
+        return self.encoder(x)
 
     def decode(self, z: Value) -> Tensor:
-        return self.decoder(z)                                              # (n, n_in), unbounded pixels
+        """z (n, latent) -> (n, n_in), unbounded pixels."""
+        return self.decoder(z)
 
     def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
-        """Squared error per image, summed over pixels."""
+        """batch (n, n_in) -> squared error per image, summed over pixels."""
         return {"reconstruction": mean(squared_error(self.decode(self.encode(batch)), batch))}
 
     def reconstruct(self, x: Array) -> Array:
@@ -73,10 +75,12 @@ class PCA:
         self.components = vectors[:, ::-1][:, :k].T
 
     def encode(self, x: Array) -> np.ndarray:
-        return (to_host(x) - self.mean) @ self.components.T                 # (n, k)
+        """x (n, d) -> (n, k)."""
+        return (to_host(x) - self.mean) @ self.components.T
 
     def decode(self, z: np.ndarray) -> np.ndarray:
-        return z @ self.components + self.mean                              # (n, d)
+        """z (n, k) -> (n, d)."""
+        return z @ self.components + self.mean
 
 
 def largest_angle(one: np.ndarray, other: np.ndarray) -> float:

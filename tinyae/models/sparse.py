@@ -40,13 +40,15 @@ class Sparse:
         self.penalty, self.target, self.weight = penalty, target, weight
 
     def encode(self, x: Array) -> Tensor:
-        return sigmoid(self.encoder(x))                                     # (n, latent)
+        """x (n, n_in) -> (n, latent)."""
+        return sigmoid(self.encoder(x))
 
     def decode(self, z: Value) -> Tensor:
-        return self.decoder(z)                                              # (n, n_in), logits
+        """z (n, latent) -> (n, n_in), logits."""
+        return self.decoder(z)
 
     def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
-        """Nats per image, and the weighted penalty."""
+        """batch (n, n_in) -> nats per image, and the weighted penalty."""
         logits = self.encoder(batch)
         code = sigmoid(logits)
         penalty = sparsity_kl(logits, self.target) if self.penalty == "kl" else mean(sum(code, axis=1))   # |h| = h > 0

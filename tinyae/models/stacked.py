@@ -64,15 +64,17 @@ class Stacked:
         return x
 
     def encode(self, x: Array) -> Tensor:
-        return self.below(len(self.pairs), x)                               # (n, latent)
+        """x (n, n_in) -> (n, latent)."""
+        return self.below(len(self.pairs), x)
 
     def decode(self, z: Value) -> Tensor:
+        """z (n, latent) -> (n, n_in), unbounded pixels."""
         for pair in reversed(self.pairs):
             z = pair.decode(z)
-        return z                                                            # (n, n_in), unbounded pixels
+        return z
 
     def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
-        """Squared error per image, summed over pixels, and the weight decay of all pairs."""
+        """batch (n, n_in) -> squared error per image, summed over pixels, and the weight decay of all pairs."""
         decay = self.pairs[0].decay()
         for pair in self.pairs[1:]:
             decay = decay + pair.decay()

@@ -67,10 +67,12 @@ class VAE:
         return self.mu(h), self.log_var(h)
 
     def encode(self, x: Array) -> Tensor:
+        """x (n, n_in) -> mu (n, latent), the mean of q(z|x)."""
         return self.posterior(x)[0]
 
     def decode(self, z: Value) -> Tensor:
-        return self.decoder(z)                                              # (n, n_in), logits
+        """z (n, latent) -> (n, n_in), logits."""
+        return self.decoder(z)
 
     def reconstruction_loss(self, z: Value, x: Array) -> Tensor:
         """-log p(x|z) in nats: (n, latent), (n, n_in) -> (n,)."""
@@ -80,11 +82,11 @@ class VAE:
         return gaussian_nll(sigmoid(logits), x, self.pixel_log_var)
 
     def losses(self, batch: Array, rng: Rng, beta: float | None = None) -> dict[str, Tensor]:
-        """The two terms of -ELBO in nats per image: sums over pixels and latents, means over the batch.
+        """batch (n, n_in) -> the two terms of -ELBO in nats per image, means over the batch.
 
-        Both are sums, so the weight of the KL depends neither on the number of pixels nor on the number of latents. The
-        only weight is beta (Higgins et al. 2017), included in the "kl" term. A beta given here replaces the model's, as
-        in a KL warm-up: phases in a row with partial(model.losses, beta=0.1) and so on (Bowman et al. 2016).
+        Both are sums, over pixels and over latents, so the weight of the KL depends on neither number. The only weight
+        is beta (Higgins et al. 2017), included in the "kl" term. A beta given here replaces the model's, as in a KL
+        warm-up: phases in a row with partial(model.losses, beta=0.1) and so on (Bowman et al. 2016).
         """
         mu, log_var = self.posterior(batch)
         if rng is None:

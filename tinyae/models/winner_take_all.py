@@ -32,7 +32,8 @@ class WinnerTakeAll:
         self.decoder = dense_stack([latent, *reversed(hidden), n_in], activation, **settings)
 
     def encode(self, x: Array) -> Tensor:
-        return self.encoder(x)                                              # (n, latent)
+        """x (n, n_in) -> (n, latent)."""
+        return self.encoder(x)
 
     def sparse_code(self, x: Array) -> Tensor:
         """The code with all but each unit's winners set to 0: (n, latent). The choice of winners has no gradient."""
@@ -40,10 +41,11 @@ class WinnerTakeAll:
         return code * winners(code.data, self.share).astype(code.dtype)
 
     def decode(self, z: Value) -> Tensor:
-        return self.decoder(z)                                              # (n, n_in), logits
+        """z (n, latent) -> (n, n_in), logits."""
+        return self.decoder(z)
 
     def losses(self, batch: Array, rng: Rng = None) -> dict[str, Tensor]:
-        """Nats per image, reconstructed from the winners alone."""
+        """batch (n, n_in) -> nats per image, reconstructed from the winners alone."""
         return {"reconstruction": mean(bce_with_logits(self.decode(self.sparse_code(batch)), batch))}
 
     def reconstruct(self, x: Array) -> Array:

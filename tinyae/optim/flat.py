@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from operator import is_not
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,15 @@ BLOCK = 1 << 16     # numbers: that much of each of Adam's five arrays stays in 
 
 Params = Sequence[Tensor] | dict[str, Tensor]
 Grads = Sequence[Array] | dict[str, Array]
+
+
+class Formula(NamedTuple):
+    """A step, as FlatParameters.update takes it. numbers change from step to step, settings do not."""
+
+    rule: Callable[..., None]
+    moments: Sequence[Array]
+    numbers: Sequence[float]
+    settings: dict[str, Any]
 
 
 class FlatParameters:
@@ -45,8 +54,8 @@ class FlatParameters:
             yield slice(start, stop), [(i, slice(max(start, at.start) - at.start, min(stop, at.stop) - at.start))
                                        for i, at in enumerate(self.slices) if at.start < stop and start < at.stop]
 
-    def update(self, rule: Callable[..., None], grads: Grads, moments: Sequence[Array], *numbers: float,
-               **settings: Any) -> None:
+    def update(self, rule: Callable[..., None], moments: Sequence[Array], numbers: Sequence[float],
+               settings: dict[str, Any], grads: Grads) -> None:
         """Block by block, rule(g, p, *moments, new, *numbers, **settings), which writes the new parameters into new.
 
         g is a copy of the gradients, which the rule may overwrite; it also updates the moments in place.

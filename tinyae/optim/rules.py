@@ -17,7 +17,7 @@ import numpy as np
 from ..backend import Array, is_array
 from ..errors import BadValue
 from ..kernels import fuse
-from .flat import FlatParameters, Grads, Params, load_moments, state_of_moments
+from .flat import FlatParameters, Formula, Grads, Params, load_moments, state_of_moments
 
 # ---- the plain forms: new arrays from old ones; g is the gradient of parameter p
 
@@ -53,7 +53,12 @@ class SGD:
         self.v = self.flat.split(self.velocity)             # views of velocity, one for each parameter
 
     def step(self, grads: Grads) -> None:
-        self.flat.update(_sgd, grads, [self.velocity], self.lr, momentum=self.momentum, l2=self.l2)
+        """Give each parameter its next value. grads: as params, each of its parameter's shape; BadValue otherwise."""
+        self.flat.update(*self.formula(), grads)
+
+    def formula(self) -> Formula:
+        """A step, as FlatParameters.update takes it."""
+        return Formula(_sgd, [self.velocity], (self.lr,), {"momentum": self.momentum, "l2": self.l2})
 
     def state(self) -> dict[str, Any]:
         """Copies of what the next step depends on, apart from the parameters: name -> array on the host."""
@@ -88,6 +93,7 @@ class Adam:
         self.m, self.v = self.flat.split(self.mean), self.flat.split(self.square)       # views, one per parameter
 
     def step(self, grads: Grads) -> None:
+        """Give each parameter its next value. grads: as params, each of its parameter's shape; BadValue otherwise."""
         self.step_at(self.t + 1, grads)
         self.t += 1                                         # last, because update may refuse the gradients
 
@@ -96,10 +102,14 @@ class Adam:
 
         The optimizer's own t stays as it is.
         """
-        numbers = t, self.lr, self.eps, *self.betas
+        self.flat.update(*self.formula(t), grads)
+
+    def formula(self, t: Any = None) -> Formula:
+        """Step number t, or the next one, as FlatParameters.update takes it."""
+        numbers = self.t + 1 if t is None else t, self.lr, self.eps, *self.betas
         rate, eps = _corrected_on_gpu(*numbers, dtype=self.flat.dtype) if is_array(t) else _corrected(*numbers)
-        self.flat.update(_adam, grads, [self.mean, self.square], rate, eps, 1 - self.lr * self.weight_decay,
-                         decays=self.weight_decay > 0, betas=tuple(self.betas), l2=self.l2)
+        return Formula(_adam, [self.mean, self.square], (rate, eps, 1 - self.lr * self.weight_decay),
+                       {"decays": self.weight_decay > 0, "betas": tuple(self.betas), "l2": self.l2})
 
     def state(self) -> dict[str, Any]:
         """Copies of what the next step depends on, apart from the parameters: name -> array on the host."""

@@ -84,8 +84,8 @@ def written(t: Tensor, called: dict[Tensor, str]) -> str:
         return "leaf"
     args = [called[a] if isinstance(a, Tensor) else constant(a) for a in t.args]
     sign = OPERATORS.get(t.op)
-    if sign and not t.settings and len(args) == sign.count("{}"):
-        return sign.format(*args)
+    if sign and not t.settings:
+        return f"{args[0]} {sign} {args[1]}" if len(args) == 2 else f"{sign}{args[0]}"
     if t.op.__name__ == "index" and args:
         return f"{args[0]}[{constant(t.settings['key']).strip('()').removesuffix(',')}]"
     settings = [f"{name}={constant(value)}" for name, value in t.settings.items()]

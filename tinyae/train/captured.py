@@ -30,7 +30,7 @@ from ..errors import BadType, BadValue
 from ..optim import SGD, Adam
 from ..optim.flat import FlatParameters
 from ..tensor import grad
-from .cublas import recordable
+from ..unroll.cublas import recordable
 from .loader import Loader
 from .metrics import losses_of
 from .state import RunState
@@ -42,7 +42,13 @@ class Captured:
     def __init__(self, step: Callable[..., None], state: RunState):
         if state.device != "cuda":
             raise BadValue("captured=True records a CUDA graph", expected="a model on cuda", got="a model on the CPU",
-                           fix='device="cuda" for the model, or captured=False')
+                           fix='device="cuda" for the model (--device cuda for a demo), or captured=False')
+        if state.unrolled:
+            raise BadValue("a step is captured or unrolled", expected="one of the two", fix="unrolled=False",
+                           got="captured=True, unrolled=True")
+        if state.ranks.size > 1:
+            raise BadValue("captured=True records the step of a single process", expected="one process",
+                           got=f"{state.ranks.size} ranks", fix="captured=False: an Allreduce cannot be recorded")
         for optimizer in state.optimizers.values():
             if not isinstance(optimizer, SGD | Adam) or optimizer.flat.dtype == np.float16:
                 raise BadType("captured=True records steps of SGD and Adam", expected="either, of float32 or float64",

@@ -5,6 +5,7 @@ it ends, and the file names the process, so that a second one can say who is the
 """
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import json
@@ -66,7 +67,7 @@ def hold(folder: Path, new: bool) -> Iterator[None]:
 
 
 def keep(folder: Path, new: bool) -> None:
-    """As `hold`, but until `release_all`; one `hold` at a time may use the lock meanwhile."""
+    """As `hold`, but until `release_all` or Python's end; one `hold` at a time may use the lock meanwhile."""
     _kept[folder.resolve()] = _locked(folder, new)
 
 
@@ -74,6 +75,9 @@ def release_all() -> None:
     """Release every lock that is kept."""
     while _kept:
         _kept.popitem()[1].release()
+
+
+atexit.register(release_all)        # a program may end without cli.main
 
 
 def _locked(folder: Path, new: bool) -> Lock:
@@ -93,8 +97,9 @@ class Lock:
     """The lock of a folder, from its making to `release`. On a disk without locks it holds nobody off."""
 
     def __init__(self, folder: Path):
-        self.path = folder / LOCK
+        self.folder = folder
         try:
+            self.path = Path(os.path.abspath(folder), LOCK)     # the program may change its folder before the end
             folder.mkdir(parents=True, exist_ok=True)
             self.file = self._opened()
             while not self._is_there():         # its last owner removed it between open and lock
@@ -139,7 +144,7 @@ class Lock:
             who = f"process {owner['pid']} on {owner['host']}"
         except (OSError, ValueError, TypeError, KeyError):      # it has not written its name yet
             who = "a process that has just begun"
-        return BadFile(f"{self.path.parent} is in use by another run", expected="one run at a time in a folder",
+        return BadFile(f"{self.folder} is in use by another run", expected="one run at a time in a folder",
                        got=f"{who} writes into it", fix="wait until that run has ended or stop it; or choose another "
                        "--out")
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from .history import Row
 
 
 class StopTraining(Exception):
@@ -58,13 +61,23 @@ class Interrupt:
         self.signum = self.signum or signum
 
 
-def run_callback(on_epoch: Callable[[int], str | None] | None, state: Any) -> list[str]:
-    """The text that on_epoch adds to the epoch's line. StopTraining marks the state as stopped.
+def run_callback(on_epoch: Callable[..., str | None] | None, state: Any, rows: list[Row]) -> list[str]:
+    """The text that on_epoch(epoch) or on_epoch(epoch, rows=...) adds to the epoch's line. StopTraining marks the state
+    as stopped.
 
     The checkpoint comes after it: a run killed while it draws pictures draws them again.
     """
+    wanted = {"rows": rows} if _takes_rows(on_epoch) else {}
     try:
-        note = on_epoch(state.epoch + 1) if on_epoch else None
+        note = on_epoch(state.epoch + 1, **wanted) if on_epoch else None
     except StopTraining as stop:
         state.stopped, note = True, f"stopped: {stop}" if str(stop) else "stopped"
+    state.stopped, note = state.ranks.same((state.stopped, note))
     return [note] if note else []
+
+
+def _takes_rows(on_epoch: Any) -> bool:
+    try:
+        return "rows" in signature(on_epoch).parameters
+    except (TypeError, ValueError):         # None, and some of the functions that Python has built in
+        return False

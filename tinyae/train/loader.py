@@ -55,9 +55,14 @@ class Loader:
     def batch(self, images: Images, index: Array) -> Array:
         return freeze(rows_of(images, index, self.device).astype(self.dtype, copy=False))
 
-    def test_batches(self) -> Iterator[Array]:
+    def probe(self) -> Array:
+        """The first test batch."""
+        return self.batch(self.test, np.arange(min(self.batch_size, len(self.test))))
+
+    def test_order(self) -> Iterator[Array]:
+        """The test images' numbers, batch by batch."""
         for first in range(0, len(self.test), self.batch_size):
-            yield self.batch(self.test, np.arange(first, min(first + self.batch_size, len(self.test))))
+            yield np.arange(first, min(first + self.batch_size, len(self.test)))
 
 
 def _pair(data: Data) -> list[Images]:

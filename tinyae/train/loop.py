@@ -7,7 +7,7 @@ and the checkpoint share one read of them, at most once a second.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,28 +16,31 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import console
-from ..backend import Array, generator
+from ..backend import Array
 from ..errors import BadValue
-from ..tensor import Tensor, grad
-from . import diagnose, history
+from ..tensor import grad
+from . import diagnose, distributed, history
 from .captured import Captured
 from .diagnose import Examine, NonFinite
+from .held_out import evaluate, test_losses
 from .interrupt import Interrupt, Interrupted, run_callback
-from .loader import EVALUATION, Data, Loader
+from .loader import Data, Loader
 from .metrics import LossSums, losses_of
 from .saver import Saver
-from .schedule import Model, Phase, Rate, Stage, as_stages, rates, stage_ends
+from .schedule import Model, Phase, Rate, Stage, as_stages, constants, stage_ends
+from .shares import check_losses
 from .state import RunState
 
 READ_EVERY = 1.0                        # seconds between two reads of the losses
-OnEpoch = Callable[[int], str | None]
+OnEpoch = Callable[..., str | None]
 
 
 def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Sequence[int], batch_size: int = 128,
         lr: float | Rate | None = None, validation: float | None = None, seed: int = 0, out: str | Path | None = None,
         resume: bool = False, on_epoch: OnEpoch | None = None, config: dict[str, Any] | None = None,
         checkpoint_every: float = 30.0, checkpoint_steps: int | None = None, captured: bool = False,
-        unrolled: bool = False, report: Callable[[str], None] | None = console.say) -> list[history.Row]:
+        unrolled: bool = False, report: Callable[[str], None] | None = console.say,
+        communicator: Any = None) -> list[history.Row]:
     """Train the model on data; -> the history's rows (history.py).
 
     model: an object with losses(batch, rng), or with players() that take turns, trained by Adam; or a list of stages
@@ -47,21 +50,25 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
     epochs: one number for every stage, or a list of one for each.
     lr: the model's learning rate, 1e-3 if left out; or a function of the epoch, counted from 0, as in
         lr=lambda epoch: 1e-3 * 0.5 ** epoch.
-    out: the run's folder. It gets config.json (config and the settings here), history.csv, last.npz and best.npz
-        (checkpoints; the best has the least test loss of its stage's first phase) and, at the end, weights.npz (plain
-        arrays). None: nothing is written. A second run in the folder, also of another process, is refused.
-    resume: go on from out/last.npz; start in a folder in which no run has reached anything. On the CPU (same machine,
-        same number of threads) the result is bit for bit that of a run that was never stopped; on CUDA it is from an
-        epoch's start.
-    on_epoch: called with the number of each finished epoch (1, 2, ...), to draw pictures; the text it returns ends the
-        epoch's line. To stop early, it raises StopTraining("why"): the run ends as after its last epoch, and a resumed
-        run stays ended.
+    out: the run's folder. It gets config.json (config, the settings here and sums of the images), history.csv, last.npz
+        and best.npz (checkpoints; the best has the least test loss of its stage's first phase) and, at the end,
+        weights.npz (plain arrays). None: nothing is written. A second run in the folder, also of another process, is
+        refused.
+    resume: go on from out/last.npz, with the model, settings and images that the run began with (others are refused);
+        start in a folder in which no run has reached anything. On the CPU (same machine, same number of threads) the
+        result is bit for bit that of a run that was never stopped; on CUDA it is from an epoch's start.
+    on_epoch: called with the number of each finished epoch (1, 2, ...), to draw pictures; if it has a parameter `rows`,
+        also with the epoch's rows of the history, as in rows[0]["test_total"]. The text it returns ends the epoch's
+        line. To stop early, it raises StopTraining("why"): the run ends as after its last epoch, and a resumed run
+        stays ended.
     checkpoint_every, checkpoint_steps: seconds and steps between checkpoints in an epoch; every epoch ends with one.
     captured: on a GPU, record the step as a CUDA graph in every epoch, so that one launch starts it (see captured.py).
         For losses that do the same for every batch: what they do on the host happens twice in an epoch.
     unrolled: run each phase as a program (see tinyae.unroll), recorded anew in every epoch: the same bits, in less time
         for small nets. Losses that cannot be recorded are refused.
     report: receives each epoch's lines; None silences the run and its progress bar.
+    communicator: of mpi4py, whose ranks share every batch (distributed.py); by default all processes that mpiexec has
+        started. Rank 0 alone writes and reports. on_epoch is called on every rank, and rank 0's answer counts.
 
     Ctrl-C, SIGTERM or SIGHUP finishes the step, saves and raises Interrupted; a second one stops at once. If a loss,
     gradient or parameter is not finite, the run ends with a BadValue that names step, term and op; the last checkpoint
@@ -69,15 +76,20 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
     """
     stages = as_stages(model, lr)
     ends = stage_ends(epochs, len(stages))
-    state = RunState(stages, ends, seed, unrolled)
+    ranks = distributed.world() if communicator is None else distributed.Ranks(communicator)
+    state = RunState(stages, ends, seed, unrolled, ranks)
     loader = Loader(data, validation, batch_size, seed, state.device, state.dtype)
-    facts = loader.facts | {"epochs of the earlier stages": ends[:-1], "learning rates": rates(stages)}
-    saver = Saver(out, checkpoint_every, checkpoint_steps, facts)
-    settings = {"epochs": ends[-1], "batch_size": batch_size, "seed": seed, "device": state.device}
+    facts = loader.facts | {"epochs of the earlier stages": ends[:-1]} | constants(stages)
+    saver = Saver(out if ranks.rank == 0 else None, checkpoint_every, checkpoint_steps, facts,
+                  lambda: state.measure(loader.probe()))
+    settings = {"epochs": ends[-1], "device": state.device} | loader.facts
     advance = Captured(step, state) if captured else step
+    report = report if ranks.rank == 0 else None
     report_line = report or (lambda line: None)
-    with np.errstate(all="ignore"), saver, Interrupt(saver.out) as interrupt:   # numbers that overflow: see `explain`
+    with ranks, np.errstate(all="ignore"), saver, Interrupt(saver.out) as interrupt:    # overflow: see `explain`
         try:
+            if ranks.size > 1:
+                check_losses(stages, loader)
             saver.begin(state, loader.steps, resume, settings | (config or {}))
             report_line(f"{loader}" + f"; going on after epoch {state.epoch}, step {state.step}" * resume)
             while not state.is_over:
@@ -93,7 +105,7 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
                 tested, peaks = evaluate(state, loader)
                 state.seconds = perf_counter() - began
                 rows = rows_of(state, loader, tested)
-                notes = diagnose.troubles(peaks, state.params) + run_callback(on_epoch, state)
+                notes = diagnose.troubles(peaks, state.params) + run_callback(on_epoch, state, rows)
                 saver.save(state, is_best=state.end_epoch(rows))
                 saver.save_history(state)
                 for line in history.lines(rows, ends[-1], notes):
@@ -107,16 +119,18 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
 def step(state: RunState, loader: Loader, order: Array, examine: Examine | None = None) -> None:
     """One batch through every phase of the stage: losses, gradients, new parameters. `examine` sees each phase's."""
     index = order[state.step * loader.batch_size:(state.step + 1) * loader.batch_size]
-    batch = loader.batch(loader.train, index)                               # (k, pixels)
+    share = state.ranks.share(len(index))                                   # all of it, if there is one rank
+    batch = loader.batch(loader.train, index[share.rows])                   # (k, pixels)
     for phase in state.stage:
         if state.unrolled and examine is None:
-            terms, gradients = state.program(phase)(batch, rng=state.rng)
+            terms = state.unrolled_step(phase)(batch, state.rng)
         else:
-            terms, total = losses_of(phase, batch, state.rng)
+            terms, total = losses_of(phase, batch, share.noise(state.rng))
             gradients = grad(total, phase.params)
             if examine is not None:
                 examine(terms, total, gradients)
-        phase.optimizer.step(gradients)
+            gradients, terms = state.ranks.mean(gradients, terms, share)    # of all ranks
+            phase.optimizer.step(gradients)
         state.sums.record(phase, len(index), terms)
     state.step += 1
 
@@ -125,7 +139,9 @@ def between_steps(state: RunState, loader: Loader, saver: Saver, interrupt: Inte
     """Read the losses, save and stop, when due."""
     stop = interrupt.signum         # read once: a later signal ends the run after the next step
     save = stop or saver.is_due(state.step)
-    if save or perf_counter() - state.sums.read_at >= READ_EVERY:
+    read = save or perf_counter() - state.sums.read_at >= READ_EVERY
+    stop, save, read = state.ranks.largest(stop, save, read)       # what one rank must do, all do
+    if read:
         read_losses(state, loader, bar)
     if save:
         saver.save(state)
@@ -137,30 +153,11 @@ def between_steps(state: RunState, loader: Loader, saver: Saver, interrupt: Inte
 def read_losses(state: RunState, loader: Loader, bar: tqdm) -> None:
     """Sum the losses recorded since the last read, and show them: the only wait for the device within an epoch."""
     state.sums.read()
+    state.ranks.check(state.params, state.rng)
     images = min(state.step * loader.batch_size, len(loader.train))
     bar.set_postfix({f"{phase.name} {term}".strip(): f"{loss:.2f}" for phase in state.stage
                      for term, loss in state.sums.per_image(phase, images).items()}, refresh=False)
     bar.update(state.step - bar.n)
-
-
-def evaluate(state: RunState, loader: Loader) -> tuple[LossSums, dict[str, Array]]:
-    """(the losses on the test images, the largest value of each relu unit there)."""
-    tested = LossSums({})
-    peaks: dict[str, Array] = {}
-    for phase, images, terms, total in test_losses(state, loader):
-        tested.record(phase, images, terms)
-        for layer, peak in diagnose.relu_peaks(total, state.params).items():
-            peaks[layer] = np.maximum(peak, peaks[layer]) if layer in peaks else peak
-    tested.read()
-    return tested, peaks
-
-
-def test_losses(state: RunState, loader: Loader) -> Iterator[tuple[Phase, int, dict[str, Tensor], Tensor]]:
-    """The stage's losses on the test images, batch by batch, with the same noise in every epoch."""
-    rng = generator([state.seed, EVALUATION], state.device)
-    for batch in loader.test_batches():
-        for phase in state.stage:
-            yield phase, len(batch), *losses_of(phase, batch, rng)
 
 
 def rows_of(state: RunState, loader: Loader, tested: LossSums) -> list[history.Row]:
@@ -174,9 +171,11 @@ def rows_of(state: RunState, loader: Loader, tested: LossSums) -> list[history.R
 def explain(state: RunState, loader: Loader, saver: Saver) -> BadValue:
     """Replay from the last checkpoint, examining every step, to name the first number that is not finite.
 
-    Afterwards the parameters are those of that checkpoint.
+    Each rank replays whole batches by itself, so all find the same. Afterwards the parameters are those of that
+    checkpoint.
     """
     state.restore(saver.saved, "the last checkpoint")
+    state.ranks = distributed.Ranks()
     good = f"epoch {state.epoch + 1}, step {state.step}"
     order, place = loader.order(state.epoch), ""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
@@ -13,14 +14,14 @@ import numpy as np
 
 from .. import __version__, files
 from ..backend import to_host
-from ..errors import BadFile
+from ..errors import BadFile, BadValue
 from . import checkpoint, folder, history
 from .diagnose import NonFinite
 from .schedule import check_whole
 from .state import Content, RunState, check_same
 
 RESULTS = ("best.npz", "history.csv", "weights.npz")        # files that no run has without a last.npz
-LATER = ("learning rates", "all training images", "all test images")
+LATER = ("learning rates", "optimizers", "all training images", "all test images")
 ROW_BYTES = 2048        # of JSON, for each row of the history, at most
 
 
@@ -28,14 +29,16 @@ class Saver:
     """Keeps a run's last good content: in memory, to replay from, and in out/last.npz, to resume from.
 
     out None: nothing is written. every, steps: seconds and steps between two checkpoints of an epoch. facts identify
-    the run: only a run of the same facts may go on from its checkpoint. `begin` locks the folder for this process, and
-    the end of a `with` statement releases it.
+    the run: only a run of the same facts may go on from its checkpoint, and only if measure() is what it was when the
+    checkpoint was written, with the same parameters. `begin` locks the folder for this process, and the end of a `with`
+    statement releases it.
     """
 
-    def __init__(self, out: str | Path | None, every: float, steps: int | None, facts: dict[str, Any]):
+    def __init__(self, out: str | Path | None, every: float, steps: int | None, facts: dict[str, Any],
+                 measure: Callable[[], list[float]]):
         check_whole("checkpoint_steps", 1 if steps is None else steps, 1)
         self.out = None if out is None else Path(out)
-        self.every, self.steps, self.facts = every, steps, facts
+        self.every, self.steps, self.facts, self.measure = every, steps, facts, measure
         self.saved: Content
         self.saved_at = perf_counter()
         self.lock = ExitStack()
@@ -53,6 +56,12 @@ class Saver:
         self.saved = state.capture()
         if self.out is not None and resume and _was_begun(self.out):
             self._restore(state, steps, self.out / "last.npz")
+        if state.ranks.size > 1:        # rank 0 has read the checkpoint; each other rank becomes its twin
+            facts, content = state.ranks.same((self.facts, state.capture()))
+            if facts != self.facts:
+                raise BadValue("all ranks must train on the same data with the same settings", expected=facts,
+                               got=self.facts, fix="the same script, flags and files for every rank")
+            state.restore(content, "rank 0")
         versions = {"tinyae": __version__, "numpy": np.__version__, "python": platform.python_version()}
         self.write("config.json", json.dumps(config | {"versions": versions}, indent=2) + "\n")
         self.save(state)
@@ -69,6 +78,19 @@ class Saver:
             raise BadFile(f"cannot use {last}", expected="finite numbers", got=f"nan or inf in {bad[0]}",
                           fix="continue from another checkpoint (copy RUN/best.npz to RUN/last.npz)")
         state.restore((meta, arrays), last, steps)
+        self._compare(state, meta.get("measured", {}), last)
+
+    def _compare(self, state: RunState, saved: Any, last: Path) -> None:
+        """BadFile, and the state is as before: a setting of the model has changed since the checkpoint was written."""
+        if not isinstance(saved, dict) or state.device not in saved:    # devices draw different random numbers
+            return
+        was, live = saved[state.device], self.measure()
+        numbers = isinstance(was, list) and len(was) == len(live) and all(isinstance(value, float) for value in was)
+        if not (numbers and np.allclose(was, live, rtol=1e-5, atol=1e-6, equal_nan=True)):
+            state.restore(self.saved, last)
+            raise BadFile(f"{last} was written with other settings of the model", got=str(live),
+                          expected=f"losses on the first test batch (then scheduled learning rates) of {was!s:.200}",
+                          fix="the settings of that run: activation, weights of the losses such as beta, noise, lr")
 
     def is_due(self, step: int) -> bool:
         """Whether the run should save itself after this step of the epoch."""
@@ -81,7 +103,8 @@ class Saver:
         if not all(np.isfinite(a).all() for a in arrays.values()):
             raise NonFinite("a parameter, or what an optimizer keeps")
         self.saved, self.saved_at = content, perf_counter()
-        packed = checkpoint.pack({"facts": self.facts, **meta}, arrays)
+        measured = {} if self.out is None else {state.device: self.measure()}
+        packed = checkpoint.pack({"facts": self.facts, "measured": measured, **meta}, arrays)
         if is_best:     # first: a run killed between the two writes repeats the epoch, and this write
             self.write("best.npz", packed)
         self.write("last.npz", packed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections.abc import Callable, Sequence
+from inspect import signature
 from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
@@ -113,9 +114,19 @@ def rate_of(lr: Rate, epoch: int) -> float:
     return float(rate)
 
 
-def rates(stages: Sequence[Stage]) -> list[list[float | None]]:
-    """The learning rate with which each phase of each stage begins; None where a schedule sets it."""
-    return [[None if phase.lr else float(phase.optimizer.lr) for phase in stage] for stage in stages]
+def constants(stages: Sequence[Stage]) -> dict[str, list[list[Any]]]:
+    """For each phase of each stage: the learning rate with which it begins, None where a schedule sets it; and the
+    optimizer with its other numbers.
+    """
+    def described(optimizer: Optimizer) -> str:
+        given = {name: getattr(optimizer, name, None) for name in signature(type(optimizer)).parameters if name != "lr"}
+        numbers = [f"{name}={np.ravel(value).astype(float).tolist()}" for name, value in given.items()
+                   if isinstance(value, int | float | tuple | list)]
+        return f"{type(optimizer).__name__}({', '.join(numbers)})"
+
+    return {"learning rates": [[None if phase.lr else float(phase.optimizer.lr) for phase in stage]
+                               for stage in stages],
+            "optimizers": [[described(phase.optimizer) for phase in stage] for stage in stages]}
 
 
 def stage_ends(epochs: int | Sequence[int], stages: int) -> list[int]:

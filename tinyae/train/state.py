@@ -6,16 +6,18 @@ RunState holds the numbers; the phases' parameters and optimizers hold the array
 from __future__ import annotations
 
 import math
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from ..backend import device_of, generator, to_device, to_host
+from ..backend import Array, device_of, generator, to_device, to_host
 from ..errors import BadFile, BadValue
 from ..tensor import Tensor
-from ..unroll import Program
+from ..unroll import Step
+from .distributed import Ranks
 from .history import Row
-from .loader import NOISE
+from .loader import EVALUATION, NOISE
 from .metrics import LossSums, losses_of
 from .progress import progress_of
 from .schedule import Optimizer, Phase, Rng, Stage, check_whole, rate_of, stage_at
@@ -27,12 +29,17 @@ class RunState:
     """Where a run stands: `step` steps into the epoch after `epoch` finished ones.
 
     ends: the number of epochs, from the run's start, after which each stage is over. unrolled: whether steps run as
-    programs.
+    programs. ranks: the processes that share the run's batches.
     """
 
-    def __init__(self, stages: list[Stage], ends: list[int], seed: int, unrolled: bool = False):
+    def __init__(self, stages: list[Stage], ends: list[int], seed: int, unrolled: bool = False,
+                 ranks: Ranks | None = None):
         check_whole("seed", seed, 0)
         self.stages, self.ends, self.seed, self.unrolled = stages, ends, seed, unrolled
+        self.ranks = ranks or Ranks()
+        if unrolled and self.ranks.size > 1:
+            raise BadValue("unrolled=True runs whole steps of a single process", expected="one process",
+                           got=f"{self.ranks.size} ranks", fix="unrolled=False: a program has no Allreduce")
         self.params = _parameters(stages)
         self.optimizers = _optimizers(stages)
         first = next(iter(self.params.values())).data
@@ -55,12 +62,22 @@ class RunState:
             if phase.lr is not None:
                 phase.optimizer.lr = rate_of(phase.lr, self.epoch)
 
-    def program(self, phase: Phase) -> Program:
-        """The phase's losses and gradients, unrolled. It is recorded anew in each epoch, since on_epoch may change what
-        the losses depend on."""
+    def measure(self, batch: Array) -> list[float]:
+        """Numbers that differ if a setting of the model or of a schedule does: the stage's losses of a batch, summed
+        for each phase, then the learning rates that schedules gave in the last epoch that has begun.
+        """
+        rng = generator([self.seed, EVALUATION], self.device)
+        losses = [losses_of(phase, batch, rng)[1].item() for phase in self.stage]
+        epoch = self.epoch - (self.step == 0)
+        begun = stage_at(epoch, self.stages, self.ends) if epoch >= 0 else ()
+        return losses + [rate_of(phase.lr, epoch) for phase in begun if phase.lr is not None]
+
+    def unrolled_step(self, phase: Phase) -> Step:
+        """The phase's step as a program. It is recorded anew in each epoch, since on_epoch may change what the losses
+        depend on."""
         if phase.name not in self.programs:
-            self.programs[phase.name] = Program(lambda batch, rng: losses_of(phase, batch, rng)[0], phase.params,
-                                                has_rng=True, sizes="record again")
+            losses = wraps(phase.losses)(lambda batch, rng: losses_of(phase, batch, rng)[0])
+            self.programs[phase.name] = Step(losses, phase.optimizer, phase.params)
         return self.programs[phase.name]
 
     def end_epoch(self, rows: list[Row]) -> bool:
@@ -77,7 +94,7 @@ class RunState:
                noise: dict[str, Any] | None = None) -> None:
         """Stand `step` steps into this epoch, with the losses summed and the generator's state after them."""
         self.epoch, self.step, self.seconds, self.sums = epoch, step, seconds, LossSums(sums or {})
-        self.programs: dict[str, Program] = {}                  # of the phases; those of an epoch serve no other
+        self.programs: dict[str, Step] = {}                     # of the phases; those of an epoch serve no other
         # A GPU's generator cannot be set to a state: there, the rest of an epoch draws from a stream of its own.
         self.rng: Rng = generator([self.seed, NOISE, epoch] + [step] * (step > 0), self.device)
         if noise and self.device == "cpu":

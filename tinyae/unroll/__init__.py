@@ -4,7 +4,8 @@
     print(program)                                  # what a person would have written by hand
     value, gradients = program(x)                   # what f and grad would return, bit for bit
 """
+from .passes import PASSES
 from .program import Program, unroll
-from .step import unroll_step
+from .step import Step, unroll_step
 
-__all__ = ["Program", "unroll", "unroll_step"]
+__all__ = ["PASSES", "Program", "Step", "unroll", "unroll_step"]

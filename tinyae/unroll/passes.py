@@ -3,6 +3,8 @@
     names     values that are used once stand where they are used; constant factors become numbers
     share     what is computed twice is computed once; a loss and its gradient have one exponential
     deaths    a large array is forgotten after its last use, so that the next one takes its memory
+    buffers   rows are taken apart into functions of NumPy, which write into arrays that are there already
+    blocks    the optimizer's step runs block by block, in the cache
 
 A recording holds a line for everything that f and grad computed. Passes look at lines, oldest first, and not at text.
 """
@@ -17,7 +19,7 @@ from ..fused import bce_and_sigmoid
 from ..ops import ROWS
 from .recorded import Line, Recorded
 
-READABLE, PASSES = ("names",), ("names", "share", "deaths")
+READABLE, PASSES = ("names",), ("names", "share", "deaths", "buffers", "blocks")
 ARITHMETIC = (*(ROWS[name] for name in ("add", "sub", "mul", "div")), np.add, np.subtract, np.multiply, np.divide)
 
 
@@ -39,7 +41,7 @@ def numbers(lines: list[Line]) -> None:
     for line in lines:
         if line.function in ARITHMETIC and line.value is None and not line.settings:
             x, y = line.args
-            line.args = (_number(x, y, line), _number(y, x, line))
+            line.become(line.function, (_number(x, y, line), _number(y, x, line)), {})
 
 
 def _number(x: object, other: object, line: Line) -> object:
@@ -66,8 +68,8 @@ def share(lines: list[Line], outputs: list[Line], drawn: list[Line]) -> None:
         loss = losses.get(line.args[0].line) if line.function is ROWS["sigmoid"] else None
         if loss is not None and loss.function is FUSED["bce"]:
             both = Recorded(np.empty(0), Line(bce_and_sigmoid, loss.args, {}, loss.born - 0.5), None)
-            loss.function, loss.args = "[]", (both, 0)
-            line.function, line.args = "[]", (both, 1)
+            loss.become("[]", (both, 0), {})
+            line.become("[]", (both, 1), {})
 
 
 def _key(line: Line) -> str:

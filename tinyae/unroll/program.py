@@ -1,32 +1,29 @@
-"""unroll · program: record a loss and its gradients once, then run them as straight-line NumPy.
+"""unroll · program: a loss and its gradients, recorded once and run as straight-line NumPy.
 
-The recording is short because the engine already does the work. f runs on parameters whose arrays are Recorded; grad
-with create_graph=True runs every vjp on Tensors, so that the backward pass is a tape of rows as well. The lines that
-the loss and the gradients need are the program. text.py turns them into Python.
+graph.py records, and writing.py makes the text. A Program keeps a text for each kind of inputs that it has met, and
+sees to it that none is stale.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import reduce, wraps
-from inspect import Parameter, signature
-from operator import add
+from collections.abc import Callable, Sequence
+from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
-from .. import conv, files, functions, fused, ops, refusals
-from ..backend import Array, describe, device_of, freeze, is_array, to_device
+from .. import files, refusals
+from ..backend import Array, describe, device_of, freeze, frozen, is_array
 from ..errors import BadType, BadValue
-from ..guards import scalar, wanted
-from ..tensor import Tensor, grad, tape
-from . import passes as work
-from . import text
+from ..guards import wanted
+from ..tensor import Tensor
+from .capture import Captured
+from .graph import record
 from .passes import PASSES, READABLE
-from .recorded import Line, Recorded
-from .recording import Draws, Recording
 from .standalone import standalone
+from .watched import Watched
+from .writing import Written, written
 
 SIZES = ("refuse", "record again")
 
@@ -38,19 +35,21 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
         program = unroll(model.losses, x, wrt=params(model), rng=rng)
         losses, gradients = program(x, rng=rng)         # what f and grad return, bit for bit
 
-    f returns a Tensor of one element, or a dict of such Tensors, whose sum is differentiated. It is called once, with
+    f returns a Tensor of one element, or a dict of such Tensors, whose sum is differentiated. It is called twice, with
     arrays that record what becomes of them; of rng it learns only that there is one, and draws nothing from it.
     wrt: leaf Tensors, in a list or a dict by name, as for grad. Every call reads their data anew.
     constants: name -> array or leaf Tensor, for what f uses besides its inputs and wrt; "any" admits all other arrays.
     A leaf Tensor that is older than the recording, such as a frozen parameter, needs no name, and is read anew as well.
-    sizes: what to do with inputs of other shapes or dtypes, "refuse" or "record again".
+    sizes: what to do with inputs of other shapes or dtypes, and when a number, a Tensor or an array that f uses has
+        been replaced by another: "refuse" or "record again".
     unused: as for grad.
     passes: which of PASSES to apply; `program.passes` shows what each does. The first alone makes the text to read, all
     of them the program to train with.
 
-    Numbers, and all that f decides without looking at an array, become part of the program, as in any text: record
-    again after changing them. BadValue, BadType: f branches on a value, takes one out of its array, writes into an
-    array, or uses an array that comes from elsewhere.
+    Numbers, and all that f decides without looking at an array, become part of the program, as in any text. A program
+    notices when a number has changed that f reads from a variable or an attribute; watched.py says where.
+    BadValue, BadType: f branches on a value, takes one out of its array, writes into an array, uses an array that comes
+    from elsewhere, or computes something else in a second call.
     """
     if sizes not in SIZES:
         raise BadValue("unknown setting", expected=" or ".join(map(repr, SIZES)), got=f"sizes={sizes!r}",
@@ -62,23 +61,14 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
     return program
 
 
-class Written(NamedTuple):
-    """A program for inputs of one kind. Behind the inputs, step takes the rng, constants and the tensors' data."""
-    step: Callable
-    source: str
-    constants: list[Array]
-    tensors: list[Tensor]
-    called: dict[str, Any]          # the functions in the text, by name
-    examples: list[str]             # an expression for each argument of step
-
-
 class Program:
     """f and its gradients as one function of bare arrays: what unroll makes."""
 
     def __init__(self, f: Callable, wrt: Any, has_rng: bool, constants: Any = None, sizes: str = "refuse",
-                 unused: str = "error", chosen: Sequence[str] = PASSES):
+                 unused: str = "error", chosen: Sequence[str] = PASSES, optimizer: Any = None):
         self.f, self.has_rng, self.sizes, self.unused, self.chosen = f, has_rng, sizes, unused, chosen
-        self.given = constants
+        self.given, self.optimizer, self.lock = constants, optimizer, Lock()
+        self.watched = Watched(f)                                   # what f uses besides its inputs
         self.as_list = not isinstance(wrt, dict)
         self.wrt: dict[str, Tensor] = {f"w{i}": w for i, w in enumerate(wrt)} if self.as_list else dict(wrt)
         own = wanted(list(self.wrt.values()), unused)
@@ -99,10 +89,14 @@ class Program:
     @property
     def source(self) -> str:
         """The text that is run: a function step. After several recordings, the first one's."""
-        return next(iter(self.programs.values())).source
+        return next(iter(self.programs.values())).text()
 
     def __str__(self) -> str:
         return self.source
+
+    def _repr_html_(self) -> str:
+        """The text, which a notebook shows."""
+        return f"<pre>{escape(self.source)}</pre>"
 
     @property
     def passes(self) -> dict[str, str]:
@@ -110,159 +104,97 @@ class Program:
         texts = {}
         for n, name in enumerate(["recorded", *PASSES]):
             program = Program(self.f, list(self.wrt.values()) if self.as_list else self.wrt, self.has_rng, self.given,
-                              self.sizes, self.unused, PASSES[:n])
-            program.record([np.zeros(k[1], k[2]) if len(k) == 3 else k[1] for k in next(iter(self.programs))])
+                              self.sizes, self.unused, PASSES[:n], self.optimizer)
+            program.record([np.zeros(k[1], k[2]) if len(k) > 2 else k[1] for k in next(iter(self.programs))[:-1]])
             texts[name] = program.source
         return texts
 
     def save(self, path: str | Path) -> None:
-        """Write the program as one Python file that needs nothing but NumPy. Run, it shows losses and gradients of
-        random numbers."""
+        """Write the program as one Python file that needs nothing but NumPy. Run, it shows losses and gradients (or new
+        parameters) of random numbers."""
         program = next(iter(self.programs.values()))
-        files.write(Path(path), standalone(program.source, program.called, program.examples).encode())
+        text = standalone(program.text(), program.called, program.examples, self.optimizer is not None)
+        files.write(Path(path), text.encode())
 
     def __call__(self, *inputs: Any, rng: Any = None) -> tuple[Any, Any]:
         """(f's result, the gradients in the form of wrt), as arrays."""
-        program = self.programs.get(tuple([kind(x) for x in inputs]))
-        if program is None or (rng is not None) is not self.has_rng:
-            return self._otherwise(inputs, rng)
-        draws = (rng,) if self.has_rng else ()
-        values, gradients = program.step(*inputs, *draws, *program.constants, *[t._data for t in program.tensors])
-        gradients = [freeze(g if is_array(g) else np.asarray(g)) for g in gradients]
-        return (values[0] if self.terms is None else dict(zip(self.terms, values, strict=True)),
-                gradients if self.as_list else dict(zip(self.wrt, gradients, strict=True)))
+        return self.formed(*self.run(inputs, rng))
 
-    def _otherwise(self, inputs: tuple, rng: Any) -> Any:
-        """The call with inputs of kinds that the program has not met: with plain arrays, recorded anew, or refused."""
-        known, now = list(self.programs), checked(inputs)
+    def formed(self, values: list[Array], gradients: list[Array]) -> tuple[Any, Any]:
+        """The losses, one number each, as f returns them; the gradients, each of its parameter's shape, as wrt."""
+        gradients = [freeze(g if is_array(g) else np.asarray(g)) for g in gradients]
+        return self.result(values), gradients if self.as_list else dict(zip(self.wrt, gradients, strict=True))
+
+    def capture(self, *inputs: Any, rng: Any = None) -> Captured:
+        """The program as one CUDA graph, for inputs like these; see capture.py. rng: the generator of all draws."""
+        return Captured(self, inputs, rng)
+
+    def result(self, values: list[Array]) -> Any:
+        """The losses, one number each, as f returns them: one alone, or a dictionary."""
+        return values[0] if self.terms is None else dict(zip(self.terms, values, strict=True))
+
+    def run(self, inputs: Sequence[Any], rng: Any, *more: Any) -> tuple[Any, Any]:
+        """What the text's step returns. more: its last arguments."""
+        if not self.watched.are_the_same():
+            self._something_changed()
+        # As on the tape, a view with gaps is copied into an array without: BLAS adds in another order than loops do.
+        inputs = [x if not isinstance(x, np.ndarray) or x.flags.forc else frozen(x) for x in inputs]
+        program = self.programs.get(self.kinds(inputs))
+        if program is None or (rng is not None) is not self.has_rng:
+            inputs, program = self._otherwise(inputs, rng)
+        draws = (rng,) if self.has_rng else ()
+        with self.lock:                                         # two threads would share the buffers
+            return program.step(*inputs, *draws, *program.constants, *[t._data for t in program.tensors], *more)
+
+    def check_rng(self, rng: Any) -> None:
+        """BadValue: an rng, and the program was recorded without one; or none, and it was recorded with one."""
         if (rng is not None) is not self.has_rng:
             raise BadValue("a program takes an rng if it was recorded with one, and else none", got=f"rng={rng!r:.60}",
                            expected="a generator" if self.has_rng else "no rng", fix="unroll(f, x, wrt=..., rng=rng)")
-        if self.sizes == "refuse" and tuple(map(kind, now)) not in known:
+
+    def _something_changed(self) -> None:
+        """Forget the programs, or refuse to run them, if f would now compute something else."""
+        if (what := self.watched.changed()) and self.sizes == "refuse":
+            raise BadValue("what f uses has changed since the recording", expected="the same numbers and Tensors",
+                           got=what, fix='unroll(..., sizes="record again"), or an input for it')
+        if what:
+            self.programs.clear()
+        self.watched = Watched(self.f)
+
+    def kinds(self, inputs: Sequence[Any]) -> tuple:
+        """What a program is written for: the kinds of the inputs, and how the parameters lie in memory."""
+        return *[kind(x) for x in inputs], tuple([t._data.strides for t in self.tensors.values()])
+
+    def _otherwise(self, inputs: Sequence[Any], rng: Any) -> tuple[list, Written]:
+        """(plain arrays, the program) for inputs of kinds that the program has not met: recorded anew, or refused."""
+        self.check_rng(rng)
+        now = checked(inputs)
+        known = [tuple(k[:3] for k in kinds[:-1]) for kinds in self.programs]      # an array may lie in another order
+        if self.sizes == "refuse" and tuple(kind(x)[:3] for x in now) not in known:
             raise BadValue("the program was recorded for other inputs", got=", ".join(map(describe, inputs)),
                            expected=" or ".join(", ".join(" ".join(map(str, k[1:])) for k in kinds) for kinds in known),
                            fix='unroll(..., sizes="record again")')
-        if tuple(map(kind, now)) not in known:
-            self.record(now)
-        return self(*now, rng=rng)
+        return now, self.programs.get(self.kinds(now)) or self.record(now)
 
     def record(self, inputs: Sequence[Any]) -> Written:
         """Call f on a recording of such inputs, and keep the program that results."""
         inputs = checked(inputs)
-        recording, kinds = Recording(self.constants), tuple([kind(x) for x in inputs])
-        given = [recording.input(name, x)
-                 for name, x in zip(argument_names(self.f, len(inputs)), inputs, strict=True)]
-        draws = {"rng": Draws(recording)} if self.has_rng else {}
-        with recorded_data(self.tensors, recording), np.errstate(all="ignore"):
-            result = self.f(*given, **draws)
-            terms = result if isinstance(result, dict) else {"loss": result}
-            if not terms or not all(isinstance(t, Tensor) for t in terms.values()):
-                raise BadType("unroll needs an f that returns a loss", expected="a Tensor of one element, or a dict of "
-                              "them", got=f"{result!r:.100}", fix="ops.mean(per_image)")
-            total = reduce(add, terms.values())
-            past, live = tape(scalar(total)), set(self.wrt.values())
-            for t in past:                                          # as in grad: which Tensors depend on wrt?
-                if not live.isdisjoint(t.parents):
-                    live.add(t)
-            of = [*self.wrt.values(), *(t for t in past if t in live and t.op is not None)]
-            gradients = grad(total, of, create_graph=True, unused=self.unused)
-            outputs = [line_of(t) for t in [*terms.values(), *gradients[:len(self.wrt)]]]
-            gradient_of = {line_of(g): line_of(t) for g, t in zip(reversed(gradients), reversed(of), strict=True)}
-            rules = rules_of(past, live, dict(zip(of, gradients, strict=True)))
-        for name, line in zip(terms, outputs, strict=False):
-            line.name = line.name or name
-        self.terms = list(result) if isinstance(result, dict) else None
-        self.programs[kinds] = self._written(recording, outputs, gradient_of, rules)
-        recording.forget()
-        return self.programs[kinds]
-
-    def _written(self, recording: Recording, outputs: list[Line], gradient_of: dict[Line, Line],
-                 rules: dict[Line, str]) -> Written:
-        results = [*outputs, *recording.drawn]
-        if "names" in self.chosen:
-            work.numbers(work.needed(results))
-        if "share" in self.chosen:
-            work.share(work.needed(results), outputs, recording.drawn)
-        lines = work.needed(results)
-        used = {line: array for line, array in recording.constants.items() if line in lines}
-        tensors = {t: array.line for t, (_, array) in recording.tensors.items()}
-        leaves = [*recording.inputs, *used, *tensors.values()]
-        body, names = text.statements(lines, leaves, outputs, gradient_of, rules, inline="names" in self.chosen)
-        n, returned = len(self.terms or [0]), [names[line] for line in outputs]
-        dead = text.deaths(body, returned) if "deaths" in self.chosen else {}
-        source = text.source(body, [names[line] for line in leaves], returned[:n], returned[n:], dead)
-        called = text.functions(lines)
-        return Written(text.compiled(source, called), source, [to_device(c, self.device) for c in used.values()],
-                       list(tensors), called, [text.example(line) for line in leaves])
+        graph = record(self.f, inputs, self.wrt, self.tensors, self.constants, self.has_rng, self.unused)
+        self.terms, self.watched = graph.terms, Watched(self.f)
+        self.programs[self.kinds(inputs)] = found = written(graph, self.chosen, self.device, self.optimizer)
+        graph.recording.forget()
+        return found
 
 
 def checked(inputs: Sequence[Any]) -> list[Any]:
     """inputs that are arrays or plain values; subclasses of arrays as plain arrays."""
     for x in inputs:
-        if not (is_array(x) or isinstance(x, int | float | str | np.generic | type(None))):
+        if hasattr(x, "record") or not (is_array(x) or isinstance(x, int | float | str | np.generic | type(None))):
             raise BadType("an input of a program must be an array or a number", expected="x, an array", got=describe(x),
                           fix="x.data for a Tensor, np.asarray(x, np.float32) for a list")
-    return [np.asarray(x) if isinstance(x, np.ndarray) else x for x in inputs]
+    return [np.asarray(x if x.flags.forc else frozen(x)) if isinstance(x, np.ndarray) else x for x in inputs]
 
 
 def kind(x: Any) -> Any:
-    """What a program is recorded for: type, shape and dtype of an array, type and value of anything else."""
-    return (type(x), x.shape, x.dtype) if is_array(x) else (type(x), x)
-
-
-def argument_names(f: Callable, n: int) -> list[str]:
-    """The names of f's first n arguments, as far as it tells them."""
-    try:
-        known = [p.name for p in signature(f).parameters.values()
-                 if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)]
-    except (TypeError, ValueError):
-        known = []
-    return [*known, *(f"x{i}" for i in range(len(known), n))][:n]
-
-
-@contextmanager
-def recorded_data(tensors: dict[str, Tensor], recording: Recording) -> Iterator[None]:
-    """The tensors hold Recordeds, and afterwards their data again. Meanwhile, rows of arrays write their calls down."""
-    plain_forwards = {row: row.forward for module in (ops, fused, conv, functions) for row in vars(module).values()
-                      if hasattr(row, "vjps")}
-    try:
-        for row in plain_forwards:
-            row.forward = recording_forward(row)
-        for name, t in tensors.items():
-            recording.tensor(name, t)
-        yield
-        if any(t._data is not array for t, (_, array) in recording.tensors.items()):
-            raise BadValue("f changes a parameter", expected="an f that leaves t.data as it is", got="t.data = ...",
-                           fix="optimizer.step(gradients) after program(x)")
-    finally:
-        recording.restore()
-        for row, forward in plain_forwards.items():
-            row.forward = forward
-
-
-def recording_forward(row: Any) -> Callable:
-    """The row's forward, which also writes the call down if an argument is a Recorded."""
-    forward = row.forward
-
-    @wraps(forward)
-    def written_down(*args: Any, **settings: Any) -> Any:
-        first = next((a for a in args if isinstance(a, Recorded)), None)
-        return forward(*args, **settings) if first is None else first.record(row, args, settings)
-    return written_down
-
-
-def line_of(t: Tensor) -> Line:
-    if not hasattr(t._data, "line"):
-        raise BadValue("a result does not depend on what was recorded", expected="a loss made of inputs and parameters",
-                       got=repr(t), fix='unroll(..., constants=params(model)), for Tensors that have no gradient here')
-    return t._data.line
-
-
-def rules_of(past: list[Tensor], live: set[Tensor], gradients: dict[Tensor, Tensor]) -> dict[Line, str]:
-    """Each gradient's line -> the rules that its terms come from."""
-    rules: dict[Line, list[str]] = {}
-    for t in reversed(past):
-        for i, a in enumerate(t.args):
-            if t.op is not None and t in live and isinstance(a, Tensor) and a in gradients:
-                rules.setdefault(line_of(gradients[a]), []).append(text.rule(t.op, i))
-    return {line: ", ".join(dict.fromkeys(names)) for line, names in rules.items()}
+    """What a program is written for: type, shape, dtype and strides of an array; type and value of anything else."""
+    return (type(x), x.shape, x.dtype, x.strides) if is_array(x) else (type(x), x)

@@ -28,21 +28,30 @@ class Line:
     function: a row, a function, the name of a method, or "[]" for an index. A line without a function is an array that
     the program is given; its name is known from the start.
     """
-    __slots__ = ("args", "born", "dtype", "function", "name", "settings", "shape", "value")
+    __slots__ = ("args", "born", "dtype", "found", "function", "in_rows", "name", "settings", "shape", "value")
 
     def __init__(self, function: Any, args: tuple, settings: dict[str, Any], born: float, name: str = ""):
-        self.function, self.args, self.settings, self.born, self.name = function, args, settings, born, name
+        self.become(function, args, settings)
+        self.born, self.name = born, name
         self.shape: Any = None
         self.dtype: Any = None
+        self.in_rows = False                    # whether its array lies in memory row by row (C order)
         self.value: Array | None = None         # of a line that depends on no input: dL/dL = 1, and what it becomes
 
-    def uses(self) -> Iterator[Line]:
-        """The lines whose arrays this one takes."""
-        yield from (x.line for x in self.recorded())
+    def become(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
+        """Compute something else from now on."""
+        self.function, self.args, self.settings = function, args, settings
+        self.found: list[Recorded] | None = None
 
-    def recorded(self) -> Iterator[Recorded]:
+    def uses(self) -> list[Line]:
+        """The lines whose arrays this one takes."""
+        return [x.line for x in self.recorded()]
+
+    def recorded(self) -> list[Recorded]:
         """The Recordeds that this line takes."""
-        yield from (x for x in flat([*self.args, *self.settings.values()]) if isinstance(x, Recorded))
+        if self.found is None:
+            self.found = [x for x in flat([*self.args, *self.settings.values()]) if isinstance(x, Recorded)]
+        return self.found
 
 
 class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
@@ -71,7 +80,7 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, out: Any = None, **settings: Any) -> Any:
         if out is not None:
-            raise written(f"np.{ufunc.__name__}(..., out=)")
+            return self.write(out[0], f"np.{ufunc.__name__}", lambda: ufunc(*args, **settings))
         if method == "__call__":
             return self.record(ufunc, args, settings)
         if method != "reduce":
@@ -82,10 +91,20 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
         if function in NUMBERS:
             return function(*map(plain, args), **plain(settings))
         if settings.get("out") is not None:
-            raise written(f"np.{function.__name__}(..., out=)")
+            out = settings["out"]
+            return self.write(out, f"np.{function.__name__}",
+                              lambda: function(*args, **{k: v for k, v in settings.items() if k != "out"}))
         if not any(isinstance(x, Recorded) for x in flat([*args, *settings.values()])):
             settings = settings | {"like": self}                # NumPy has taken it out: np.zeros(shape, like=x)
         return self.record(function, args, settings)
+
+    def write(self, out: Any, name: str, compute: Callable) -> Any:
+        """out = compute(), where a row is taken apart: its own arrays may be written into. Elsewhere it is refused."""
+        if self.recording.apart is None or not isinstance(out, Recorded):
+            raise written(f"x += y, or {name}(..., out=)")
+        z = compute()
+        out.line, out.array = z.line, z.array
+        return out
 
     def __getitem__(self, key: Any) -> Any:
         return self.record("[]", (self, key), {})
@@ -116,6 +135,11 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
     def item(self, *args: Any) -> NoReturn:
         self.__float__()
 
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise escaping("a text")
+        return repr(self)
+
     __int__ = __index__ = __complex__ = __float__
     tolist = item
 
@@ -134,14 +158,8 @@ def _method(name: str) -> Callable:
     return method
 
 
-def _in_place(self: Recorded, other: Any) -> NoReturn:
-    raise written("x += y and its like")
-
-
 for _name in METHODS:
     setattr(Recorded, _name, _method(_name))
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "pow", "matmul", "and", "or", "xor", "mod"):
-    setattr(Recorded, f"__i{_name}__", _in_place)
 
 
 def plain(x: Any) -> Any:
@@ -153,12 +171,15 @@ def plain(x: Any) -> Any:
     return x.array if isinstance(x, Recorded) else x
 
 
-def flat(x: Any) -> Iterator[Any]:
-    """x, or all that a list or tuple holds, however deep."""
-    for part in x if isinstance(x, tuple | list) else ():
-        yield from flat(part)
-    if not isinstance(x, tuple | list):
-        yield x
+def flat(x: Any) -> list[Any]:
+    """All that a list or tuple holds, however deep."""
+    parts: list[Any] = []
+    for part in x:
+        if isinstance(part, tuple | list):
+            parts += flat(part)
+        else:
+            parts.append(part)
+    return parts
 
 
 def name_of(function: Any) -> str:
@@ -174,6 +195,18 @@ def place() -> str:
 
 
 # ---- what is refused
+
+def elsewhere() -> Refusal:
+    return BadValue("another thread is recording with this Tensor", expected="a Tensor that holds its own data",
+                    got=f"its use in {place()}", fix="wait until unroll has returned; or a model for each thread")
+
+
+def fickle(before: list[tuple], now: list[tuple]) -> Refusal:
+    one, other = next((pair for pair in zip(before, now, strict=False) if pair[0] != pair[1]),
+                      (f"{len(before)} calls", f"{len(now)} calls"))
+    return BadValue("f does something else in every call", expected=f"the same again: {one}", got=f"{other}",
+                    fix="draw from the rng that f is given; give a number that changes to f as an input")
+
 
 def captured(row: str, x: Any) -> Refusal:
     return BadValue(f"an array that {row} uses comes from outside of the program", got=f"{x.shape} {x.dtype}",

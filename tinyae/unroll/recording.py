@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from ..backend import Array, is_array, normal, to_host, uniform
 from ..errors import BadValue
 from ..tensor import Tensor
 from ..tensor import now as birth_now
-from .recorded import Line, Recorded, captured, escaping, flat, name_of, place, plain
+from .recorded import Line, Recorded, captured, elsewhere, escaping, flat, name_of, place, plain
 
+SMALL = 1 << 10                                     # bytes
 SHAPED_BY_VALUES = ("argwhere", "bincount", "compress", "delete", "extract", "flatnonzero", "histogram",
                     "intersect1d", "nonzero", "repeat", "setdiff1d", "setxor1d", "trim_zeros", "union1d", "unique")
 
@@ -30,6 +32,11 @@ class Recording:
 
     def __init__(self, constants: dict[str, Array] | None):
         self.now, self.lenient, self.start = count().__next__, constants is None, birth_now()
+        self.thread = get_ident()
+        self.told: list[tuple] = []                             # the calls so far: what another call of f must repeat
+        self.order: dict[Line, int] = {}                        # the number of each line among them
+        self.apart: Callable | None = None                      # what takes rows apart, see buffers.py,
+        self.fixed: dict[str, Recorded] = {}                    # and the rows of zeros and ones that it needs, by name
         self.tensors: dict[Tensor, tuple[Array, Recorded]] = {}     # what a Tensor held before, and what it holds now
         self.constants: dict[Line, Array] = {}
         self.known: dict[int, Recorded] = {}                    # id of a constant -> its Recorded
@@ -59,6 +66,7 @@ class Recording:
 
     def adopt(self, row: Any, t: Tensor) -> None:
         """Do the same with a Tensor that f has from elsewhere, if it is a leaf that is older than this recording."""
+        self.admit(row, (), {})                                 # refuses other threads
         if isinstance(t._data, Recorded):
             return
         if t.op is None and t.born < self.start:
@@ -82,31 +90,61 @@ class Recording:
         for t, before in self.borrowed:
             t._data = before
 
+    def lost(self) -> bool:
+        """Whether f has given a Tensor other data."""
+        return any(t._data is not array for t, (_, array) in self.tensors.items())
+
+    def restart(self) -> list[tuple]:
+        """Forget the calls so far, but not what they brought in; -> the calls."""
+        told, self.told, self.drawn, self.order = self.told, [], [], {}
+        return told
+
     def forget(self) -> None:
         """Drop the Recordeds, each of which knows this recording: a circle would keep their arrays alive."""
         self.tensors.clear()
         self.known.clear()
+        self.fixed.clear()
+        self.order.clear()
 
     def constant(self, name: str, array: Array) -> Recorded:
         given = self.known[id(array)] = self.given(name, to_host(array))
         self.constants[given.line] = array                      # which also keeps its id
         return given
 
+    def row(self, of: str, n: int, dtype: np.dtype) -> Recorded:
+        """n "zeros" or "ones", as an array that the program makes before its first step."""
+        name = f"{of}_{n}" + f"_{dtype}" * (dtype != np.float32)
+        if name not in self.fixed:
+            self.fixed[name] = self.given(name, getattr(np, of)(n, dtype))
+        return self.fixed[name]
+
     def new(self, array: Any, line: Line) -> Recorded:
-        line.shape, line.dtype = array.shape, array.dtype
+        line.shape, line.dtype, line.in_rows = array.shape, array.dtype, array.flags.c_contiguous
+        if line.function is not None:
+            self.order[line] = len(self.order)
         return Recorded(array, line, self)
 
     def call(self, function: Any, args: tuple, settings: dict[str, Any]) -> Any:
         """function(*args, **settings), recorded: a Recorded, or a tuple of them."""
+        if self.apart is not None and (z := self.apart(function, args, settings)) is not None:
+            return z
         args, settings = self.admit(function, args, settings)
         self.check_shape(function, args, settings)
+        self.tell(function, args, settings)
         line = Line(function, args, settings, self.now())
+        if self.apart is not None and function is np.matmul and args[0].ndim == args[1].ndim == 2:
+            z = self.new(empty((args[0].shape[0], args[1].shape[1]), args[0].dtype), line)
+            line.in_rows = True                                 # a new array is, and nobody needs the numbers
+            return z
         if isinstance(function, str):
             first, *rest = map(plain, args)
             method = first.__getitem__ if function == "[]" else getattr(first, function)
             z = method(*rest, **plain(settings))
         else:
             z = getattr(function, "forward", function)(*map(plain, args), **plain(settings))
+        if self.apart is not None:                              # the text needs no values: memory for the next lines
+            for x in line.recorded():
+                x.array = hollow(x.array)
         if isinstance(z, np.ndarray | np.generic):
             used = [*line.uses()]
             if function in (np.ones_like, np.zeros_like) or (used and all(a.value is not None for a in used)):
@@ -117,10 +155,20 @@ class Recording:
             return tuple(self.new(part, Line("[]", (whole, i), {}, self.now())) for i, part in enumerate(z))
         raise escaping(f"{name_of(function)}, which returns {type(z).__name__}")
 
+    def tell(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
+        """Note the call, with its numbers and arrays; not where rows are taken apart, which is done once."""
+        def told(x: Any) -> str:
+            if not isinstance(x, Recorded):
+                return repr(x)
+            made = x.line.function is not None or x.line in self.constants
+            return f"array {self.order.get(x.line, '')}" if made else x.line.name
+        if self.apart is None:
+            self.told.append((name_of(function), *map(told, flat([*args, *settings.values()]))))
+
     def check_shape(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
         """Refuse results whose shape depends on values: the shapes of a program are fixed."""
         name = name_of(function)
-        keys = flat(settings["key"] if "key" in settings else args[1] if function == "[]" else ())
+        keys = flat([settings["key"] if "key" in settings else args[1] if function == "[]" else ()])
         masks = [k for k in keys if isinstance(k, Recorded) and k.dtype == bool]
         if name in SHAPED_BY_VALUES or (name == "where" and len(args) + len(settings) == 1) or any(
                 k.line not in self.constants or self.writable(k) for k in masks):
@@ -133,9 +181,14 @@ class Recording:
 
     def admit(self, function: Any, args: tuple, settings: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         """args and settings with a Recorded for every constant. An array that is none is refused."""
+        if get_ident() != self.thread:
+            raise elsewhere()
+
         def known(x: Any) -> Any:
             if isinstance(x, tuple | list):
                 return type(x)(map(known, x))
+            if isinstance(x, Recorded) and self.apart is not None:      # x += y may make x stand for another line
+                return Recorded(x.array, x.line, self)
             if isinstance(x, Recorded) or not is_array(x):
                 return x
             if id(x) in self.known:
@@ -144,6 +197,16 @@ class Recording:
                 raise captured(name_of(function), x)
             return self.constant(f"constant_{len(self.constants)}", x)
         return tuple(map(known, args)), {name: known(value) for name, value in settings.items()}
+
+
+def hollow(array: Array) -> Array:
+    """An array of this shape and dtype that takes no memory; a small one as it is."""
+    return array if array.nbytes < SMALL else empty(array.shape, array.dtype)
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    """An array of this shape and dtype that takes no memory."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 class Draws:
@@ -170,6 +233,7 @@ class Draws:
         return drawn
 
     def _drawn(self, numbers: Any, function: Any, args: tuple, settings: dict[str, Any]) -> Recorded:
+        self.recording.tell(function, args, settings)
         line = Line(function, (self.given, *args), settings, self.recording.now())
         self.recording.drawn.append(line)
         return self.recording.new(numbers, line)

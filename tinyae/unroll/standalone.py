@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, kernels, tensor
+from . import buffers
 
 # What stands in the file in the place of functions that ask for the device.
 INSTEAD = {
@@ -28,6 +29,9 @@ INSTEAD = {
     backend.freeze: "def freeze(x):\n    return x",
     tensor.data_of: "def data_of(x):\n    return x",
     kernels._array: "def _array(k, x):\n    k = np.asarray(k)\n    return k if k.size else k.astype(np.intp)",
+    buffers.keep: "def keep(x, mask, out=None):\n    bits = f'i{x.itemsize}'\n"
+                  "    z = np.multiply(x.view(bits), mask, out=None if out is None else out.view(bits))\n"
+                  "    return z.view(x.dtype)",
     backend.windows: "def windows(x, size, stride):\n"
                      "    view = np.lib.stride_tricks.sliding_window_view(x, size, (1, 2))[:, ::stride, ::stride]\n"
                      "    return view.transpose(0, 1, 2, 4, 5, 3)",
@@ -47,21 +51,28 @@ TAIL = '''
 
 if __name__ == "__main__":
     rng = np.random.default_rng(0)
-    values, gradients = step({arguments})
+    values, {results} = step({arguments})
     print("values:", *values)
-    for gradient in gradients:
-        print("gradient of shape", gradient.shape, "and norm", np.linalg.norm(gradient))
+    for {result} in {all}:
+        print("{result} of shape", {result}.shape, "and norm", np.linalg.norm({result}))
 '''
+GRADIENTS = {"results": "gradients", "result": "gradient", "all": "gradients"}
+PARAMETERS = {"results": "parameters", "result": "parameter", "all": "[parameters]"}      # end to end in one array
 
 
-def standalone(source: str, called: dict[str, Any], examples: list[str]) -> str:
-    """The file's text. called: what the program calls by name; examples: an expression for each argument of step."""
+def standalone(source: str, called: dict[str, Any], examples: list[str], whole_step: bool = False) -> str:
+    """The file's text. called: what the program calls by name; examples: an expression for each argument of step.
+
+    whole_step: whether step returns new parameters in the place of gradients.
+    """
     names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
     parts = Parts({name: _code(f) for name, f in called.items() if name in names})
-    doc = "step(...) returns [the losses], [the gradients]. The functions above it are those that it calls."
+    returned = "the new parameters" if whole_step else "[the gradients]"
+    doc = f"step(...) returns [the losses], {returned}. The functions above it are those that it calls."
+    indent = len("    values, gradients = step(") + whole_step
     return (HEAD.format(doc=doc) + "\n".join(parts.constants.values()) + "\n\n\n"
             + "\n\n\n".join(parts.written.values()) + "\n\n\n" + source.rstrip()
-            + TAIL.format(arguments=(",\n" + " " * 29).join(examples)))
+            + TAIL.format(arguments=(",\n" + " " * indent).join(examples), **(PARAMETERS if whole_step else GRADIENTS)))
 
 
 class Parts:

@@ -15,9 +15,9 @@ import keyword
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -26,25 +26,47 @@ from .. import kernels
 from ..ops import ROWS
 from .recorded import Line, Recorded, name_of
 
-SHORT, WIDE, COMMENT = 44, 118, 60          # columns: of what stands inside of a line; of a line; where comments begin
+SHORT, WIDE, COMMENT = 44, 118, 50          # columns: of what stands inside of a line; of a line; where comments begin
+UNROLLED = "<unrolled>"                     # the name of a program's file in a traceback
 LARGE = 1 << 16                             # bytes: a smaller array may live until the end
 
+# How tightly the signs of Python bind. A name, a call or an index binds most tightly.
+LEVELS = {"==": 1, "!=": 1, ">": 1, ">=": 1, "<": 1, "<=": 1, "|": 2, "&": 3, "+": 4, "-": 4, "*": 5, "/": 5, "@": 5,
+          "**": 7}
+UNARY, ATOM = 6, 8
 _SIGNS = {
-    "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "power": "{} ** {}", "matmul": "{} @ {}",
-    "neg": "-{}", "greater": "{} > {}", "greater_equal": "{} >= {}", "less": "{} < {}", "less_equal": "{} <= {}",
-    "equal": "{} == {}", "not_equal": "{} != {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}",
-    "negative": "-{}", "bitwise_and": "{} & {}", "bitwise_or": "{} | {}", "invert": "~{}",
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "power": "**", "matmul": "@", "greater": ">", "greater_equal": ">=",
+    "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!=", "subtract": "-", "multiply": "*", "divide": "/",
+    "bitwise_and": "&", "bitwise_or": "|", "neg": "-", "negative": "-", "invert": "~",
 }
 REDUCTIONS = [ROWS[name] for name in ("sum", "mean", "max", "min")]
 OPERATORS = {f: sign for name, sign in _SIGNS.items() for f in (ROWS.get(name), getattr(np, name, None)) if f}
 
 
-class Statement:
-    """name = expression, and the Line that it comes from."""
-    __slots__ = ("comment", "expression", "line", "name")
+class Code(str):
+    """An expression, and how tightly its outermost sign binds."""
+    level = ATOM
 
-    def __init__(self, name: str, expression: str, line: Line, comment: str = ""):
-        self.name, self.expression, self.line, self.comment = name, expression, line, comment
+    def within(self, level: int) -> str:
+        """The expression as an operand of a sign that binds at this level: in parentheses where it needs them."""
+        return self if self.level >= level else f"({self})"
+
+
+def code(text: str, level: int) -> Code:
+    written = Code(text)
+    written.level = level
+    return written
+
+
+class Statement:
+    """name = expression, its shape and size in bytes, the rules (row, argument) of which it is the result, and where
+    it is written: the name of a buffer, or nothing."""
+    __slots__ = ("expression", "name", "rules", "shape", "size", "target")
+
+    def __init__(self, name: str, expression: str, line: Line, rules: list[tuple[Any, int]], target: str):
+        self.name, self.expression, self.rules, self.target = name, expression, rules, target
+        self.shape = "several arrays" if line.shape is None else line.shape
+        self.size = inf if line.shape is None else prod(line.shape) * line.dtype.itemsize
 
 
 def identifier(name: str) -> str:
@@ -54,18 +76,21 @@ def identifier(name: str) -> str:
 
 
 def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradient_of: dict[Line, Line],
-               rules: dict[Line, str], inline: bool = True) -> tuple[list[Statement], dict[Line, str]]:
+               rules: dict[Line, list], inline: Callable[[Line], bool], targets: dict[Line, Any],
+               homes: Collection[str] = (), taken: Iterable[str] = ()) -> tuple[list[Statement], dict[Any, Code]]:
     """(the program's statements, the name of each line that has one).
 
-    gradient_of: the line of a gradient -> the line of which it is the gradient. rules: -> the rule it comes from.
+    gradient_of: the line of a gradient -> the line of which it is the gradient. rules: -> the rules it comes from.
+    inline: whether a line may stand where it is used. targets: where a line's array is written: the name of a buffer,
+    or a line whose array is no longer needed. homes: buffers that a line has for itself. taken: names that others have.
     """
     uses = Counter([*outputs, *(x for line in lines for x in line.uses())])
-    backward = False
+    kept, backward = {*outputs}, False
     called, counts, body = functions(lines), Counter(), []                  # type: ignore[var-annotated]
-    written: dict[Any, str] = {function: name for name, function in called.items()}
-    taken = {"np", "step", *called}
+    written: dict[Any, Code] = {function: Code(name) for name, function in called.items()}
+    taken = {"np", "step", *called, *taken}
 
-    def name(line: Line) -> str:
+    def name(line: Line) -> Code:
         of = written.get(gradient_of.get(line), "(")
         if line.name or of.isidentifier():
             wish = identifier(line.name or f"g_{of}")
@@ -76,19 +101,21 @@ def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradi
         while wish in taken:
             wish += "_"
         taken.add(wish)
-        return wish
+        return Code(wish)
 
     for line in leaves:
         written[line] = name(line)
     for line in lines:
         backward = backward or line in rules
         if line.function is not None:
-            expression = ast.unparse(ast.parse(_call(line, written), mode="eval"))
-            if inline and uses[line] == 1 and not (line in outputs or _draws(line)) and len(expression) <= SHORT:
-                written[line] = f"({expression})"
+            target = targets.get(line, "")
+            target = written[target] if isinstance(target, Line) else target
+            expression = _call(line, written, target)
+            if uses[line] == 1 and len(expression) <= SHORT and not (line in kept or _draws(line)) and inline(line):
+                written[line] = expression
             else:
-                written[line] = name(line)
-                body.append(Statement(written[line], expression, line, rules.get(line, "")))
+                written[line] = target if target in homes else name(line)
+                body.append(Statement(written[line], expression, line, rules.get(line, []), target))
     return body, written
 
 
@@ -97,28 +124,33 @@ def _draws(line: Line) -> bool:
     return bool(line.args) and isinstance(line.args[0], Recorded) and line.args[0].line.name == "rng"
 
 
-def _call(line: Line, written: dict[Any, str]) -> str:
-    """The line as an expression."""
+def _call(line: Line, written: dict[Any, Code], target: str) -> Code:
+    """The line as an expression; target: the array that it is written into, or nothing."""
     args = [_value(a, written) for a in line.args]
     settings = [f"{name}={_value(value, written)}" for name, value in line.settings.items()]
     function, given = line.function, line.settings
     if function == "[]":
-        return f"{args[0]}[{_key(line.args[1], written)}]"
+        return Code(f"{args[0].within(ATOM)}[{_key(line.args[1], written)}]")
     if isinstance(function, str):
-        return f"{args[0]}.{function}({', '.join([*args[1:], *settings])})"
-    operator = OPERATORS.get(function, "")
-    if operator and not settings and len(args) == operator.count("{}"):
-        return f"({operator.format(*args)})"
+        return Code(f"{args[0].within(ATOM)}.{function}({', '.join([*args[1:], *settings])})")
+    sign = "" if settings or target else OPERATORS.get(function, "")
+    if sign and len(args) == 2:
+        level = LEVELS[sign]
+        first = level + (level in (1, 7))                   # a - b - c is (a - b) - c; a > b > c is another thing
+        return code(f"{args[0].within(first)} {sign} {args[1].within(level + 1)}", level)
+    if sign in ("-", "~") and len(args) == 1:
+        return code(f"{sign}{args[0].within(UNARY)}", UNARY)
     if (function, line.args[1:], given) in ((ROWS["swapaxes"], (), {"axis1": -1, "axis2": -2}),
                                             (np.swapaxes, (-1, -2), {})):
-        return f"{args[0]}.mT"
+        return Code(f"{args[0].within(ATOM)}.mT")
     if function is ROWS["reshape"] and "shape" in given:
-        return f"{args[0]}.reshape({_value(given['shape'], written)})"
+        return Code(f"{args[0].within(ATOM)}.reshape({_value(given['shape'], written)})")
     if function is ROWS["index"] and "key" in given and _is_basic(given["key"]):
-        return f"{args[0]}[{_key(given['key'], written)}]"
+        return Code(f"{args[0].within(ATOM)}[{_key(given['key'], written)}]")
+    settings += [f"out={target}"] * bool(target)
     if function in REDUCTIONS and kernels.count(line.args[0], given.get("axis")) <= kernels.MANY[line.dtype.itemsize]:
-        return f"np.{function.__name__}({', '.join([*args, *settings])})"
-    return f"{written[function]}({', '.join([*args, *settings])})"
+        return Code(f"np.{function.__name__}({', '.join([*args, *settings])})")
+    return Code(f"{written[function]}({', '.join([*args, *settings])})")
 
 
 def _is_basic(key: Any) -> bool:
@@ -152,7 +184,7 @@ def spelled(function: Any) -> str:
     return name_of(function)
 
 
-def _key(key: Any, written: dict[Line, str]) -> str:
+def _key(key: Any, written: dict[Any, Code]) -> str:
     """An index as it stands between brackets."""
     if isinstance(key, tuple) and key:
         return ", ".join(_key(k, written) for k in key) + "," * (len(key) == 1)
@@ -162,26 +194,27 @@ def _key(key: Any, written: dict[Line, str]) -> str:
     return _value(key, written)
 
 
-def _value(x: Any, written: dict[Line, str]) -> str:
+def _value(x: Any, written: dict[Any, Code]) -> Code:
     """An argument or a setting."""
     if isinstance(x, Recorded):
         return written[x.line]
     if isinstance(x, tuple | list):
         inner = ", ".join(_value(part, written) for part in x)
-        return f"[{inner}]" if isinstance(x, list) else f"({inner}{',' * (len(x) == 1)})"
+        return Code(f"[{inner}]" if isinstance(x, list) else f"({inner}{',' * (len(x) == 1)})")
     if isinstance(x, slice):
-        return f"slice({x.start!r}, {x.stop!r}, {x.step!r})"
+        return Code(f"slice({x.start!r}, {x.stop!r}, {x.step!r})")
     if isinstance(x, type) and issubclass(x, np.generic):
-        return f"np.{x.__name__}"
+        return Code(f"np.{x.__name__}")
     if isinstance(x, np.dtype):
-        return f"np.{x.type.__name__}"
+        return Code(f"np.{x.type.__name__}")
     if isinstance(x, float) and not np.isfinite(x):
-        return f'float("{x}")'
-    return "..." if x is Ellipsis else f"({x!r})" if isinstance(x, int | float) and x < 0 else repr(x)
+        return Code(f"float('{x}')")
+    return Code("...") if x is Ellipsis else code(repr(x), UNARY if isinstance(x, int | float) and x < 0 else ATOM)
 
 
 # ---- the rule that a gradient comes from
 
+@cache
 def rule(row: Any, i: int) -> str:
     """As in "matmul: dL/dx = g @ y.mT"; without the right side where it would explain nothing."""
     of, text = vjp_source(row, i)
@@ -215,26 +248,31 @@ def _table(module: str) -> dict[str, list[ast.expr]]:
 
 # ---- the whole text
 
-def source(body: list[Statement], arguments: list[str], values: list[str], gradients: list[str],
-           dead: dict[int, list[str]]) -> str:
-    """def step(arguments): ..., with shapes and rules at the ends of lines. dead: what dies after a statement."""
-    lines = folded("def step(", arguments, "):")
+def source(body: list[Statement], arguments: list[str], results: tuple[str, list[str], str], dead: dict[int, list[str]],
+           head: Sequence[str] = (), tail: Sequence[str] = (), comments: bool = True) -> str:
+    """def step(arguments): ..., with shapes and rules at the ends of lines.
+
+    results: the return's beginning, its parts and its end. dead: what dies after a statement, by the statement's
+    number. head, tail: lines above step, and before its return.
+    """
+    lines = [*head, *[""] * 2 * bool(head), *folded("def step(", arguments, "):")]
     for i, s in enumerate(body):
-        code, shape = f"    {s.name} = {s.expression}", "several arrays" if s.line.shape is None else s.line.shape
-        line = f"{code:{COMMENT}}  # {shape}"
-        for comment in (s.comment, s.comment.partition(" = ")[0]):
-            if comment and len(line) + len(comment) + 3 <= WIDE:
-                line = f"{line:{COMMENT + 18}} {comment}"
-                break
+        line = f"    {s.expression if s.name == s.target else f'{s.name} = {s.expression}'}"
+        if comments:
+            line = f"{line:{COMMENT}}  # {s.shape}"
+            told = ", ".join(dict.fromkeys(rule(*r) for r in s.rules))
+            for comment in (told, told.partition(" = ")[0]):
+                if comment and len(line) + len(comment) + 3 <= WIDE:
+                    line = f"{line:{COMMENT + 18}} {comment}"
+                    break
         lines += [line, *(f"    del {', '.join(names)}" for names in [dead.get(i)] if names)]
-    return "\n".join([*lines, *folded(f"    return [{', '.join(values)}], [", gradients, "]"), ""])
+    return "\n".join([*lines, *tail, *folded(*results), ""])
 
 
 def deaths(body: list[Statement], kept: list[str]) -> dict[int, list[str]]:
     """The large arrays that no statement behind this one names, by the number of the statement."""
     last: dict[str, int] = {}
-    large = {s.name for s in body if s.line.shape is None
-             or prod(s.line.shape) * s.line.dtype.itemsize >= LARGE} - {*kept}
+    large = {s.name for s in body if s.size >= LARGE and not s.target} - {*kept}
     for i, s in enumerate(body):
         last |= {name: i for name in re.findall(r"\w+", s.expression) if name in large}
     return {i: [name for name, at in last.items() if at == i] for i in sorted({*last.values()})}
@@ -253,7 +291,7 @@ def folded(first: str, parts: list[str], last: str) -> list[str]:
 def compiled(text: str, called: dict[str, Any]) -> Callable:
     space = {name: getattr(f, "forward", f) for name, f in called.items() if "." not in name}
     space["np"] = np
-    exec(compile(text, "<unrolled>", "exec"), space)
+    exec(compile(text, UNROLLED, "exec"), space)
     return space["step"]
 
 

@@ -1,4 +1,4 @@
-"""train · cublas: matrix products and joins that a CUDA graph can record; see captured.py.
+"""unroll · cublas: matrix products and joins that a CUDA graph can record; see capture.py.
 
 CuPy refuses its own cuBLAS while a stream is recorded, and uploads the addresses when it joins more than eight arrays.
 """
@@ -121,8 +121,8 @@ class Blas:
 def _by_columns(a: Array) -> tuple[Array, int, int]:
     """(a, whether cuBLAS must transpose it, numbers from one of its columns to the next)."""
     (rows, columns), (down, right), size = a.shape, a.strides, a.itemsize
-    if right == size and down >= columns * size:
-        return a, 0, down // size
-    if down == size and right >= rows * size:
-        return a, 1, right // size
+    if right == size and (down >= columns * size or rows == 1):
+        return a, 0, max(columns, down // size)             # of a single row, the step may be anything
+    if down == size and (right >= rows * size or columns == 1):
+        return a, 1, max(rows, right // size)
     return a.copy(), 0, columns

@@ -1,0 +1,41 @@
+"""The explorer's weights in float16: close to the model, and small enough."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from support import refused
+
+from tinyae import models, ops
+from tinyae.errors import BadValue
+from tinyae.show.latent import explorer, packed, run
+
+
+def model(**settings: Any) -> models.VAE:
+    return models.VAE(784, (400,), 20, rng=np.random.default_rng(0), **settings)
+
+
+def write(vae: models.VAE, path: Path) -> None:
+    rng = np.random.default_rng(1)
+    explorer(path, "a VAE", [*vae.body, vae.mu], vae.decoder, rng.standard_normal((600, vae.latent)),
+             rng.integers(0, 10, 600), (28, 28))
+
+
+def test_the_rounded_weights_draw_what_the_model_draws():
+    vae = model()
+    z = np.random.default_rng(2).standard_normal((100, 20), np.float32)
+    drawn = ops.sigmoid(run(packed(vae.decoder), z))
+    assert np.abs(drawn - ops.sigmoid(vae.decode(z)).numpy()).max() < 2e-3
+
+
+def test_a_page_of_784_400_20_is_small(tmp_path: Path):
+    write(model(), tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_size <= 3_000_000
+
+
+def test_what_the_page_cannot_run_is_refused(tmp_path: Path):
+    with refused(BadValue, "activations"):
+        write(model(activation=lambda x: ops.relu(x)), tmp_path / "page.html")
+    with refused(BadValue, "grey"):
+        explorer(tmp_path / "page.html", "", [], [], np.zeros((1, 2)), None, (4, 4, 3))
