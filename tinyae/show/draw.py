@@ -25,11 +25,12 @@ LIGHT = "--ink:#1b1b1b;--paper:#fff;--soft:#595959;--line:#767676;--leaf:#e3eefc
 
 def draw(y: Tensor, path: str | Path, names: dict[str, Tensor] | None = None, wrt: Sequence[Tensor] = (),
          fold: bool | None = None) -> None:
-    """Write the tape of y, one number, to path: "graph.svg" is a picture, "graph.html" a page that steps through grad.
+    """Write the tape of y to path: "graph.svg" is a picture, "graph.html" a page that steps forward and backward.
 
-    names: name -> Tensor, such as params(model). wrt: Tensors whose gradients the page shows; all leaves by default.
-    fold: whether parameters of layers stand in the box of the call that uses them; by default in graphs of more than
-    30 Tensors. BadValue: another ending, or a page for a y of several elements.
+    y has any shape for a picture, one element for a page. names: name -> Tensor, such as params(model). wrt: Tensors
+    whose gradients the page shows; all leaves by default. fold: whether parameters of layers stand in the box of the
+    call that uses them; by default in graphs of more than 30 Tensors. BadValue: another ending, or a page for a y of
+    several elements.
     """
     kind = Path(path).suffix
     if kind not in (".svg", ".html"):
