@@ -27,9 +27,10 @@ def draw(y: Tensor, path: str | Path, names: dict[str, Tensor] | None = None, wr
          fold: bool | None = None) -> None:
     """Write the tape of y to path: "graph.svg" is a picture, "graph.html" a page that steps forward and backward.
 
-    names: name -> Tensor, such as params(model). wrt: Tensors whose gradients the page shows; all leaves by default.
-    fold: whether parameters of layers stand in the box of the call that uses them; by default in graphs of more than
-    30 Tensors. BadValue: another ending, or a page for a y of several elements.
+    y has any shape for a picture, one element for a page. names: name -> Tensor, such as params(model). wrt: Tensors
+    whose gradients the page shows; all leaves by default. fold: whether parameters of layers stand in the box of the
+    call that uses them; by default in graphs of more than 30 Tensors. BadValue: another ending, or a page for a y of
+    several elements.
     """
     kind = Path(path).suffix
     if kind not in (".svg", ".html"):
