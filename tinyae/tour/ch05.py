@@ -93,8 +93,8 @@ def check_verdicts(answer: Any) -> float:
 EXERCISES = (
     Exercise(
         "5.1", "fooling", """\
-Fool the textbook. Write the row `fooling`, for vectors x, which `textbook` passes and `gradcheck` refuses. It may not
-be a softmax, and its results must depend on x.""", """\
+Fool the textbook. Write a row `fooling`, for vectors x, that passes `textbook` and fails `gradcheck`. It may not be a
+softmax, and its results must depend on x.""", """\
 fooling = op(lambda x: 3 * x, lambda g, z, x: g)
 """, ("The textbook calls the vjp with g = 1 in every place. Which wrong vjp is right for this one g?",
       "Turn a vector around: z = x[::-1]. Its vjp is g[::-1]. What would the textbook see if the vjp were g?"),

@@ -98,7 +98,8 @@ EXERCISES = (
     Exercise(
         "6.1", "live", """\
 Write the first part of grad: `live(y, wrt)` returns the set of all Tensors on the tape of y that depend on an entry of
-the list wrt, those entries included. Use `tensor.tape(y)`. (Put Tensors into sets: == compares their values.)""", """\
+the list wrt, those entries included. Use `tensor.tape(y)`. (Keep Tensors in sets or dicts, which find them by identity;
+`t in some_list` would compare values.)""", """\
 def live(y, wrt):
     return set(tensor.tape(y))
 """, ("It stands in the chapter, in four lines.", "t.parents lists the Tensors that t was made of."), check_live),

@@ -50,7 +50,7 @@ def check_mean(answer: Any) -> float:
 
 # letter -> the lines that may be named, the cause, and why
 EXHIBITS = {
-    "A": ({7, 8, 9}, "order", "walk goes on to a before all children of a have added their part to its gradient"),
+    "A": ({7, 8, 9}, "order", "walk goes on to a before all Tensors that use a have added their part"),
     "B": ({2, 3}, "target", "x is noisy from line 2 on, and so is the target in line 3"),
     "C": ({6}, "bias correction", "m and v start at 0, and nothing divides by 1 - beta^t"),
     "D": ({3}, "shared array", "g += writes into an array that another parameter's gradient may be"),
@@ -62,21 +62,21 @@ CAUSES = ("bias correction", "broadcast", "cut path", "order", "overflow", "shar
 
 
 def check_exam(answer: Any) -> float:
-    """answer: {"A": (line, cause), ...} for the five exhibits."""
+    """answer: {"A": (line, cause), ...} for the five listings."""
     if not isinstance(answer, dict) or sorted(answer) != sorted(EXHIBITS):
-        raise BadValue("the answer names five exhibits", expected='{"A": (line, cause), ..., "E": (line, cause)}',
+        raise BadValue("the answer names five listings", expected='{"A": (line, cause), ..., "E": (line, cause)}',
                        got=repr(answer)[:60], fix="one entry for each letter from A to E")
     for letter, (line, cause) in answer.items():
         lines, right, why = EXHIBITS[letter]
         if cause not in CAUSES:
-            raise BadValue(f"exhibit {letter}: unknown cause", expected=", ".join(CAUSES), got=repr(cause),
+            raise BadValue(f"listing {letter}: unknown cause", expected=", ".join(CAUSES), got=repr(cause),
                            fix="copy the cause from the list")
         if cause != right:
-            raise BadValue(f"exhibit {letter}: not that cause", expected="what makes its numbers wrong", got=cause,
+            raise BadValue(f"listing {letter}: not that cause", expected="what makes its numbers wrong", got=cause,
                            fix="compute a small example by hand, with this code and with your own")
         if line not in lines:
-            raise BadValue(f"exhibit {letter}: right cause, another line", expected="the line that does it",
-                           got=f"line {line}", fix=f"{why}: which line is that? The def is line 1")
+            raise BadValue(f"listing {letter}: the cause is right, the line is not", expected=f"the line where {why}",
+                           got=f"line {line}", fix="count from the def, which is line 1; blank lines count")
     return 0.0
 
 
@@ -141,8 +141,8 @@ def mean_of(losses):
     Exercise(
         "13.2", "answers", """\
 Each of the five listings A to E of this chapter runs without an error and is wrong. In the dictionary `answers`, name
-for each the line, counted from its `def`, which is line 1, and the cause, one of: bias correction, broadcast, cut path,
-order, overflow, shared array, sum or mean, target, variance, wrong variable.""", """\
+for each the line, counted from its `def`, which is line 1 (blank lines count), and the cause, one of: bias correction,
+broadcast, cut path, order, overflow, shared array, sum or mean, target, variance, wrong variable.""", """\
 answers = {
     "A": (1, "overflow"),
     "B": (1, "overflow"),
@@ -159,10 +159,10 @@ answers = {
         "13.3", "Mine", """\
 Write an autoencoder of your own. `Mine(d, k, rng)` makes it for images of $d$ pixels and codes of $k$ numbers.
 `encode(x)` takes images (n, d) to codes (n, k), `decode(z)` takes codes to images (n, d), and `loss(x, rng)` returns a
-Tensor of one element; use `rng` if your loss is random. The checker compares the derivative of the loss by every
-parameter with differences. Then it trains your net with 1000 steps of Adam at a rate of 0.01, on images of a bump
-somewhere on a circle of 24 pixels. On test images, the squared error of `decode(encode(x))` must be below that of PCA
-with as many numbers.""", """\
+Tensor of one element; use `rng`, a NumPy Generator, if your loss is random. The checker compares the derivative of the
+loss by every parameter with differences. Then it trains your net with 1000 steps of Adam at a rate of 0.01, on images
+of a bump somewhere on a circle of 24 pixels. On test images, the squared error of `decode(encode(x))` must be below
+that of PCA with as many numbers.""", """\
 import numpy as np
 from tinyae import Tensor, ops
 
