@@ -171,7 +171,9 @@ def test_the_starter_fails(number, ran):
 @numbers
 def test_the_reference_answer_passes(number):
     right, words = tour.verdict(number, RIGHT[number])
-    assert right and re.fullmatch(rf"right: {re.escape(number)} \w+, worst relative error \S+", words), words
+    said = ("" if number in ("2.1", "4.1", "5.1", "5.2", "5.3", "6.1", "6.2", "13.2") else
+            r", gradient to \S+; test error \S+, PCA \S+" if number == "13.3" else r", worst relative error \S+")
+    assert right and re.fullmatch(rf"right: {re.escape(number)} \w+{said}", words), words
 
 
 @pytest.mark.parametrize("number, answer, sentence", WRONG)

@@ -35,7 +35,7 @@ def exercise(number: str) -> Exercise:
 
 
 def check(number: str, answer: Any) -> None:
-    """Print "right" with the worst relative error, or the mistake in three lines: expected, got, fix.
+    """Print "right", with the worst relative error if there is one, or the mistake in three lines: expected, got, fix.
 
     answer: the object that the exercise asks for. BadValue if no exercise has this number.
     """
@@ -46,7 +46,9 @@ def verdict(number: str, answer: Any) -> tuple[bool, str]:
     """(whether the answer is right, what `check` prints)."""
     asked = exercise(number)
     try:
-        return True, f"right: {number} {asked.name}, worst relative error {asked.check(answer):.1g}"
+        found = asked.check(answer)
+        note = found if isinstance(found, str) else f"worst relative error {found:.1g}"
+        return True, f"right: {number} {asked.name}" + (note and f", {note}")
     except Refusal as error:
         return False, str(error)
     except Exception as error:                  # of the reader's code

@@ -22,7 +22,7 @@ def hasty(y: Any, wrt: Any) -> Any:
     return [grads[w] for w in wrt]
 
 
-def check_smallest(answer: Any) -> float:
+def check_smallest(answer: Any) -> str:
     """answer(a) -> y, of at most two ops, for which hasty is wrong."""
     a = Tensor(3.0)
     y = answer(a)
@@ -40,7 +40,7 @@ def check_smallest(answer: Any) -> float:
     if len({t.op.forward(2.0, 3.0) for t in ops}) == 1 and ops[0].data == 6.0:
         raise BadValue("smallest(a) may not be the chapter's example", expected="another y", got="b = a + a, b + b",
                        fix="exchange a + for a *")
-    return 0.0
+    return ""
 
 
 def check_order(answer: Any) -> float:

@@ -13,7 +13,7 @@ from .exercise import Exercise, compare
 SHAPES = {"p": (5,), "q": (8, 1), "r": (1, 5), "s": (1, 1), "t": ()}
 
 
-def check_axes(answer: Any) -> float:
+def check_axes(answer: Any) -> str:
     """answer: a dict, name -> the axes of (8, 5) along which SHAPES[name] is broadcast."""
     if not isinstance(answer, dict) or set(answer) != set(SHAPES):
         raise BadValue("axes must be a dict", expected="keys p, q, r, s and t", got=f"{answer!r:.80}",
@@ -25,7 +25,7 @@ def check_axes(answer: Any) -> float:
             raise BadValue(f"{name}, of shape {shape}, is summed over other axes", expected=f"{len(right)} of them",
                            got=f"{answer[name]!r:.60}", fix=f"write the shape below (8, 5), right-aligned: {padded} "
                            "after padding with 1. Each 1 was stretched. Write a tuple of ints: (0,)")
-    return 0.0
+    return ""
 
 
 def check_unbroadcast(answer: Any) -> float:

@@ -17,7 +17,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return e / np.sum(e)
 
 
-def check_fooling(answer: Any) -> float:
+def check_fooling(answer: Any) -> str:
     """answer: a row that textbook_gradcheck passes and gradcheck refuses."""
     if not hasattr(answer, "vjps"):
         raise BadValue("fooling must be a row", expected="op(forward, vjp)", got=f"{answer!r:.80}",
@@ -37,7 +37,7 @@ def check_fooling(answer: Any) -> float:
     try:
         gradcheck(answer, points[0])
     except WrongGradient:
-        return 0.0
+        return ""
     raise BadValue("the vjp of fooling is right", expected="a row that gradcheck refuses", got="a right gradient",
                    fix="break the vjp where the textbook does not look")
 
@@ -47,7 +47,7 @@ def elements(i: int) -> Callable:
     return lambda g, z, x: g * np.cos(x) * (1 + 0.01 * (np.arange(x.size) == i))
 
 
-def check_honest(answer: Any) -> float:
+def check_honest(answer: Any) -> str:
     """answer(f, x) -> whether f's gradient is right at x."""
     x = np.array([0.3, -1.2, 0.8, 2.0])
     sin, cos = np.sin, np.cos
@@ -71,13 +71,13 @@ def check_honest(answer: Any) -> float:
     for what, f, point, right, fix in cases:
         if bool(got := answer(f, point)) is not right:
             raise BadValue(f"honest is fooled by {what}", expected=right, got=repr(got), fix=fix)
-    return 0.0
+    return ""
 
 
 VERDICTS = {"a": "sign", "b": "factor", "c": "formula", "d": "zero"}
 
 
-def check_verdicts(answer: Any) -> float:
+def check_verdicts(answer: Any) -> str:
     """answer: a dict, the name of a broken gradient -> what is wrong with it."""
     if not isinstance(answer, dict) or set(answer) != set(VERDICTS):
         raise BadValue("verdicts must be a dict", expected="keys a, b, c and d", got=f"{answer!r:.80}",
@@ -87,7 +87,7 @@ def check_verdicts(answer: Any) -> float:
             raise BadValue(f"{name} has another fault", expected="one of sign, factor, zero, formula",
                            got=repr(answer[name]), fix=f"read the last line of gradcheck({name}, x): one factor for "
                            "all elements is a sign or a factor, different ones are a wrong formula")
-    return 0.0
+    return ""
 
 
 EXERCISES = (

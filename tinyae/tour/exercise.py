@@ -17,13 +17,14 @@ PACKAGE = Path(__file__).parents[1]
 
 
 class Exercise(NamedTuple):
-    """What a chapter asks for. check(answer) returns the worst relative error, or raises a Refusal with the mistake."""
+    """What a chapter asks for. check(answer) returns the worst relative error, or
+    what else there is to say, "" for nothing. It raises a Refusal with the mistake."""
     number: str
     name: str                   # of the object that the reader writes
     statement: str              # Markdown, as on the page
     starter: str                # the code to start from; it fails the check
     hints: tuple[str, ...]
-    check: Callable[[Any], float]
+    check: Callable[[Any], float | str]
 
 
 def compare(what: str, got: Any, want: Any, fix: str, mistakes: Mapping[str, Any] | None = None,
