@@ -51,8 +51,8 @@ def check_mean(answer: Any) -> float:
 # letter -> the lines that may be named, the cause, and why
 EXHIBITS = {
     "A": ({7, 8, 9}, "order", "walk goes on to a before all Tensors that use a have added their part"),
-    "B": ({2, 3}, "target", "x is noisy from line 2 on, and so is the target in line 3"),
-    "C": ({6}, "bias correction", "m and v start at 0, and nothing divides by 1 - beta^t"),
+    "B": ({2, 3}, "target", "x becomes noisy, or where the noisy x is the target"),
+    "C": ({6}, "bias correction", "m and v, which start at 0, are used without a division by 1 - beta^t"),
     "D": ({3}, "shared array", "g += writes into an array that another parameter's gradient may be"),
     "E": ({4, 6}, "wrong variable", "the divergence is one of pixels; the KL term is that of the code, from mu and "
                                     "log_var"),
@@ -142,7 +142,8 @@ def mean_of(losses):
         "13.2", "answers", """\
 Each of the five listings A to E of this chapter runs without an error and is wrong. In the dictionary `answers`, name
 for each the line, counted from its `def`, which is line 1 (blank lines count), and the cause, one of: bias correction,
-broadcast, cut path, order, overflow, shared array, sum or mean, target, variance, wrong variable.""", """\
+broadcast, cut path, order, overflow, shared array, sum or mean, target, variance, wrong variable. Where a wrong number
+is made on one line and used on another, either is right.""", """\
 answers = {
     "A": (1, "overflow"),
     "B": (1, "overflow"),
