@@ -137,6 +137,39 @@ def test_search_finds(address, browser):
     browser.quiet()
 
 
+# ---- the V
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_step_moves_the_marker_and_the_sentence(dark, address, browser, width):
+    page = browser.open(address + "the_v.html", width, dark=dark)
+    slider, sentence, marker = page.all(".the-v input")[0], page.all(".the-v output")[0], page.all(".marker circle")[0]
+    assert "Truncation prevails" in sentence.text
+    page.js("arguments[0].focus()", slider)
+    before, across = sentence.text, float(marker.get_attribute("cx"))
+    page.press("ArrowLeft")
+    assert sentence.text != before and float(marker.get_attribute("cx")) < across
+    assert slider.get_attribute("aria-valuetext") == sentence.text
+    page.press("Home")
+    assert "h = 1.0e-16." in sentence.text and "no digit is right. Rounding prevails" in sentence.text
+    page.press("End")
+    assert "h = 1.0e+0." in sentence.text and "Truncation prevails" in sentence.text
+    page.quiet()
+
+
+def test_the_step_is_dragged_on_the_picture_and_the_best_one_depends_on_the_difference(address, browser):
+    from selenium.webdriver import ActionChains
+
+    page = browser.open(address + "the_v.html")
+    svg, sentence, choice = page.all(".the-v svg")[0], page.all(".the-v output")[0], page.all(".the-v select")[0]
+    page.js("arguments[0].scrollIntoView({behavior: 'instant'})", svg)
+    ActionChains(page.driver).move_to_element(svg).click_and_hold().move_by_offset(-40, 0).release().perform()
+    assert "Rounding prevails" in sentence.text
+    page.js("arguments[0].value = 3; arguments[0].dispatchEvent(new Event('change'))", choice)
+    assert "every digit is right" in sentence.text or "Only the last digit" in sentence.text
+    assert [group.is_displayed() for group in page.all(".curve")] == [False, False, False, True]
+    page.quiet()
+
+
 # ---- cells
 
 @pytest.fixture
