@@ -71,6 +71,20 @@ def test_every_picture_says_what_it_shows(page):
         assert re.search(r'alt="[^"]{5,}"', picture), picture
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_one_title_named_sidebars_and_no_empty_header(page):
+    assert len(re.findall(r"<h1\b", TEXT[page])) == 1
+    names = re.findall(r'<aside class="(?:sidebar|toc)-drawer"(?: aria-label="([^"]+)")?>', TEXT[page])
+    assert all(names) and len({*names}) == len(names) >= 1
+    assert not re.search(r"<th\b[^>]*>(<p>)?\s*(</p>)?</th>", TEXT[page])
+
+
+def test_the_notebooks_can_be_downloaded():
+    offered = re.findall(r'href="\.\./(_downloads/[^"]+\.ipynb)"', TEXT["tour/index.html"])
+    kept = {path.name: path.read_bytes() for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")}
+    assert {Path(file).name: (SITE / file).read_bytes() for file in offered} == kept
+
+
 def words(page: str) -> str:
     """A page's text, without tags and with its signs."""
     return unescape(re.sub(r"<[^>]*>", "", TEXT[page]))
