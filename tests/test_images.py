@@ -120,6 +120,17 @@ def test_learning_curves_have_units_and_both_sides(tmp_path, figure):
     assert pixels_of_plot(tmp_path / "a.png")
 
 
+def test_a_file_says_its_title(tmp_path):
+    images.save_grid(tmp_path / "grid.png", grey(0.5), (28, 28), title="upper · lower")
+    images.save_grid(tmp_path / "bare.png", grey(0.5), (28, 28))
+    plots.learning_curves(ROWS, tmp_path / "plot.png")
+    titles = {}
+    for name in ("grid", "bare", "plot"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            titles[name] = picture.info["Title"]
+    assert titles == {"grid": "upper · lower", "bare": "", "plot": "reconstruction · kl · total"}
+
+
 def test_one_term_is_one_panel_and_phases_have_their_own(tmp_path, figure):
     alone = [history.row(1, 10, "", 1.0, train={"reconstruction": 1.0}, test={"reconstruction": 2.0})]
     plots.learning_curves(alone, tmp_path / "a.png")

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,14 +15,16 @@ import pytest
 import tiny_runs
 from support import refused
 
-from tinyae.demo import cli, images, report, run_page
+from tinyae.demo import cli, images, report, run_curves, run_page
 from tinyae.errors import BadFile
+from tinyae.train import history
 
 
 def finished(out: Path) -> Path:
     """The folder of a run of 2 + 2 epochs, with a series of pictures and a result."""
     def draw(epoch: int) -> None:
-        images.save_grid(out / f"samples-{epoch:03d}.png", np.random.default_rng(0).random((4, 16)), (4, 4))
+        images.save_grid(out / f"samples-{epoch:03d}.png", np.random.default_rng(0).random((4, 16)), (4, 4),
+                         title=f"seen <{epoch}>")
     tiny_runs.run(out, on_epoch=draw, config={"demo": "vae", "hidden": [8, 4], "data": "my pictures"})
     (out / "result.json").write_text(json.dumps({"figures": {"nats < 1": 0.5}, "machine": "one core"}))
     return out
@@ -29,26 +34,90 @@ def test_the_page_holds_the_run(tmp_path: Path):
     page = run_page.write(finished(tmp_path / "run-1")).read_text()
     assert len(page) < 2_000_000
     for words in ("vae: run-1", "nats &lt; 1", "<td>0.5</td>", "one core", "samples-004", "elbo kl: training",
-                  "--hidden 8,4", "--data &#x27;my pictures&#x27;"):
+                  "--hidden 8,4", "--data &#x27;my pictures&#x27;", "4 epochs", "samples-002.png: seen &lt;2&gt;"):
         assert words in page, words
     assert page.count("data:image/png") == 4 and not re.search(r'(src|href)="?http', page)
 
 
 def test_too_many_pictures_leave_some_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = finished(tmp_path / "run-1")
-    monkeypatch.setattr(run_page, "ROOM", 2 * (out / "samples-004.png").stat().st_size)
+    monkeypatch.setattr(run_page, "ROOM", sum((out / f"samples-00{n}.png").stat().st_size for n in (2, 4)))
     page = run_page.write(out).read_text()
     assert page.count("data:image/png") == 2 and "samples-004" in page and "samples-002" in page
+    assert "2 of 4 pictures; the folder has all" in page
     monkeypatch.setattr(run_page, "ROOM", 10)
     assert "samples-004.png is too large" in run_page.write(out).read_text()
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]"])
-def test_a_folder_without_a_run_is_refused(tmp_path: Path, content: str | None):
+@pytest.mark.parametrize("name, content", [
+    ("config.json", None), ("config.json", b"{"), ("config.json", b"[]"), ("history.csv", None), ("history.csv", b""),
+    ("history.csv", b"epoch,step,phase\n"), ("history.csv", b"a,b\n1,2\n"), ("history.csv", b"epoch,phase\nx,\n"),
+    ("history.csv", b"\xff"), ("result.json", b"{")])
+def test_a_folder_without_a_run_is_refused(tmp_path: Path, name: str, content: bytes | None):
+    file = finished(tmp_path / "run-1") / name
+    file.unlink()
     if content is not None:
-        (tmp_path / "config.json").write_text(content)
-    with refused(BadFile, "config.json"):
-        run_page.write(tmp_path)
+        file.write_bytes(content)
+    with refused(BadFile, name):
+        run_page.write(tmp_path / "run-1")
+
+
+def test_a_run_that_has_not_ended_says_so(tmp_path: Path):
+    out = finished(tmp_path / "run-1")
+    assert "has not ended" not in run_page.write(out).read_text()
+    for name in ("weights.npz", "result.json"):
+        (out / name).unlink()
+    page = run_page.write(out).read_text()
+    assert f"The run has not ended: 4 epochs so far. To continue it: <code>python demos/vae.py --resume {out}" in page
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_damaged_pictures_cost_only_themselves(tmp_path: Path):
+    out = finished(tmp_path / "run-1")
+    (out / "gone.png").symlink_to("nothing")
+    os.mkfifo(out / "pipe.png")
+    (out / "text.png").write_text("<script>")
+    (out / "samples-003.png").write_bytes((out / "samples-003.png").read_bytes()[:20])
+    page = run_page.write(out).read_text()
+    assert page.count("data:image/png") == 3 and "3 of 4 pictures" in page and "text.png is too large" in page
+    assert 'max="2"' in page                    # the slider has a place for each picture that is there
+
+
+def test_losses_that_are_not_finite_are_said_and_not_drawn():
+    rows = [history.row(n, n, "", 0.1, train={"a": value}, test={"a": np.nan})
+            for n, value in enumerate([1.0, np.inf, 2.0], 1)]
+    drawn = run_curves.curves(rows)
+    assert drawn.count("<figure>") == 1         # the total of one term is that term
+    assert "a: training 2, test nan after epoch 3" in drawn
+    places = re.findall(r'(?:points|cx|cy|x|y)="([^"]*)"', drawn)
+    assert places and not re.search("nan|inf", " ".join(places))
+
+
+def test_a_long_run_has_a_short_page():
+    rows = [history.row(n, n, phase, 0.1, train={"a": 1 / n, "b": 2.0}, test={"a": 1 / n, "b": 2.0})
+            for n in range(1, 5001) for phase in ("one", "two")]
+    drawn = run_curves.curves(rows)
+    assert len(drawn) < 200_000 and drawn.count("<figure>") == 6
+    first, *_, last = re.findall(r'<polyline class="train" points="([^"]*)"', drawn)[1].split()     # [0]: of the legend
+    assert last == f"{run_curves.WIDE - 12:.1f},{run_curves.HIGH - 30:.1f}"       # epoch 5000, the lowest loss
+    assert len(first) > 3
+
+
+def test_the_command_repeats_the_run():
+    argv = ["--hidden", "none", "--latent", "3", "--lr", "2e-05", "--data", "it's mine", "--size", "48x64", "--unroll",
+            "--scale", "sigma"]
+    def settings(argv: list[str]) -> dict[str, Any]:
+        return vars(cli.flags("vae", "", argv, hidden=[400], latent=20, scale="log_var"))
+    page = run_page.settings(settings(argv) | {"versions": {"numpy": "2"}, "fingerprint": "ab"})
+    assert '<th scope="row">fingerprint</th>' in page
+    shown = page.split('command">')[1].split("</pre>")[0]
+    command = shlex.split(re.sub("<.*?>", "", shown).replace("&#x27;", "'").replace("&quot;", '"'))
+    assert command[:2] == ["python", "demos/vae.py"] and settings(command[2:]) == settings(argv)
+
+
+def test_the_folder_one_stands_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(finished(tmp_path / "run-1"))
+    assert "<h1>vae: run-1</h1>" in run_page.write(Path(".")).read_text()
 
 
 def test_a_failing_report_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
@@ -66,7 +135,44 @@ def test_the_command_says_where_the_page_is(tmp_path: Path, monkeypatch: pytest.
     assert end.value.code == 0 and capsys.readouterr().out.strip().endswith("report.html")
 
 
+def test_a_bad_command_gets_three_lines(monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    monkeypatch.setattr(sys, "argv", ["report"])
+    with pytest.raises(SystemExit) as end:
+        report.main()
+    assert end.value.code == 2 and re.search("RUN\n  expected: .*\n  got: .*\n  fix: ", capsys.readouterr().err)
+
+
+def events(folder: Path) -> dict[tuple[str, int], float]:
+    """(chart, epoch) -> value of the only event file in the folder: records of length, checksum, event, checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    (file,) = folder.iterdir()
+    content, found = file.read_bytes(), {}
+    while content:
+        (length,) = struct.unpack("<Q", content[:8])
+        event = Event.FromString(content[12:12 + length])
+        found |= {(value.tag, event.step): value.simple_value for value in event.summary.value}
+        content = content[16 + length:]
+    return found
+
+
 def test_event_files_for_tensorboard(tmp_path: Path):
     pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
-    report.tensorboard(finished(tmp_path / "run-1"))
-    assert next((tmp_path / "run-1").glob("events.out.tfevents*")).stat().st_size > 500
+    run = finished(tmp_path / "run-1")
+    for _ in range(2):                          # the second call replaces the files of the first
+        assert report.tensorboard(run) == run / "tensorboard"
+    rows = history.read_csv(run / "history.csv")
+    for side in ("train", "test"):
+        wanted = {(f"{row['phase']}/{name.removeprefix(side + '_')}".lstrip("/"), row["epoch"]): np.float32(value)
+                  for row in rows for name, value in row.items() if name.startswith(f"{side}_")}
+        assert wanted and events(run / "tensorboard" / side) == wanted
+
+
+def test_event_files_need_their_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    monkeypatch.setattr(sys, "argv", ["report", str(finished(tmp_path / "run-1")), "--tensorboard"])
+    with pytest.raises(SystemExit) as end:
+        report.main()
+    said = capsys.readouterr()
+    assert end.value.code == 2 and "fix:      pip install '.[tensorboard]'" in said.err
+    assert said.out.strip().endswith("report.html")         # the page is there all the same

@@ -12,7 +12,7 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from .. import files
 from ..errors import BadValue
@@ -85,7 +85,7 @@ def _sheet(pictures: np.ndarray, columns: int, pairs: bool = False) -> np.ndarra
 
 
 def _save(path: str | Path, sheet: np.ndarray, title: str) -> None:
-    """Write the sheet as a PNG, with a margin and the title above it."""
+    """Write the sheet as a PNG, with a margin and the title above it. The text chunk "Title" repeats the title."""
     font = ImageFont.load_default()
     _, _, width, height = (int(edge) for edge in font.getbbox(title))
     top = MARGIN + (height + MARGIN if title else 0)
@@ -93,6 +93,7 @@ def _save(path: str | Path, sheet: np.ndarray, title: str) -> None:
     page = Image.new("RGB", size, (PAPER, PAPER, PAPER))
     page.paste(Image.fromarray(sheet), (MARGIN, top))
     ImageDraw.Draw(page).text((MARGIN, MARGIN), title, fill=(INK, INK, INK), font=font)
-    content = io.BytesIO()
-    page.save(content, "PNG")
+    content, chunks = io.BytesIO(), PngImagePlugin.PngInfo()
+    chunks.add_text("Title", title)
+    page.save(content, "PNG", pnginfo=chunks)
     files.write(path, content.getvalue())

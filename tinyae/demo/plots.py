@@ -48,7 +48,7 @@ def _import() -> None:
 
 def learning_curves(rows: Sequence[Row], path: str | Path, *, unit: str = "nats per image") -> None:
     """One panel for each phase and loss term: training and test loss over the epochs."""
-    panels = [(phase, term) for phase in dict.fromkeys(row["phase"] for row in rows) for term in _terms(rows, phase)]
+    panels = [(phase, term) for phase in dict.fromkeys(row["phase"] for row in rows) for term in terms(rows, phase)]
     figure, axes = _figure(len(panels))
     for axis, (phase, term) in zip(axes, panels, strict=True):
         mine = [row for row in rows if row["phase"] == phase]
@@ -60,6 +60,13 @@ def learning_curves(rows: Sequence[Row], path: str | Path, *, unit: str = "nats 
         axis.grid(alpha=0.3)
         axis.legend()
     _save(figure, path)
+
+
+def terms(rows: Sequence[Row], phase: str) -> list[str]:
+    """The loss terms of a phase, and their total if there are several."""
+    names = dict.fromkeys(name for row in rows if row["phase"] == phase for name in row if name.startswith("train_"))
+    terms = [name.removeprefix("train_") for name in names]
+    return [term for term in terms if term != "total"] if len(terms) == 2 else terms
 
 
 def latent_map(codes: Any, labels: Any, path: str | Path, *, title: str = "codes of the test images") -> None:
@@ -124,13 +131,6 @@ def histogram(values: Any, path: str | Path, *, title: str, xlabel: str, ylabel:
     _save(figure, path)
 
 
-def _terms(rows: Sequence[Row], phase: str) -> list[str]:
-    """The loss terms of a phase, and their total if there are several."""
-    names = dict.fromkeys(name for row in rows if row["phase"] == phase for name in row if name.startswith("train_"))
-    terms = [name.removeprefix("train_") for name in names]
-    return [term for term in terms if term != "total"] if len(terms) == 2 else terms
-
-
 def _figure(panels: int) -> tuple[Any, Any]:
     """A figure and its panels, at most three in a row."""
     from matplotlib.figure import Figure
@@ -142,6 +142,8 @@ def _figure(panels: int) -> tuple[Any, Any]:
 
 
 def _save(figure: Any, path: str | Path) -> None:
+    """Write the figure as a PNG, whose text chunk "Title" repeats the titles of the panels."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
+    title = " · ".join(filter(None, (axis.get_title() for axis in figure.axes)))
+    figure.savefig(content, format="png", dpi=120, metadata={"Title": title})
     files.write(path, content.getvalue())

@@ -2,6 +2,7 @@
 
     python -m tinyae.demo.report runs/vae-1
     python -m tinyae.demo.report runs/vae-1 --tensorboard       # needs: pip install '.[tensorboard]'
+    tensorboard --logdir runs                                   # all runs in one window
 """
 from __future__ import annotations
 
@@ -9,36 +10,44 @@ import argparse
 from pathlib import Path
 
 from ..errors import BadFile
-from ..train.history import read_csv
 from . import cli, run_page
 
 
-def tensorboard(run: Path) -> None:
-    """Write run's losses as a TensorBoard event file into its folder, if tensorboardX is installed."""
+def tensorboard(run: Path) -> Path:
+    """Write run's losses as event files into run/tensorboard/train and test, one chart for each phase and term.
+
+    The files of an earlier call are replaced. BadFile: tensorboardX is not installed, or history.csv is damaged.
+    """
     try:
         from tensorboardX import SummaryWriter
     except ImportError as error:
-        raise BadFile("tensorboardX is not installed", expected="the package tensorboardX", got=str(error),
+        raise BadFile("no event files without tensorboardX", expected="the package tensorboardX", got=str(error),
                       fix="pip install '.[tensorboard]'") from error
-    with SummaryWriter(str(run)) as writer:
-        for row in read_csv(run / "history.csv"):
-            for name, value in row.items():
-                if name.startswith(("train_", "test_")):
-                    side, _, term = name.partition("_")
-                    writer.add_scalar("/".join(filter(None, [row["phase"], term, side])), value, row["epoch"])
+    rows = run_page.read(run / "history.csv", run_page.rows_in)
+    for side in ("train", "test"):
+        folder = run / "tensorboard" / side
+        for earlier in folder.glob("events.out.tfevents.*"):        # else TensorBoard draws each point twice
+            earlier.unlink()
+        with SummaryWriter(str(folder)) as writer:
+            for row in rows:
+                for name in row:
+                    if name.startswith(f"{side}_"):
+                        chart = "/".join(filter(None, [row["phase"], name.removeprefix(f"{side}_")]))
+                        writer.add_scalar(chart, row[name], row["epoch"])
+    return run / "tensorboard"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tinyae.demo.report", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.Parser(prog="python -m tinyae.demo.report", description=__doc__, allow_abbrev=False,
+                        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
-    parser.add_argument("--tensorboard", action="store_true", help="also write an event file for TensorBoard")
-    given = parser.parse_args()
+    parser.add_argument("--tensorboard", action="store_true", help="also write event files into RUN/tensorboard")
 
     def run() -> None:
+        given = parser.parse_args()
         print(run_page.write(given.run))
         if given.tensorboard:
-            tensorboard(given.run)
+            print(tensorboard(given.run))
     cli.main(run)
 
 

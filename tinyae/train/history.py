@@ -68,10 +68,14 @@ def to_csv(rows: list[Row]) -> str:
     return text.getvalue()
 
 
-def read_csv(path: str | Path) -> list[Row]:
-    """The inverse of to_csv, from a run's history.csv."""
+def from_csv(text: str) -> list[Row]:
+    """The inverse of to_csv."""
     def value(name: str, text: str) -> Any:
         return text if name == "phase" else int(text) if name in ("epoch", "step") else float(text)
-    with open(path, newline="") as file:
-        return [{name: value(name, text) for name, text in row.items() if text or name == "phase"}
-                for row in csv.DictReader(file)]
+    return [{name: value(name, text) for name, text in row.items() if text or name == "phase"}
+            for row in csv.DictReader(io.StringIO(text))]
+
+
+def read_csv(path: str | Path) -> list[Row]:
+    """The rows in a run's history.csv."""
+    return from_csv(Path(path).read_text())

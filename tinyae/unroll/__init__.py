@@ -1,6 +1,6 @@
 """unroll: the forward and the backward pass of a loss, written out as straight-line NumPy.
 
-    program = unroll(f, x, wrt=params(model))       # f is called once
+    program = unroll(f, x, wrt=params(model))       # f is called on a recording of x
     print(program)                                  # what a person would have written by hand
     value, gradients = program(x)                   # what f and grad would return, bit for bit
 """
