@@ -10,16 +10,20 @@
   page.querySelector(".controls").hidden = false;
   marker.removeAttribute("hidden");
 
-  const short = (number) => number.toExponential(0);
+  const short = (number) => number.toExponential(1);
 
   function story(error, truncation, rounding) {
     if (!error) return "There is no error: every digit is right.";
     const digits = Math.max(0, Math.floor(-Math.log10(error)));
     const right = digits ? `${digits} digit${digits > 1 ? "s are" : " is"} right` : "no digit is right";
-    const prevails = truncation > 3 * rounding
-      ? (error < 1e-15 ? "Only the last digit of the result is rounded" : "Truncation prevails: a shorter step is better")
-      : rounding > 3 * truncation ? "Rounding prevails: a longer step is better" : "The arms cross here: no step is much better";
-    return `The error is ${short(error)}, so ${right}. ${prevails}.`;
+    return `The error is ${short(error)}, so ${right}. ${advice(error, truncation, rounding)}.`;
+  }
+
+  function advice(error, truncation, rounding) {
+    if (error < 1e-15) return "Only the last digit of the result is rounded";
+    if (truncation > 3 * rounding) return "Truncation prevails: a shorter step is better";
+    if (rounding > 3 * truncation) return "Rounding prevails: a longer step is better";
+    return "The arms cross here: no step is much better";
   }
 
   function show() {
@@ -29,7 +33,7 @@
     marker.querySelector("line").setAttribute("x2", x[i]);
     marker.querySelector("circle").setAttribute("cx", x[i]);
     marker.querySelector("circle").setAttribute("cy", curve.y[i]);
-    sentence.textContent = `h = ${step[i].toExponential(1)}. ${story(curve.error[i], curve.truncation[i], curve.rounding[i])}`;
+    sentence.textContent = `h = ${short(step[i])}. ${story(curve.error[i], curve.truncation[i], curve.rounding[i])}`;
     slider.setAttribute("aria-valuetext", sentence.textContent);
   }
 
