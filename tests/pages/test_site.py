@@ -176,8 +176,10 @@ def test_the_step_is_dragged_on_the_picture_and_the_best_one_depends_on_the_diff
     page = browser.open(address + "the_v.html")
     svg, sentence, choice = page.all(".the-v svg")[0], page.all(".the-v output")[0], page.all(".the-v select")[0]
     page.js("arguments[0].scrollIntoView({behavior: 'instant'})", svg)
-    ActionChains(page.driver).move_to_element(svg).click_and_hold().move_by_offset(-40, 0).release().perform()
-    assert "Rounding prevails" in sentence.text
+    ActionChains(page.driver).move_to_element(svg).click_and_hold().perform()
+    pressed = sentence.text
+    ActionChains(page.driver).move_by_offset(-40, 0).release().perform()
+    assert "Rounding prevails" in pressed and "Rounding prevails" in sentence.text and sentence.text != pressed
     page.js("arguments[0].value = 3; arguments[0].dispatchEvent(new Event('change'))", choice)
     assert "every digit is right" in sentence.text or "Only the last digit" in sentence.text
     assert [group.is_displayed() for group in page.all(".curve")] == [False, False, False, True]
