@@ -51,11 +51,11 @@ METHODS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def errors(method: str, dtype: type) -> np.ndarray:
-    """The relative error at every step of STEPS, with all arithmetic in this dtype."""
+def errors(method: str, dtype: type, steps: np.ndarray = STEPS) -> np.ndarray:
+    """The relative error at every step, with all arithmetic in this dtype."""
     x = Tensor(np.array(X))
     (exact,) = grad(f(x), [x])
-    found = np.array([METHODS[method](dtype(X), h) for h in STEPS.astype(dtype)], np.float64)
+    found = np.array([METHODS[method](dtype(X), h) for h in steps.astype(dtype)], np.float64)
     return np.abs(found / exact - 1)
 
 

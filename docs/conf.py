@@ -15,7 +15,7 @@ import tinyae  # noqa: E402
 project, author, release = "tinyae", "the authors of tinyae", tinyae.__version__
 html_title = "tinyae"
 extensions = ["myst_parser", "mathml", "repository", "reference", "gallery", "museum_wall", "beside", "live",
-              "pyodide_parts", "access"]
+              "pyodide_parts", "the_v", "access"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline", "attrs_block"]
 myst_heading_anchors = 4
 myst_url_schemes = ["http", "https", "mailto", "source", "demo"]      # the last two: _ext/repository.py

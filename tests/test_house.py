@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import io
 import re
 import subprocess
 import sys
 import tokenize
+import zlib
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -109,6 +111,17 @@ def test_the_picture_shows_the_plan():
 def test_a_file_imports_only_files_before_it(file):
     wrong = {other for other in imported(file) if place(other) > place(file)}
     assert not wrong, f"{file} imports {wrong}, which come later in HOUSE"
+
+
+def test_a_wheel_holds_every_file_of_the_package_and_stays_below_a_megabyte():
+    """setup.cfg names what is not Python; a wheel is a zip, which compresses each file by itself."""
+    config = configparser.ConfigParser()
+    config.read(PACKAGE.parent / "setup.cfg")
+    named = {path for package, globs in config["options.package_data"].items() for pattern in globs.split(", ")
+             for path in PACKAGE.parent.joinpath(*package.split(".")).glob(pattern)}
+    kept = {path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert named == {path for path in kept if path.suffix != ".py"}
+    assert sum(len(zlib.compress(path.read_bytes())) for path in kept) < 1_000_000
 
 
 def test_imports_within_the_package_are_relative():

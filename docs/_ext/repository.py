@@ -67,7 +67,7 @@ def address(path: Path, docname: str) -> str:
         return file.removeprefix("docs")
     if file.startswith("docs/") and (path / "README.md").exists():
         return f"{file.removeprefix('docs')}/README.md"
-    if path.suffix in (".png", ".svg"):
+    if path.suffix in (".png", ".svg", ".ipynb"):         # pictures, and files that MyST offers for download
         return os.path.relpath(path, (ROOT / "docs" / docname).parent)
     if path.parent == ROOT / "demos":
         return f"demo:{path.stem.replace('_', '-')}"

@@ -71,6 +71,20 @@ def test_every_picture_says_what_it_shows(page):
         assert re.search(r'alt="[^"]{5,}"', picture), picture
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_one_title_named_sidebars_and_no_empty_header(page):
+    assert len(re.findall(r"<h1\b", TEXT[page])) == 1
+    names = re.findall(r'<aside class="(?:sidebar|toc)-drawer"(?: aria-label="([^"]+)")?>', TEXT[page])
+    assert all(names) and len({*names}) == len(names) >= 1
+    assert not re.search(r"<th\b[^>]*>(<p>)?\s*(</p>)?</th>", TEXT[page])
+
+
+def test_the_notebooks_can_be_downloaded():
+    offered = re.findall(r'href="\.\./(_downloads/[^"]+\.ipynb)"', TEXT["tour/index.html"])
+    kept = {path.name: path.read_bytes() for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")}
+    assert {Path(file).name: (SITE / file).read_bytes() for file in offered} == kept
+
+
 def words(page: str) -> str:
     """A page's text, without tags and with its signs."""
     return unescape(re.sub(r"<[^>]*>", "", TEXT[page]))
@@ -135,6 +149,41 @@ def test_search_finds(address, browser):
     wait(lambda: browser.all("#search-results li a"), 10)
     assert any("gradcheck" in a.text for a in browser.all("#search-results li a"))
     browser.quiet()
+
+
+# ---- the V
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_step_moves_the_marker_and_the_sentence(dark, address, browser, width):
+    page = browser.open(address + "the_v.html", width, dark=dark)
+    slider, sentence, marker = page.all(".the-v input")[0], page.all(".the-v output")[0], page.all(".marker circle")[0]
+    assert "Truncation prevails" in sentence.text
+    page.js("arguments[0].focus()", slider)
+    before, across = sentence.text, float(marker.get_attribute("cx"))
+    page.press("ArrowLeft")
+    assert sentence.text != before and float(marker.get_attribute("cx")) < across
+    assert slider.get_attribute("aria-valuetext") == sentence.text
+    page.press("Home")
+    assert "h = 1.0e-16." in sentence.text and "no digit is right. Rounding prevails" in sentence.text
+    page.press("End")
+    assert "h = 1.0e+0." in sentence.text and "Truncation prevails" in sentence.text
+    page.quiet()
+
+
+def test_the_step_is_dragged_on_the_picture_and_the_best_one_depends_on_the_difference(address, browser):
+    from selenium.webdriver import ActionChains
+
+    page = browser.open(address + "the_v.html")
+    svg, sentence, choice = page.all(".the-v svg")[0], page.all(".the-v output")[0], page.all(".the-v select")[0]
+    page.js("arguments[0].scrollIntoView({behavior: 'instant'})", svg)
+    ActionChains(page.driver).move_to_element(svg).click_and_hold().perform()
+    pressed = sentence.text
+    ActionChains(page.driver).move_by_offset(-40, 0).release().perform()
+    assert "Rounding prevails" in pressed and "Rounding prevails" in sentence.text and sentence.text != pressed
+    page.js("arguments[0].value = 3; arguments[0].dispatchEvent(new Event('change'))", choice)
+    assert "every digit is right" in sentence.text or "Only the last digit" in sentence.text
+    assert [group.is_displayed() for group in page.all(".curve")] == [False, False, False, True]
+    page.quiet()
 
 
 # ---- cells
