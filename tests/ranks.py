@@ -3,6 +3,7 @@
     mpiexec -n 3 python ranks.py compare FOLDER     each rank trains alone, then as one of 2 and one of 3
     mpiexec -n 2 python ranks.py endless FOLDER     a run without end, to be stopped; each rank writes its pid
     mpiexec -n 2 python ranks.py one-fails FOLDER   rank 1 meets an image that no other rank sees
+    mpiexec -n 2 python ranks.py other-data FOLDER  rank 1 has other images
 """
 from __future__ import annotations
 
@@ -142,16 +143,24 @@ def reading(comm: Any) -> list[int]:
     return comm.allgather(Counting.read - checked)
 
 
-def unequal(comm: Any) -> list[str]:
-    """What the ranks say after a parameter has changed on the last."""
-    (phase,) = schedule = vae()
+def unequal(comm: Any) -> dict[str, list[str]]:
+    """What the ranks say after a parameter has changed on the last, and after the last has drawn more noise."""
+    is_last = comm.rank == comm.size - 1
+    (phase,) = vae()
 
     def meddle(epoch: int) -> None:
-        if comm.rank == comm.size - 1:
+        if is_last:
             p = next(iter(phase.params.values()))
             p.data = p.data + 1e-3
-    return comm.allgather(raised(BadValue, lambda: tiny_runs.fit(schedule, epochs=3, on_epoch=meddle,
-                                                                 communicator=comm)).partition("\n")[0])
+
+    def noisy(batch: Any, rng: Any) -> Any:
+        if is_last:
+            rng.random((1,), dtype=np.float32)
+        return phase.losses(batch, rng)
+    return {what: comm.allgather(raised(BadValue, lambda run=run, on_epoch=on_epoch: tiny_runs.fit(
+                run, epochs=3, on_epoch=on_epoch, communicator=comm)).partition("\n")[0])
+            for what, run, on_epoch in (("noise", [phase._replace(losses=noisy)], None),
+                                        ("parameters", [phase], meddle))}
 
 
 def stopping(comm: Any) -> list[int]:
@@ -205,7 +214,15 @@ def one_fails(folder: Path) -> None:
     tiny_runs.fit(vae(), epochs=3, on_epoch=spoil, out=folder / "run")
 
 
+def other_data(folder: Path) -> None:
+    training, test = tiny_runs.images()
+    if WORLD.rank == 1:
+        training = training._replace(images=255 - training.images)
+    tiny_runs.fit(vae(), data=(training, test), out=folder / "run")
+
+
 if __name__ == "__main__":
     if sys.argv[1] != "compare":
         Path(sys.argv[2], f"{WORLD.rank}.pid").write_text(str(os.getpid()))
-    {"compare": compare_all, "endless": endless, "one-fails": one_fails}[sys.argv[1]](Path(sys.argv[2]))
+    {"compare": compare_all, "endless": endless, "one-fails": one_fails,
+     "other-data": other_data}[sys.argv[1]](Path(sys.argv[2]))

@@ -96,7 +96,8 @@ def test_each_rank_reads_only_its_part(compared):
 @pytest.mark.parametrize("n", [2, 3])
 def test_what_ends_a_run_ends_it_on_every_rank(n, compared):
     seen = compared[str(n)]
-    assert seen["unequal"] == ["all ranks must have the same parameters and noise"] * n
+    same = ["all ranks must have the same parameters and noise"] * n
+    assert seen["unequal"] == {"noise": same, "parameters": same}
     assert seen["stopped"] == [2] * n
     for name, words in {"sparse": "the loss 'kl' must be a mean over the images",
                         "diverging": "a number is not finite: epoch 1, step 2"}.items():
@@ -204,6 +205,12 @@ def test_an_error_of_one_rank_ends_all(tmp_path):
     assert status == 2 and err.count("ends the run") == 1
     assert "rank 1 of 2 ends the run: image 7 has a pixel outside [0, 1]" in err
     assert_intact(tmp_path)
+
+
+@needs_mpi
+def test_ranks_with_other_data_are_refused(tmp_path):
+    status, _, err = ended(mpiexec(2, HERE / "ranks.py", "other-data", tmp_path))
+    assert status == 2 and "rank 1 of 2 ends the run: all ranks must train on the same data" in err
 
 
 # ---- without MPI
