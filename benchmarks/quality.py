@@ -13,8 +13,6 @@ Published data sets are read from $TINYAE_DATA or downloaded. Exit status 1: a d
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +24,8 @@ import tables
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
+
+import demo_process  # noqa: E402
 
 from tinyae import data, files  # noqa: E402
 from tinyae.data import published  # noqa: E402
@@ -52,14 +52,11 @@ anything computed from it: compare such nats with each other, not with those pub
 
 def run(job: experiments.Experiment, flags: str, folder: Path, **environment: str) -> dict[str, Any] | None:
     """Run demos/DEMO.py with these flags; return its result, or None after printing why it failed."""
-    line = [sys.executable, str(ROOT / "demos" / f"{job.demo}.py"), *flags.split(), "--out", str(folder)]
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    ended = subprocess.run(line, capture_output=True, text=True, cwd=folder.parent,
-                           env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | environment)
-    if ended.returncode == 0 and (folder / "result.json").exists():
-        return experiments.read(folder / "result.json")
-    print(f"{job.name} failed, status {ended.returncode}:\n{ended.stderr[-2000:]}", file=sys.stderr)
-    return None
+    line = [*flags.split(), "--out", str(folder)]
+    result, why = demo_process.run(ROOT / "demos" / f"{job.demo}.py", line, folder, folder.parent, **environment)
+    if result is None:
+        print(f"{job.name} failed, {why}", file=sys.stderr)
+    return result
 
 
 def rows(job: experiments.Experiment, result: dict[str, Any]) -> list[list[str]]:

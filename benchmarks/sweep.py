@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,13 +24,13 @@ from typing import Any
 
 import command
 import conditions
+import demo_process
 import tables
 from tqdm import tqdm
 
 from tinyae import files
 from tinyae.demo import experiments, plots
 
-ROOT = Path(__file__).parents[1]
 Setting = dict[str, str]        # value by flag
 
 
@@ -59,14 +58,10 @@ def run(demo: Path, folder: Path, flags: Sequence[str], threads: int, stop: Even
     if stop.is_set() or (folder / "result.json").exists():
         return None
     begun = (folder / "last.npz").exists()
-    line = [sys.executable, str(demo), *(["--resume", str(folder)] if begun else ["--out", str(folder), *flags])]
+    how = ["--resume", str(folder)] if begun else ["--out", str(folder), *flags]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = os.environ | dict.fromkeys(conditions.THREADS, str(threads)) | {"PYTHONPATH": paths}
-    ended = subprocess.run(line, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment)
-    if ended.returncode == 0 and (folder / "result.json").exists():
-        return None
-    return f"{folder.name}: status {ended.returncode}\n{ended.stderr[-2000:].strip()}"
+    result, why = demo_process.run(demo, how, folder, **dict.fromkeys(conditions.THREADS, str(threads)))
+    return None if result else f"{folder.name}: {why}"
 
 
 def gathered(out: Path, settings: Sequence[Setting], seeds: int) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .. import files
 from ..errors import BadValue
-from ..tensor import Tensor
+from ..tensor import Tensor, tape
 from . import page
 from .layout import layout
 from .story import Step, size_of, started, steps
@@ -39,8 +39,8 @@ def draw(y: Tensor, path: str | Path, names: dict[str, Tensor] | None = None, wr
     if kind == ".svg":
         files.write(path, svg(steps(y, names), fold, alone=True).encode())
         return
-    told = steps(started(y), names)
-    told = steps(y, names, list(wrt) or [step.t for step in told if step.t.op is None])
+    leaves = [t for t in tape(started(y)) if t.op is None]
+    told = steps(y, names, list(wrt) or leaves)
     kept = shown(told, fold)
     called = {step.t: step.name for step in told}
     nodes = [{"name": step.name, "made": step.made, "shape": str(step.t.shape), "value": size_of(step.t._data),
