@@ -82,7 +82,7 @@ runs. The first step records the program, takes its rows apart, and compiles it.
 A program has no Python between its lines and allocates nothing, so W8 gains most. In W1 to W6 `hand` is faster because
 it computes numbers that round differently: it gets a loss and its gradient from one tanh, takes one logarithm of the
 product of 64 numbers, and keeps Adam's m and v in units that save two of its twelve sweeps. A program has the bits of
-the tape. In {jax_ahead}, jax.jit was faster in every run, because XLA merges the sweeps of Adam and
+the tape. jax.jit was faster in every run of {behind}, because XLA merges the sweeps of Adam and
 of the activations into one loop. The products alone bound all of them from below.
 
 Three choices were measured once, and no command repeats the measurement:
@@ -247,8 +247,9 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         parts.append(STEP.format(overview=step.overview(steps), costs=step.costs_table(found["step"]["costs"])))
     if "unrolled" in found:
         workloads = found["unrolled"]["workloads"]
-        ahead = [name for name, w in workloads.items() if min(ratios(w["runs"], "tinyae_unrolled", "jax")) > 1]
-        parts.append(UNROLLED.format(unrolled=unrolled.report(found["unrolled"]), jax_ahead=listed(ahead),
+        behind = [name for name, w in workloads.items()
+                  if min(ratios(w["runs"], "tinyae_unrolled", "jax"), default=0) > 1]
+        parts.append(UNROLLED.format(unrolled=unrolled.report(found["unrolled"]), behind=listed(behind) or "no workload",
                                      runs=max(len(w["runs"]) for w in workloads.values())))
     if "shares" in found:
         parts.append(WHERE.format(shares=shares.report(found["shares"])))
@@ -299,14 +300,15 @@ def span(numbers: Sequence[float]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "no workload"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def beside(races: Sequence[dict[str, Any]], ours: str) -> str:
-    """The spans of our time divided by those of the libraries that were timed."""
+def beside(result: dict[str, Any], races: Sequence[dict[str, Any]], ours: str) -> str:
+    """A sentence on our time divided by that of each library that was timed; nothing if none was."""
     found = [(label, ratios(races, ours, side)) for label, side in
              (("PyTorch's", "torch"), ("torch.compile's", "torch_compile"), ("jax.jit's", "jax"))]
-    return listed([f"{span(numbers)} times as long as {label}" for label, numbers in found if numbers])
+    spans = [f"{span(numbers)} times as long as {label}" for label, numbers in found if numbers]
+    return f" On an {result['machine'].split(',')[0]}, it takes {listed(spans)}." if spans else ""
 
 
 def in_short(found: dict[str, dict[str, Any]]) -> str:
@@ -316,18 +318,19 @@ def in_short(found: dict[str, dict[str, Any]]) -> str:
         races = [w["libraries"] for name, w in found["step"]["workloads"].items() if name in DENSE]
         by_hand = span(ratios(races, "tinyae", "hand"))
         lines.append("[A training step](#a-training-step-compared-with-other-libraries) of W1 to W6 takes "
-                     f"{by_hand} times as long as the same step written by hand in NumPy. "
-                     f"On an {processor(found['step'])}, it takes {beside(races, 'tinyae')}.")
+                     f"{by_hand} times as long as the same step written by hand in NumPy."
+                     + beside(found["step"], races, "tinyae"))
     if "unrolled" in found:
         races = [run for name, w in found["unrolled"]["workloads"].items() if name in DENSE for run in w["runs"]]
         by_hand = span(ratios(races, "tinyae_unrolled", "hand"))
-        lines.append(f"[Unrolled](#an-unrolled-step), it takes {by_hand} times as long as by hand. "
-                     f"On an {processor(found['unrolled'])}, it takes {beside(races, 'tinyae_unrolled')}.")
+        lines.append(f"[Unrolled](#an-unrolled-step), it takes {by_hand} times as long as by hand."
+                     + beside(found["unrolled"], races, "tinyae_unrolled"))
     if "convolution" in found:
         nets = [sides for sides in found["convolution"]["steps"].values() if "torch" in sides]
-        memory = [sides["tinyae"]["step_MB"] / sides["torch"]["step_MB"] for sides in nets]
-        times = span(ratios(nets, "tinyae", "torch")) if nets else ""
-        lines += [f"[Convolutional models](#convolutions) take {times} times as long as PyTorch's, and {span(memory)} of their memory."] if nets else []
+        if nets:
+            memory = [sides["tinyae"]["step_MB"] / sides["torch"]["step_MB"] for sides in nets]
+            lines.append(f"[Convolutional models](#convolutions) take {span(ratios(nets, 'tinyae', 'torch'))} times as "
+                         f"long as PyTorch's, and {span(memory)} of their memory.")
     if "growth" in found:
         columns = {name: growth.columns(found["growth"], name) for name in found["growth"]["growth"]}
         by = {name: growth.digits(sizes, ms) for name, (sizes, ms, _) in columns.items()}
@@ -338,14 +341,11 @@ def in_short(found: dict[str, dict[str, Any]]) -> str:
         runs = {name: sides["C"] for name, sides in found["h200"]["steps"].items() if "captured" in sides["C"]}
         one = {name: ms["captured"] / ms["torch graph"] for name, ms in runs.items()}
         dense = span([one[name] for name in DENSE])
-        lines.append(f"[On an H200](#on-an-h200), a step as one launch takes {dense} times as long as PyTorch's CUDA graph for W1 to W6, and {one['W7']:.2f} times for W7. "
+        lines.append(f"[On an H200](#on-an-h200), a step as one launch takes {dense} times as long as PyTorch's CUDA "
+                     f"graph for W1 to W6, and {one['W7']:.2f} times for W7. "
                      "[gpu.md](gpu.md) says from which batch on a GPU pays.")
     return "\n".join(textwrap.fill(f"- {line}", 120, subsequent_indent="  ", break_long_words=False,
                                    break_on_hyphens=False) for line in lines)
-
-
-def processor(result: dict[str, Any]) -> str:
-    return result["machine"].split(",")[0]
 
 
 def on_h200(result: dict[str, Any]) -> str:
