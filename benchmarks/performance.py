@@ -249,7 +249,7 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         workloads = found["unrolled"]["workloads"]
         behind = [name for name, w in workloads.items()
                   if min(ratios(w["runs"], "tinyae_unrolled", "jax"), default=0) > 1]
-        parts.append(UNROLLED.format(unrolled=unrolled.report(found["unrolled"]), behind=listed(behind) or "no workload",
+        parts.append(UNROLLED.format(unrolled=unrolled.report(found["unrolled"]), behind=listed(behind) or "none",
                                      runs=max(len(w["runs"]) for w in workloads.values())))
     if "shares" in found:
         parts.append(WHERE.format(shares=shares.report(found["shares"])))
