@@ -43,7 +43,7 @@ def logsumexp(x: Value, axis: Axis = -1, keepdims: bool = False) -> Value:
     """log sum_j exp(x_j) along axis: (n, k) -> (n,), without overflow; (n, 1) with keepdims.
 
     A row of -inf, or of no numbers, gives log 0 = -inf, and its gradient is 0. (PyTorch and JAX give such a row the
-    gradient nan, which spoils every parameter behind it.) A row with inf gives inf, and nan for the gradient of inf.
+    gradient nan, which makes every parameter behind it nan.) A row with inf gives inf, and nan for the gradient of inf.
     """
     highest, peak = _peak(x, axis)
     total = sum(exp(x - peak), axis=axis, keepdims=True)                # >= 1, but 0 in a row of -inf,

@@ -1,7 +1,7 @@
 """demo · experiments: the results of a demo's run, and the results it should reach.
 
-Every demo ends by writing result.json into its run's folder. EXPERIMENTS lists the runs in the table of results and the
-range in which each figure should lie. `python benchmarks/quality.py` runs them and writes the table.
+A demo that has figures ends by writing result.json into its run's folder. EXPERIMENTS lists the runs in the table of
+results and the range in which each figure should lie. `python benchmarks/quality.py` runs them and writes the table.
 """
 from __future__ import annotations
 

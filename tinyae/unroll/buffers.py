@@ -1,4 +1,4 @@
-"""unroll · buffers: rows taken apart into functions of NumPy, each of which writes into an array that is there already.
+"""unroll · buffers: rows taken apart into functions of NumPy, each of which writes into an existing array.
 
     z2 = np.maximum(z1, 0, out=b1)                          # b1 is made once, before the first step
     t1 = np.exp(z1, out=z1)                                 # z1 is not needed any more

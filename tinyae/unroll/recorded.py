@@ -1,9 +1,9 @@
 """unroll · recorded: an array that remembers the call that made it.
 
 While a function is recorded, every array that it meets is a Recorded. Whatever is computed from a Recorded is one too,
-and holds the Line that computes it: a row of the tape, a function or method of NumPy, a random draw. What would let a
-value escape from the record (bool(x), float(x), np.asarray(x), writing into x) is refused, and so is an array that
-comes from elsewhere: a program that used it would go on using it when it has long changed.
+and holds the Line that computes it: a row of the tape, a function or method of NumPy, a random draw. A Recorded refuses
+every use that would let a value escape from the record: bool(x), float(x), np.asarray(x), writing into x. It also
+refuses an array from elsewhere, because the program would keep using it after it has changed.
 """
 from __future__ import annotations
 

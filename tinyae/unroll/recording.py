@@ -1,7 +1,7 @@
-"""unroll · recording: what one call of a function computes, line by line.
+"""unroll · recording: the lines that one call of a function computes.
 
-What may take part is an input, a draw of rng, a constant that has a name, or a leaf Tensor, whose data every call of
-the program reads anew. Any other array is refused.
+A recording admits inputs, draws of rng, constants with names, and leaf Tensors, whose data every call of the program
+reads anew. It refuses any other array.
 """
 from __future__ import annotations
 
