@@ -13,6 +13,7 @@ Published data sets are read from $TINYAE_DATA or downloaded. Exit status 1: a d
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -50,7 +51,7 @@ targets. Below it, a section for each run lists all figures.
 - **Times** are those of a machine that may have been busy with other programs.
 - **Data.** Each run states the first digits of the SHA-256 of its images and labels, which
   `python -m tinyae.data show NAME` prints. A result of other data does not enter this page.
-- **Again.** Every figure comes from a run's result.json in benchmarks/results, and
+- **Reproduction.** Every figure comes from a run's result.json in benchmarks/results, and
   `python benchmarks/quality.py --report` writes this page from those files. `--verify` runs the quick ones again, with
   data drawn anew.
 
@@ -122,21 +123,26 @@ def page(results: dict[str, dict[str, Any]]) -> str:
 
 
 def targets(judged: list[list[str]]) -> str:
-    """The rows that have a target, in a table. Runs of a demo share a row: with one target, it has a range of ours."""
-    lines: dict[tuple[str, ...], list[list[str]]] = {}
+    """The rows that have a target, in a table; runs of a demo with the same target for the same figure share a row."""
+    groups: dict[tuple[str, ...], list[list[str]]] = {}
     for line in judged:
-        run, figure, _, _, source, verdict = line
-        lines.setdefault((run.split()[0], figure, source, verdict), []).append(line)
+        run, figure, _, *target = line
+        groups.setdefault((run.split()[0], figure, *target), []).append(line)
     cells = []
-    for (demo, figure, source, verdict), group in lines.items():
-        sets, wanted = (list(dict.fromkeys(names)) for names in ([line[0].split()[2] for line in group],
-                                                                 [line[3] for line in group]))
-        ours = [line[2] for line in group]
-        among = " to ".join(dict.fromkeys((min(ours, key=float), max(ours, key=float))))
-        cells.append([f"{demo} on {', '.join(sets)}" + f", {len(group)} runs" * (len(group) > len(sets)), figure,
-                      "; ".join(ours) if len(wanted) > 1 else among, "; ".join(wanted), verdict, source])
-    head = ["demo", "figure", "ours", "target", "verdict", "source of the target"]
+    for (demo, figure, target, source, verdict), group in groups.items():
+        runs, ours = [line[0] for line in group], [line[2] for line in group]
+        sets = list(dict.fromkeys(run.split()[2] for run in runs))
+        more = f", {len(runs)} runs" * (len(runs) > len(sets))
+        cells.append([f"{demo} on {', '.join(sets)}{more}" if len(runs) > 1 else f"[{runs[0]}](#{anchor(runs[0])})",
+                      figure, " to ".join(dict.fromkeys((min(ours, key=float), max(ours, key=float)))), target, verdict,
+                      source])
+    head = ["run", "figure", "ours", "target", "verdict", "source of the target"]
     return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(c)} |" for c in cells)])
+
+
+def anchor(heading: str) -> str:
+    """As a code host makes it: lower case, without signs, hyphens for spaces."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def table(lines: list[list[str]]) -> str:

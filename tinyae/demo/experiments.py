@@ -95,7 +95,7 @@ EXPERIMENTS: list[Experiment] = [
     *[Experiment("stacked", f"--data {name}", (
         Target("parameters", 281_734, 281_734, "784*300 + 300*150 weights, 300 + 150 + 300 + 784 biases"),
         at_most("largest difference of weights, layers / phases", 1e-6, "the same computation, written in two ways"),
-        at_most("movement of the first layer while the second learns", 0, "it is not in the list of its parameters")))
+        at_most("movement of the first layer while the second learns", 0, "its parameters are not in the list")))
       for name in BOTH],
     *[Experiment("dropout", f"--data {name}", (
         at_most("gap with / gap without", 1, "Srivastava et al. 2014: dropout narrows it"),)) for name in BOTH],
