@@ -16,7 +16,7 @@ import numpy as np
 from .errors import BadType, BadValue
 
 Array = Any     # numpy.ndarray or cupy.ndarray; a Union would need CuPy installed
-Value = Any     # a Tensor or an Array; what is computed from a Tensor is a Tensor
+Value = Any     # a Tensor or an Array; anything computed from a Tensor is a Tensor
 Rng = Any       # anything with the methods standard_normal(shape, dtype) and random(shape, dtype)
 Axis = Any      # None, an int, or several ints
 DEVICES = ("cpu", "cuda", "auto")
@@ -87,7 +87,7 @@ def device_of(x: Array) -> str:
 
 @lru_cache(maxsize=256)
 def _place(kind: type) -> str | None:
-    """The device of arrays of this type; None for what is no array, and for NumPy's own."""
+    """The device of arrays of this type; None for NumPy's arrays, and for other objects."""
     # PyTorch's tensors have the first of the two, also on a CPU, but do not take part in NumPy's dispatch.
     on_cuda = hasattr(kind, "__cuda_array_interface__") and hasattr(kind, "__array_function__")
     return "cuda" if on_cuda else "cpu" if hasattr(kind, "record") else None     # unroll's arrays record

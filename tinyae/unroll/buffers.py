@@ -134,7 +134,7 @@ def is_elementwise(line: Line) -> bool:
 
 
 def places(lines: list[Line], outputs: list[Line], wishes: dict[Line, str]) -> Buffers:
-    """A place for each array. wishes: arrays into which lines shall write, if they can."""
+    """A place for each array. wishes: arrays into which lines should write, if they can."""
     homes = {line: home for line, home in wishes.items() if is_fresh(line)}
     found, free, ends = Buffers(dict(homes)), dict[tuple, list[str]](), _ends(lines, outputs)
     holder: dict[str, Line] = {}                                # buffer -> the line whose array is in it

@@ -163,7 +163,7 @@ for _name in METHODS:
 
 
 def plain(x: Any) -> Any:
-    """x with arrays in the place of Recordeds."""
+    """x with arrays instead of Recordeds."""
     if isinstance(x, tuple | list):
         return type(x)(map(plain, x))
     if isinstance(x, dict):
@@ -187,14 +187,14 @@ def name_of(function: Any) -> str:
 
 
 def place() -> str:
-    """The file and the line that called for what is refused."""
+    """The file and the line of the refused call."""
     frame = sys._getframe(1)
     while frame.f_globals["__name__"] == __name__:
         frame = frame.f_back                                    # type: ignore[assignment]
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
 
 
-# ---- what is refused
+# ---- refusals
 
 def elsewhere() -> Refusal:
     return BadValue("another thread is recording with this Tensor", expected="a Tensor that holds its own data",

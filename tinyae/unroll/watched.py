@@ -22,7 +22,7 @@ MANY = 256                                      # entries: a longer list is a da
 
 
 class Watched:
-    """The places (a dict or list, and a key) from which f takes what it uses, and what is there now."""
+    """The places (a dict or list, and a key) from which f takes the objects that it uses, and the objects there now."""
 
     def __init__(self, f: Callable):
         self.places: list[tuple[Any, Any]] = []
