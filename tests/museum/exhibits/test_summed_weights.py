@@ -4,7 +4,7 @@ The penalty of one sigmoid layer is sum_j [h_j (1 - h_j)]^2 sum_i W_ij^2. A libr
 took the mean of the Jacobian's entries instead of the sum of their squares. Once that was mended, a misplaced
 parenthesis summed the weights before squaring them, so that weights of opposite signs cancel and a unit may be as
 steep as it likes. Both mistakes give numbers of a reasonable size, and gradients that agree with them. Only a
-second way to compute the same norm shows the difference.
+second way to compute the same norm reveals them.
 """
 from __future__ import annotations
 
