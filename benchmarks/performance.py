@@ -257,7 +257,8 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         parts.append(WORTH.format(techniques=techniques.report(found["techniques"])))
     if "convolution" in found:
         w7 = ratios([found["step"]["workloads"]["W7"]["libraries"]] if "step" in found else [], "tinyae", "torch")
-        again = f", whose step took {w7[0]:.2f} times as long as PyTorch's in the first table" if w7 else ""
+        again = (f", whose step took {w7[0]:.2f} times as long as PyTorch's in the first table:\n"
+                 "two runs may differ that much") if w7 else ""
         parts.append(CONVOLUTION.format(convolution=convolution.report(found["convolution"]), ways=WAYS, again=again))
     if "feeding" in found:
         parts.append(FEEDING.format(feeding=feeding.report(found["feeding"]), images=found["feeding"]["images"],
