@@ -181,6 +181,8 @@ def windows(x: Array, size: tuple[int, int], stride: int) -> Array:
 
 def ones(n: int, like: Array) -> Array:
     """n ones of like's dtype and device, which are kept and not to be handed on: making them costs a GPU a launch."""
+    if hasattr(like, "ones"):
+        return like.ones(n)                                              # of unroll: made before the program's step
     return (_kept_ones if n <= 1 << 16 else _kept_ones.__wrapped__)(n, like.dtype, type(like))      # type: ignore[arg-type]
 
 
