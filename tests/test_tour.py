@@ -259,6 +259,13 @@ def test_the_command(tmp_path):
     status, words = command("1.2", "other.py")
     assert status == 2 and "no slope in other.py" in words
     assert command("1.2", "absent.py")[0] == command("9.9")[0] == 2
+    (tmp_path / "bare.py").write_text("\nexp = op(None)\n")
+    (tmp_path / "cut.py").write_text("exp = (\n")
+    for file, line, error, fix in (("bare.py", 2, "NameError: name 'op'", "from tinyae.tour.scalar import *"),
+                                   ("cut.py", 1, "SyntaxError", "mend that line of cut.py")):
+        status, words = command("1.1", file)
+        assert status == 2 and "Traceback" not in words and fix in words
+        assert f"{file} stops with an error in line {line}" in words and f"got:      {error}" in words
 
 
 def test_the_engine_does_not_load_the_tour():

@@ -58,6 +58,8 @@ def raised(name: str, error: Exception) -> BadValue:
     own = [frame for frame in frames if not Path(frame.filename).is_relative_to(PACKAGE)]
     fix = (f"look at line {own[-1].lineno}, in {own[-1].name}: {own[-1].line}" if own else
            f"it takes or returns something else than the exercise asks for; the check was at: {frames[-1].line}")
+    if "read-only" in str(error):
+        fix += "; an array of a Tensor is replaced, not written into: w.data = w.data - ..."
     return BadValue(f"{name} raised {type(error).__name__}", expected=f"{name}, as the exercise describes it",
                     got=str(error) or type(error).__name__, fix=fix)
 
