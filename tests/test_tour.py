@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinyae
@@ -216,6 +217,13 @@ def test_the_engine_of_the_first_two_chapters_is_the_one_their_checks_use(cells)
     if 2 in PAGES:
         parts += map(inspect.getsource, (scalar.Tensor, scalar.tape, scalar.grad))
     assert all(part.rstrip() in shown for part in parts)
+
+
+def test_an_error_inside_numpy_is_told_at_the_readers_line():
+    def squared_error(y, x):
+        return np.broadcast_to(np.zeros(3), (2,))
+    words = tour.verdict("4.3", squared_error)[1]
+    assert "raised ValueError" in words and "in squared_error: return np.broadcast_to" in words
 
 
 # ---- check and hint

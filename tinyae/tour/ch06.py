@@ -33,7 +33,9 @@ def check_live(answer: Any) -> str:
         if not isinstance(got, set | frozenset) or got != want:
             listed = names(got, known) if isinstance(got, set | frozenset | list | tuple) else repr(got)[:80]
             fix = "go through the tape oldest first: a Tensor is live if it is in wrt or has a live parent"
-            if isinstance(got, set | frozenset):
+            if isinstance(got, list | tuple) and set(got) == want:
+                fix = "the right Tensors: return them as a set"
+            elif isinstance(got, set | frozenset):
                 fix = ("newest first, a Tensor is asked before its parents have been: go oldest first" if got < want
                        else "what does not depend on an entry of wrt is not live" if got > want else fix)
             raise BadValue(f"live(y, [{names(wrt, known)}]) of y = h * h + q, with p = x * w, h = p + b, q = v * x",
