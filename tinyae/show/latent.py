@@ -15,7 +15,6 @@ import numpy as np
 from ..backend import to_host
 from ..errors import BadValue
 from ..layers import ACTIVATIONS, Dense
-from ..tensor import data_of
 from . import page
 
 KNOWN = {function: name for name, function in ACTIVATIONS.items()}
@@ -50,15 +49,6 @@ def packed(layers: Sequence[Dense]) -> list[dict[str, Any]]:
         found.append({"n": layer.W.shape[0], "k": layer.W.shape[1], "f": KNOWN[layer.activation],
                       "w": base64.b64encode(flat.tobytes()).decode()})
     return found
-
-
-def run(layers: list[dict[str, Any]], x: np.ndarray) -> np.ndarray:
-    """(m, n) -> (m, k): what the page computes of packed layers, in NumPy."""
-    for layer in layers:
-        flat = np.frombuffer(base64.b64decode(layer["w"]), "<f2").astype(np.float32)
-        W, b = flat[:-layer["k"]].reshape(layer["n"], layer["k"]), flat[-layer["k"]:]
-        x = data_of(ACTIVATIONS[layer["f"]](x @ W + b))
-    return x
 
 
 BODY = """<p class="keys">Move over the map, or give it the focus and use the arrow keys (with Shift: larger steps).
