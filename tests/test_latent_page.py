@@ -10,6 +10,7 @@ from support import refused
 
 from tinyae import models, ops, params
 from tinyae.errors import BadValue
+from tinyae.layers import MaxPool2D
 from tinyae.show.latent import explorer, packed
 
 
@@ -51,5 +52,7 @@ def test_a_page_of_784_400_20_is_small(tmp_path: Path):
 def test_what_the_page_cannot_run_is_refused(tmp_path: Path):
     with refused(BadValue, "activations"):
         write(model(activation=lambda x: ops.relu(x)), tmp_path / "page.html")
+    with refused(BadValue, "convolutions", "MaxPool2D"):
+        explorer(tmp_path / "page.html", "", [MaxPool2D()], [], np.zeros((1, 2)), None, (4, 4))
     with refused(BadValue, "grey"):
         explorer(tmp_path / "page.html", "", [], [], np.zeros((1, 2)), None, (4, 4, 3))
