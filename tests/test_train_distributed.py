@@ -122,7 +122,7 @@ def test_mpiexec_runs_a_demo_as_it_is(tmp_path):
     assert not list(temporary.iterdir())
     one, two = ([row["test_total"] for path in sorted((tmp_path / n).rglob("history.csv")) for row in read_csv(path)]
                 for n in "12")
-    assert len(one) == 2
+    assert len(one) == 2 * 2, "both of its nets, for two epochs"
     np.testing.assert_allclose(two, one, rtol=1e-6)
 
 
