@@ -16,6 +16,7 @@ function unpack(layer) {
   return { ...layer, f: FUNCTIONS[layer.f], w };
 }
 
+// Each layer is dT/dy or dT/dx of conv.py's number T(x, W, y), plus a bias; a Dense layer has images of one pixel.
 function run(layers, input) {
   for (const { x: [h, wide, c], y: [u, v, k], taps, stride, padding, transposed, f, w } of layers) {
     const d = transposed ? c : k, size = transposed ? h * wide * c : u * v * k;

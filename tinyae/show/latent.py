@@ -1,7 +1,7 @@
 """show · latent: a trained encoder and decoder in one HTML file, where a reader moves through the latent space.
 
 The weights are float16, half the bytes: a pixel probability then differs by less than 2e-3, half a grey level. The page
-computes in float32, as NumPy does, so that on the rounded weights it agrees with Python to 1e-5.
+adds up in float64; on the rounded weights it agrees with NumPy's float32 to 1e-5.
 """
 from __future__ import annotations
 
