@@ -24,6 +24,7 @@ import convolution
 import cpu_vs_gpu
 import feeding
 import growth
+import host
 import launches
 import race
 import shares
@@ -232,10 +233,17 @@ LAUNCHES = """## What a step asks of a GPU
 `python benchmarks/launches.py` counts kernels, uploads and waits on a stand-in for CuPy. A kernel takes some
 microseconds to start, whatever it computes. If the kernels compute for less than that, the number of kernels decides
 how long the step takes. "Without fusing", each operation of an elementwise function is a kernel of its own
-([kernels.py](../tinyae/kernels.py)). The uploads are tables of addresses, which the kernel that joins more than eight
-gradients needs. No step waits for a result.
+([kernels.py](../tinyae/kernels.py)). No step uploads anything or waits for a result.
 
 {launches}
+"""
+
+HOST = """`python benchmarks/host.py` measures for how long the host is busy with a step: CPU time on the hollow GPU
+([gpu.md](gpu.md#how-it-is-tested-without-a-gpu)), without a driver, whose calls come on top. "Before" is the engine
+without kernels written by hand, in turns with today's. These kernels are CuPy's own and those that it compiles; matrix
+products are not among them.
+
+{host}
 """
 
 
@@ -269,6 +277,8 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         parts.append(on_h200(found["h200"]))
     if "launches" in found:
         parts.append(LAUNCHES.format(launches=launches.report(found["launches"])))
+    if "host" in found:
+        parts.append(HOST.format(host=host.report(found["host"])))
     if "cpu_vs_gpu" in found:
         result = found["cpu_vs_gpu"]
         which = f"The GPU is an {result['gpu']}." if "gpu" in result else (
@@ -386,7 +396,7 @@ def disturbed(result: dict[str, Any]) -> str:
 
 
 def measured() -> dict[str, dict[str, Any]]:
-    return {part: experiments.read(MEASURED / f"{part}.json") for part in [*COMMANDS, "h200"]
+    return {part: experiments.read(MEASURED / f"{part}.json") for part in [*COMMANDS, "h200", "host"]
             if (MEASURED / f"{part}.json").exists()}
 
 

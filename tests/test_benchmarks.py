@@ -26,6 +26,7 @@ import convolution  # noqa: E402
 import cpu_vs_gpu  # noqa: E402
 import feeding  # noqa: E402
 import growth  # noqa: E402
+import host  # noqa: E402
 import launches  # noqa: E402
 import libraries  # noqa: E402
 import losses  # noqa: E402
@@ -136,7 +137,7 @@ def test_step_says_what_it_does_not_know(capsys):
     "cpu_vs_gpu --seconds 0", "convolution --rounds 0", "convolution --rounds -1", "convolution --threads 0",
     "step --rounds 0", "step --seconds nan", "step --threads 1.5", "techniques --rounds 0",
     "techniques --seconds -1", "techniques --nonsense", "growth --only none", "shares --only W0",
-    "launches --only W0", "performance --only all", "quality --only none", "quality --missing 3"])
+    "launches --only W0", "host --only W0", "performance --only all", "quality --only none", "quality --missing 3"])
 def test_flags_that_no_benchmark_can_take_are_refused_in_three_lines(line, monkeypatch, capsys):
     name, *flags = line.split()
     monkeypatch.setattr(sys, "argv", [f"benchmarks/{name}.py", *flags])
@@ -214,6 +215,20 @@ def test_launches_are_counted_with_and_without_fusing(tmp_path, capsys):
     found = json.loads((tmp_path / "launches.json").read_text())["workloads"]["W8"]
     assert 0 < found["kernels"]["launches"] < found["without fusing"]["launches"]
     assert found["kernels"]["waits"] == 0 and "| W8 net" in capsys.readouterr().out
+
+
+def test_the_host_s_time_stands_beside_another_clone_s():
+    now, before = [{"us": us, "launches": 20} for us in (90.0, 80.0, 100.0)], [{"us": 120.0, "launches": 25}] * 3
+    assert host.report({"workloads": {"W8": {"now": now}}}).splitlines()[-1].endswith("|      90.0 |      20 |")
+    both = host.report({"workloads": {"W8": {"now": now, "before": before}}})
+    assert both.splitlines()[-1].endswith("|       120 |             25 |         0.75 |")
+
+
+def test_without_the_packages_of_the_hollow_gpu_its_benchmark_says_which(monkeypatch, capsys):
+    from hollow import hollow
+    monkeypatch.setitem(hollow.PACKAGES, "no-such-package", "1.0")
+    monkeypatch.setitem(sys.modules, "hollow", hollow)
+    assert host.main(["--only", "W8"]) == 1 and "no-such-package==1.0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("speedups, sentence", [
@@ -319,7 +334,13 @@ def test_the_page_on_gpus_says_what_was_measured():
     assert (f"W7 call by call, {w7['tinyae'] / w7['torch, default Adam']:.2f}, and captured, "
             f"{w7['captured'] / w7['torch graph']:.2f}") in text
     assert f"took {on_gpu['tinyae']['max, min and mean']:.0f} of the {on_gpu['tinyae']['us']:.0f} micro" in text
-    assert f"{found['launches']['workloads']['W7']['kernels']['launches']} instead of 307" in text
+    text = " ".join(text.split())
+    launched = {name: w["kernels"]["launches"] for name, w in found["launches"]["workloads"].items()}
+    assert f"a step of W7 has {launched['W7']} instead of 307 on the double, one of W5 {launched['W5']} in" in text
+    host_of = {name: host.ratio(w) for name, w in found["host"]["workloads"].items()}
+    assert f"{host_of['W7']:.2f} of the time before for W7, {host_of['W5']:.2f} for W5 and" in text
+    others = sorted(ratio for name, ratio in host_of.items() if name not in ("W5", "W7"))
+    assert f"and {others[0]:.2f} to {others[-1]:.2f} for the others" in text
     apart = {name: v["apart"] for name, v in found["h200"]["losses of the CPU and the GPU in run A"].items()}
     assert f"by {apart['W1 float32']:.1e} after 20 steps" in text
     assert max(v for name, v in apart.items() if "float64" in name and "W3" not in name) < 1e-10 < apart["W3 float64"]

@@ -1,42 +1,29 @@
 """CuPy itself accepts every call that tinyae makes, on a GPU that computes nothing; see hollow/hollow.py.
 
-Wants the packages that PACKAGES names, and gcc; skipped where one is missing, or where there is a GPU.
+Wants the packages that hollow.PACKAGES names, and gcc; skipped where one is missing, or where there is a GPU.
 """
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hollow import hollow
 
 HERE = Path(__file__).parent
-PACKAGES = {"cupy-cuda13x": "14.2.0", "nvidia-cuda-nvrtc": "13.0.88", "nvidia-cuda-runtime": "13.0.96",
-            "nvidia-cuda-cccl": "13.0.85"}
 REFUSALS = ("TypeError", "AttributeError", "NotImplementedError", "BadType", "Unsupported type", "disallowed")
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    for package, version in PACKAGES.items():
-        try:
-            found = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            pytest.skip(f"{package} not installed; pip install --no-deps "
-                        + " ".join(f"{p}=={v}" for p, v in PACKAGES.items()))
-        if found != version:
-            pytest.skip(f"{package} is {found}, not {version}, whose C functions the driver replaces")
-    if pytest.importorskip("cupy").is_available():
-        pytest.skip("there is a GPU: the tests for CuPy run on it")
-    if not shutil.which("gcc"):
-        pytest.skip("no gcc")
+    if reason := hollow.missing():
+        pytest.skip(reason)
     folder = tmp_path_factory.mktemp("hollow")
     paths = os.pathsep.join([str(HERE.parent), str(HERE / "hollow"), *filter(None, sys.path)])
     there = os.environ | {"HOLLOW": str(folder), "LD_LIBRARY_PATH": str(folder), "PYTHONPATH": paths}

@@ -4,21 +4,26 @@ CuPy's Cython modules fetch each other's C functions from `__pyx_capi__`. `insta
 runtime and driver by the functions of driver.c, and cuBLAS by a library of stubs, of which only gemm computes. Arrays
 lie in the host's memory. NVRTC compiles every kernel, and no kernel runs. So CuPy checks every call and a launch takes
 its usual time on the host, but the values are garbage. Kernels that CuPy ships compiled (sort, some reductions, random
-numbers) need a device: some raise an error, some do nothing.
+numbers) need a device: some raise an error, some do nothing. It needs gcc and the packages that PACKAGES names.
 """
 from __future__ import annotations
 
 import ctypes
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+
+PACKAGES = {"cupy-cuda13x": "14.2.0", "nvidia-cuda-nvrtc": "13.0.88", "nvidia-cuda-runtime": "13.0.96",
+            "nvidia-cuda-cccl": "13.0.85"}
 
 RUNTIME = {
     "getDevice": "zero", "getDeviceCount": "one", "setDevice": "none_i", "deviceGetAttribute": "attribute",
@@ -54,11 +59,30 @@ int {name}(void* h, int ta, int tb, int m, int n, int k, const {real}* alpha, co
 """
 
 
-def build(folder: Path) -> None:
-    """Compile the driver and the stubs of cuBLAS into the folder, which LD_LIBRARY_PATH has to name."""
+def missing() -> str:
+    """Why there can be no hollow GPU here; "" if there can."""
+    for package, version in PACKAGES.items():
+        try:
+            found = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            wanted = " ".join(f"{p}=={v}" for p, v in PACKAGES.items())
+            return f"{package} not installed; pip install --no-deps {wanted}"
+        if found != version:
+            return f"{package} is {found}, not {version}, whose C functions the driver replaces"
+    import cupy
+    if cupy.is_available():
+        return "there is a GPU: the tests for CuPy run on it"
+    return "" if shutil.which("gcc") else "no gcc"
+
+
+def build(folder: Path, products: bool = True) -> None:
+    """Compile the driver and the stubs of cuBLAS into the folder, which LD_LIBRARY_PATH has to name.
+
+    products: whether gemm computes, which takes its time.
+    """
     package = Path(find_spec("cupy_backends").origin or "").parent / "cuda" / "libs"
     asked = set(re.findall(rb"\bcublas(?:Lt)?[A-Z]\w+", b"".join(p.read_bytes() for p in package.glob("cublas*.so"))))
-    gemms = {"cublasSgemm_v2": "float", "cublasDgemm_v2": "double"}
+    gemms = {"cublasSgemm_v2": "float", "cublasDgemm_v2": "double"} if products else {}
     names = {name.decode() for name in asked} | {"cublasSetWorkspace_v2"}
     stubs = "".join(f"int {name}() {{ return 0; }}\n" for name in sorted(names - gemms.keys()))
     (folder / "cublas.c").write_text(stubs + "".join(GEMM.format(name=name, real=real) for name, real in gemms.items()))
