@@ -63,4 +63,13 @@ def test_what_draw_refuses(tmp_path: Path):
         draw(ops.sum(x), tmp_path / "graph.png")
     with refused(BadValue, "one element"):
         draw(x * 2, tmp_path / "graph.html")
+    with refused(BadValue, "no path from y"):
+        draw(ops.sum(x), tmp_path / "graph.html", wrt=[Tensor(1.0)])
     draw(x * 2, tmp_path / "graph.svg")
+
+
+@pytest.mark.parametrize("ending", ["svg", "html"])
+def test_a_parameter_alone_has_its_box_in_a_folded_graph_too(tmp_path: Path, ending: str):
+    w = Tensor([1.0])
+    draw(w, tmp_path / f"graph.{ending}", {"layer.W": w}, fold=True)
+    assert "layer.W (1,): leaf" in (tmp_path / f"graph.{ending}").read_text()

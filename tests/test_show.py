@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support import refused
 
-from tinyae import Tensor, explain, functions, grad, models, op, ops, params, show, unroll
-from tinyae.errors import BadValue
+from tinyae import Tensor, draw, explain, functions, grad, models, op, ops, params, show, unroll
+from tinyae.errors import BadType, BadValue
 from tinyae.show.story import steps, summed
 
 
@@ -107,6 +107,31 @@ def test_explain_needs_one_number():
     x = Tensor([1.0, 2.0])
     with refused(BadValue, "one element"):
         explain(functions.softmax(x.reshape(1, 2)), [x])
+
+
+def test_explain_refuses_what_grad_refuses():
+    x = Tensor([1.0, 2.0])
+    y = ops.sum(x * x)
+    with refused(BadValue, "no path from y", "entry 1"):
+        explain(y, [x, Tensor([3.0])])
+    with refused(BadType, "wrt must be a list"):
+        explain(y, x)
+    with refused(BadValue, "wrt is empty"):
+        explain(y, {})
+
+
+def test_an_array_has_no_tape():
+    for show_it in (show, lambda y: draw(y, "never.svg")):
+        with refused(BadType, "needs a Tensor"):
+            show_it(np.ones(2))
+
+
+@pytest.mark.parametrize("key, written", [
+    (((0, 0, 1), (1, 1, 2)), "x[(0, 0, 1), (1, 1, 2)]"), (np.eye(3, 4, dtype=bool), "x[array(3, 4)]"),
+    ((), "x[()]"), ((0, ...), "x[0, Ellipsis]"), ((slice(None, None, 2), [0, 1]), "x[::2, [0, 1]]"), (-1, "x[-1]")])
+def test_a_key_is_written_as_one_types_it(key: Any, written: str):
+    x = Tensor(np.ones((3, 4)))
+    assert steps(x[key], {"x": x})[-1].made == written
 
 
 def test_models_and_programs_show_themselves_in_a_notebook():
