@@ -139,6 +139,22 @@ def test_a_demo_trains_draws_and_says_where(name, folder, monkeypatch, capsys):
     assert (config["demo"], config["data"], config["hidden"], config["latent"]) == (name, "good.npy", [6], 2)
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in DEMOS.glob("*.py") if "page=False" in path.read_text()))
+def test_an_explorer_is_written_of_grey_images_and_refused_of_others_before_the_training(name, folder, monkeypatch,
+                                                                                         capsys):
+    images = np.random.default_rng(0).integers(0, 256, (60, 4, 4), dtype=np.uint8)
+    np.savez("grey.npz", images=images, labels=np.arange(60) % 3)
+    np.savez("colour.npz", images=np.stack([images] * 3, axis=-1), labels=np.arange(60) % 3)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    line = SMALL.replace("--latent 2", "--latent 3") + " --page"
+    assert demo(name, line.replace("good.npy", "colour.npz"), monkeypatch) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("--page needs grey images\n") and "epoch" not in said.out and not Path("runs").exists()
+    assert demo(name, line.replace("good.npy", "grey.npz"), monkeypatch) == 0
+    assert f"explorer:\n  runs/{name}-1/explorer.html\n" in capsys.readouterr().out
+    assert "const DATA = {" in Path(f"runs/{name}-1/explorer.html").read_text()
+
+
 def test_without_matplotlib_a_demo_says_once_what_to_install(folder, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert demo("vae", SMALL, monkeypatch) == 0

@@ -52,7 +52,9 @@ def test_too_many_pictures_leave_some_out(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name, content", [
     ("config.json", None), ("config.json", b"{"), ("config.json", b"[]"), ("history.csv", None), ("history.csv", b""),
     ("history.csv", b"epoch,step,phase\n"), ("history.csv", b"a,b\n1,2\n"), ("history.csv", b"epoch,phase\nx,\n"),
-    ("history.csv", b"\xff"), ("result.json", b"{")])
+    ("history.csv", b"\xff"), ("result.json", b"{"), ("result.json", b'{"figures": [1]}'),
+    ("result.json", b'{"figures": {"a": "1"}}'), ("result.json", b'{"figures": {"a": null}}'), ("result.json", b"[]"),
+    ("config.json", b'{"versions": 3}'), pytest.param("config.json", b"[" * 100_000, id="config.json-deep")])
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, name: str, content: bytes | None):
     file = finished(tmp_path / "run-1") / name
     file.unlink()
@@ -81,6 +83,31 @@ def test_damaged_pictures_cost_only_themselves(tmp_path: Path):
     page = run_page.write(out).read_text()
     assert page.count("data:image/png") == 3 and "3 of 4 pictures" in page and "text.png is too large" in page
     assert 'max="2"' in page                    # the slider has a place for each picture that is there
+
+
+def test_the_thousandth_epoch_comes_after_the_999th(tmp_path: Path, capsys: Any):
+    for name in ("samples-998", "samples-999", "samples-1000", "before-2", "after-10", "curves", "roc"):
+        images.save_grid(tmp_path / f"{name}.png", np.zeros((1, 16)), (4, 4), title=name)
+    assert run_page.series(tmp_path)["samples"] == [tmp_path / f"samples-{n}.png" for n in (998, 999, 1000)]
+    assert "after epoch" not in run_page.pictures(tmp_path) and "curves.png" not in run_page.pictures(tmp_path)
+    assert 'hidden><img alt="samples-1000.png: samples-1000"' in run_page.pictures(tmp_path)
+    run_page.show(tmp_path)
+    shown = [Path(line.strip()).name for line in capsys.readouterr().out.split("numbers:")[0].splitlines()[1:]]
+    assert shown == ["after-10.png", "before-2.png", "curves.png", "roc.png", "samples-1000.png"]
+
+
+def test_the_end_of_a_run_says_where_the_explorer_is(tmp_path: Path, capsys: Any):
+    run_page.show(tmp_path)
+    assert "explorer" not in capsys.readouterr().out
+    (tmp_path / "explorer.html").touch()
+    run_page.show(tmp_path)
+    assert re.search(r"explorer:\n  .*explorer\.html\n", capsys.readouterr().out)
+
+
+def test_names_that_are_no_text_cost_no_page(tmp_path: Path):
+    out = finished(tmp_path / "run-1")
+    (out / "config.json").write_text(json.dumps({"demo": "vae", "data": "\udcff"}))      # as Python reads a byte 0xff
+    assert "--data &#x27;\\udcff&#x27;" in run_page.write(out).read_text()
 
 
 def test_losses_that_are_not_finite_are_said_and_not_drawn():

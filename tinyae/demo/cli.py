@@ -1,9 +1,8 @@
 """demo · cli: a demo's command line, checked before anything else happens.
 
 A demo gets its settings from flags(...), its images from images(...) and the run's folder from folder(...), and
-main(run) starts it. A mistake that
-the user can correct prints three lines to stderr and exits with status 2, never with a traceback. From flags(...) or
-folder(...) to the program's end, no other process can start a run in the folder.
+main(run) starts it. A mistake that the user can correct prints three lines to stderr and exits with status 2, never
+with a traceback. From flags(...) or folder(...) to the program's end, no other process can start a run in the folder.
 """
 from __future__ import annotations
 
@@ -68,8 +67,14 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
 
 
 def images(settings: argparse.Namespace) -> tuple[data.Dataset, data.Dataset]:
-    """(train, test) of --data. Their sum becomes the setting `fingerprint`, which config.json and result.json hold."""
+    """(train, test) of --data. Their sum becomes the setting `fingerprint`, which config.json and result.json hold.
+
+    BadValue: --page for images with colours, which the explorer cannot draw.
+    """
     train, test = data.load(settings.data, settings.data_dir, size=settings.size)
+    if getattr(settings, "page", False) and train.images.shape[3:] not in ((), (1,)):
+        raise BadValue("--page needs grey images", expected="images (h, w)", got=train.images.shape[1:],
+                       fix="leave out --page")
     settings.fingerprint = data.fingerprint(train, test)
     return train, test
 
