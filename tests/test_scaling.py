@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support import refused
 
-from tinyae.errors import BadValue
+from tinyae.errors import BadFile, BadValue
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
@@ -126,6 +126,47 @@ def test_a_failed_run_is_named_and_the_others_go_on(demo, capfd):
     status, settings = swept(demo, "--grid", "latent=-1,4", "--seeds", "1")
     assert status == 1 and [one["runs"] for one in settings] == [0, 1]
     assert "latent--1_seed-0: status 1\nlatent must be positive" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("line, words", [
+    (["--grid", "latent=2", "--grid", "latent=3"], "--latent is given twice"),
+    (["--grid", "latent=2", "--", "--latent", "3"], "--latent is given twice"),
+    (["--grid", "latent=2", "--", "--latent=3"], "--latent is given twice"),
+    (["--grid", "seed=1,2"], "--seeds 5"), (["--", "--seed", "3"], "--seeds 5"), (["--", "--out=x"], "before --")])
+def test_a_flag_is_given_once_or_the_table_would_lie(demo, line, words):
+    with refused(BadValue, "given twice", words):
+        swept(demo, *line)
+    assert not (demo.parent / "log").exists()
+
+
+def test_a_folder_keeps_its_flags(demo):
+    swept(demo, "--grid", "latent=2", "--seeds", "1", "--", "--epochs", "3")
+    with refused(BadFile, "other flags", "'--epochs', '3'", "'--epochs', '4'"):
+        swept(demo, "--grid", "latent=2", "--seeds", "1", "--", "--epochs", "4")
+    assert swept(demo, "--grid", "latent=2,4", "--seeds", "1", "--", "--epochs", "3")[0] == 0
+    assert len((demo.parent / "log").read_text().splitlines()) == 2
+
+
+def test_a_value_is_run_once_and_stays_in_the_folder(demo):
+    status, settings = swept(demo, "--grid", "latent=2, 3,2", "--seeds", "1", "--grid", "data=../a b,c/d")
+    assert status == 0 and [one["setting"]["latent"] for one in settings] == ["2", "2", "3", "3"]
+    made = sorted(path.name for path in (demo.parent / "out").iterdir() if path.is_dir())
+    assert made == [f"latent-{n}_data-{name}_seed-0" for n in (2, 3) for name in ("..%2Fa%20b", "c%2Fd")]
+
+
+def test_the_chart_shows_a_figure_that_all_settings_have(demo, monkeypatch):
+    shown = []
+    monkeypatch.setattr(sweep, "draw", lambda found, figure, path: shown.append(figure))
+    demo.write_text(DEMO.replace('"error": error', '"of " + flags["--latent"]: 1.0, "error": error'))
+    swept(demo, "--grid", "latent=2,3", "--seeds", "1")
+    swept(demo, "--grid", "latent=2,3", "--seeds", "1", "--figure", "of 3")
+    assert shown == ["error", "of 3"]
+
+
+def test_a_demo_without_a_result_is_named(demo, capfd):
+    demo.write_text("print('done')")
+    assert swept(demo, "--seeds", "1", "--figure", "error")[0] == 1
+    assert "seed-0: status 0, but no result.json" in capfd.readouterr().err
 
 
 def test_values_that_hold_commas():
