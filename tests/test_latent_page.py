@@ -34,6 +34,14 @@ def test_a_page_of_784_400_20_is_small(tmp_path: Path):
     assert (tmp_path / "page.html").stat().st_size <= 3_000_000
 
 
+def test_the_page_speaks_of_classes_only_where_there_are_some(tmp_path: Path):
+    vae = model()
+    for labels in (None, [1]):
+        explorer(tmp_path / "page.html", "", [*vae.body, vae.mu], vae.decoder, np.zeros((1, 20)), labels, (28, 28))
+        page = (tmp_path / "page.html").read_text()
+        assert ("the mean code of that class" in page) is bool(labels) and "MEANS" not in page
+
+
 def test_what_the_page_cannot_run_is_refused(tmp_path: Path):
     with refused(BadValue, "activations"):
         write(model(activation=lambda x: ops.relu(x)), tmp_path / "page.html")
