@@ -259,6 +259,10 @@ def test_the_command(tmp_path):
     status, words = command("1.2", "other.py")
     assert status == 2 and "no slope in other.py" in words
     assert command("1.2", "absent.py")[0] == command("9.9")[0] == 2
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n")       # status 0 would say that it is right
+    for path, word in (("ends.py", "must not end Python"), (".", "cannot be read")):
+        status, words = command("1.2", path)
+        assert status == 2 and word in words and "Traceback" not in words
 
 
 def test_the_engine_does_not_load_the_tour():

@@ -61,8 +61,9 @@ def run(layers: list[dict[str, Any]], x: np.ndarray) -> np.ndarray:
     return x
 
 
-MEANS = " Each number on the map stands at the mean code of that class."
-BODY = """<p class="keys">Move over the map, or give it the focus and use the arrow keys (with Shift: larger steps).MEANS</p>
+MEANS = "Each number on the map stands at the mean code of that class."
+BODY = """<p class="keys">Move over the map, or give it the focus and use the arrow keys (with Shift: larger steps).
+MEANS</p>
 <p id="say" class="panel" role="status"></p>
 <div class="cards">
 <section><h2>Map of the test codes</h2>
