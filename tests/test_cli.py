@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tinyae import data
+from tinyae.data.__main__ import main as data_command
 from tinyae.demo import cli
 
 DEMOS = Path(__file__).parents[1] / "demos"
@@ -355,3 +357,17 @@ def test_a_name_with_control_characters_reaches_no_terminal(folder, monkeypatch,
     assert demo("vae", f"{SMALL} --out a\x1b]0;b\x07", monkeypatch) == 2
     said = capsys.readouterr()
     assert "\x1b" not in said.out + said.err and "a\\x1b]0;b\\x07" in said.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has no such names")
+def test_a_class_may_have_any_name(folder, monkeypatch, capsys):
+    """A folder's name is bytes: control characters, and what is no UTF-8."""
+    rng = np.random.default_rng(0)
+    for name in ("a", "z\x1b[31m\udcff"):
+        (folder / "set" / name).mkdir(parents=True)
+        for i in range(20):
+            Image.fromarray(rng.integers(0, 256, (4, 4), dtype=np.uint8)).save(folder / "set" / name / f"{i}.png")
+    assert demo("anomaly", SMALL.replace("good.npy", "set"), monkeypatch) == 0
+    assert data_command(["show", "set", "--out", "sheet.png"]) == 0
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err and said.out.count("z\\x1b[31m\\udcff") >= 3

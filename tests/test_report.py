@@ -49,6 +49,21 @@ def test_too_many_pictures_leave_some_out(tmp_path: Path, monkeypatch: pytest.Mo
     assert "samples-004.png is too large" in run_page.write(out).read_text()
 
 
+@pytest.mark.parametrize("names, room, shown", [
+    ("a b-1 b-2 b-3", 4, "b-1 b-2 b-3 a"), ("b-1 b-2 b-3 b-4 a-1 a-2 a-3 a-4", 4, "b-2 b-4 a-2 a-4"),
+    ("a b-1 b-2 b-3", 3, "b-1 b-3 a"), ("a b-1 b-2 b-3", 2, "b-3 a"), ("a b-1 b-2", 1, "b-2")])
+def test_each_series_gets_its_share_of_the_room_and_leaves_the_rest_to_longer_ones(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: str, room: int, shown: str):
+    for name in names.split():
+        images.save_grid(tmp_path / f"{name}.png", np.zeros((1, 16)), (4, 4), title="t")
+    monkeypatch.setattr(run_page, "ROOM", room * (tmp_path / f"{name}.png").stat().st_size)
+    page = run_page.pictures(tmp_path)
+    found = re.findall(r'<img alt="(.*?).png: t" src="[^"]*"( hidden)?>', page)
+    assert sorted(name for name, _ in found) == sorted(shown.split())
+    assert sorted(name for name, hidden in found if not hidden) == [
+        max(name for name in shown.split() if name[0] == series) for series in "ab" if series in shown]
+
+
 @pytest.mark.parametrize("name, content", [
     ("config.json", None), ("config.json", b"{"), ("config.json", b"[]"), ("history.csv", None), ("history.csv", b""),
     ("history.csv", b"epoch,step,phase\n"), ("history.csv", b"a,b\n1,2\n"), ("history.csv", b"epoch,phase\nx,\n"),
@@ -67,8 +82,9 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, name: str, content: b
 def test_a_run_that_has_not_ended_says_so(tmp_path: Path):
     out = finished(tmp_path / "run-1")
     assert "has not ended" not in run_page.write(out).read_text()
-    for name in ("weights.npz", "result.json"):
-        (out / name).unlink()
+    (out / "result.json").unlink()              # the demo writes it after the training
+    assert "has not ended" not in run_page.write(out).read_text()
+    (out / "weights.npz").unlink()
     page = run_page.write(out).read_text()
     assert f"The run has not ended: 4 epochs so far. To continue it: <code>python demos/vae.py --resume {out}" in page
 

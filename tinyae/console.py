@@ -35,10 +35,13 @@ codecs.register_error("tinyae.plain", _plain)
 
 
 def say(line: str) -> None:
-    """print(line) to stdout, if there is one and it takes the line; a log that is full or closed ends no run."""
+    """print(line) to stdout, if there is one and it takes the line; a log that is full or closed ends no run.
+
+    Control characters, of a file's name say, are escaped.
+    """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     with suppress(OSError, ValueError):         # ValueError: the stream was closed
-        print(line.encode(encoding, "tinyae.plain").decode(encoding), flush=True)
+        print(printable(line).encode(encoding, "tinyae.plain").decode(encoding), flush=True)
 
 
 def bar(total: int | None, *, shown: bool = True, leave: bool = False, **settings: Any) -> tqdm:
