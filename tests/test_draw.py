@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations, pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,6 +30,16 @@ def test_boxes_of_a_row_keep_their_distance(drawn: list[list[int]], width: int):
         for k in range(i):
             if at.row[i] == at.row[k]:
                 assert abs(at.x[i] - at.x[k]) >= (widths[i] + widths[k]) / 2 + GAP - 1e-6
+
+
+def test_the_order_is_that_of_the_fewest_crossings():
+    at = layout([[], [0], [1], [1], [0], [1, 2, 4]], [50.0] * 6)
+    edges = [(at.row[p] + k, *ends) for (p, _), route in at.routes.items() for k, ends in enumerate(pairwise(route))]
+    assert not [1 for (row, a, b), (other, c, d) in combinations(edges, 2) if row == other and (a - c) * (b - d) < 0]
+
+
+def test_a_leaf_stands_just_above_its_first_use():
+    assert layout([[], [0], [1], [], [2, 3]], [50.0] * 5).row == [0, 1, 2, 2, 3]
 
 
 def vae() -> tuple[Tensor, dict[str, Tensor]]:
@@ -66,6 +77,16 @@ def test_what_draw_refuses(tmp_path: Path):
     with refused(BadValue, "no path from y"):
         draw(ops.sum(x), tmp_path / "graph.html", wrt=[Tensor(1.0)])
     draw(x * 2, tmp_path / "graph.svg")
+
+
+def test_a_name_is_text_in_a_picture_and_in_a_page(tmp_path: Path):
+    x, name = Tensor([1.0]), '</script><b x="&">'
+    draw(ops.sum(x), tmp_path / "graph.svg", {name: x})
+    picture = ElementTree.parse(tmp_path / "graph.svg")
+    assert name in [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    draw(x, tmp_path / "graph.html", {name: x})
+    page = (tmp_path / "graph.html").read_text()
+    assert page.count("</script>") == 1 and "<b" not in page.replace("<body>", "").replace("<button", "")
 
 
 @pytest.mark.parametrize("ending", ["svg", "html"])

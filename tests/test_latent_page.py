@@ -1,6 +1,7 @@
 """The explorer's weights in float16: close to the model, and small enough."""
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from support import refused
 
 from tinyae import models, ops
 from tinyae.errors import BadValue
-from tinyae.show.latent import explorer, packed, run
+from tinyae.show.latent import POINTS, explorer, packed, run
 
 
 def model(**settings: Any) -> models.VAE:
@@ -27,6 +28,12 @@ def test_the_rounded_weights_draw_what_the_model_draws():
     z = np.random.default_rng(2).standard_normal((100, 20), np.float32)
     drawn = ops.sigmoid(run(packed(vae.decoder), z))
     assert np.abs(drawn - ops.sigmoid(vae.decode(z)).numpy()).max() < 2e-3
+
+
+def test_the_map_has_as_many_labels_as_codes(tmp_path: Path):
+    write(model(), tmp_path / "page.html")
+    found = json.loads((tmp_path / "page.html").read_text().split("const DATA = ")[1].split(";\n")[0])
+    assert len(found["codes"]) == len(found["labels"]) == POINTS < 600
 
 
 def test_a_page_of_784_400_20_is_small(tmp_path: Path):

@@ -136,6 +136,24 @@ def test_losses_that_are_not_finite_are_said_and_not_drawn():
     assert places and not re.search("nan|inf", " ".join(places))
 
 
+def test_a_panel_shows_its_phase_from_the_left_edge_to_the_right():
+    rows = [history.row(n, n, phase, 0.1, train={"a": value + n}, test={"a": value + n})
+            for n in (3, 4, 5) for phase, value in (("one", 0.0), ("two", 10.0))]
+    drawn = run_curves.curves(rows)
+    assert re.findall("<figcaption>(.*?)</figcaption>", drawn) == [
+        "one a: training 5, test 5 after epoch 5", "two a: training 15, test 15 after epoch 5"]
+    left, right = run_curves.LEFT + 8, run_curves.WIDE - 12
+    lines = re.findall(r'<polyline class="train" points="([^"]*)"', drawn)[1:]      # [0]: of the legend
+    assert [[float(point.split(",")[0]) for point in line.split()] for line in lines] == [
+        [left, (left + right) / 2, right]] * 2
+
+
+def test_one_epoch_is_not_one_epochs(tmp_path: Path):
+    (tmp_path / "weights.npz").touch()
+    for n, words in ((1, "1 epoch"), (2, "2 epochs")):
+        assert f">{words}</p>" in run_page.state(tmp_path, {}, [{"epoch": n, "phase": ""}], {})
+
+
 def test_a_long_run_has_a_short_page():
     rows = [history.row(n, n, phase, 0.1, train={"a": 1 / n, "b": 2.0}, test={"a": 1 / n, "b": 2.0})
             for n in range(1, 5001) for phase in ("one", "two")]
@@ -148,9 +166,9 @@ def test_a_long_run_has_a_short_page():
 
 def test_the_command_repeats_the_run():
     argv = ["--hidden", "none", "--latent", "3", "--lr", "2e-05", "--data", "it's mine", "--size", "48x64", "--unroll",
-            "--scale", "sigma"]
+            "--scale", "sigma", "--page"]
     def settings(argv: list[str]) -> dict[str, Any]:
-        return vars(cli.flags("vae", "", argv, hidden=[400], latent=20, scale="log_var"))
+        return vars(cli.flags("vae", "", argv, hidden=[400], latent=20, scale="log_var", page=False))
     page = run_page.settings(settings(argv) | {"versions": {"numpy": "2"}, "fingerprint": "ab"})
     assert '<th scope="row">fingerprint</th>' in page
     shown = page.split('command">')[1].split("</pre>")[0]

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,40 @@ def test_the_chart_shows_a_figure_that_all_settings_have(demo, monkeypatch):
     swept(demo, "--grid", "latent=2,3", "--seeds", "1")
     swept(demo, "--grid", "latent=2,3", "--seeds", "1", "--figure", "of 3")
     assert shown == ["error", "of 3"]
+
+
+def test_the_chart_shows_the_standard_deviation(tmp_path, monkeypatch):
+    axes = pytest.importorskip("matplotlib.axes")
+    drawn, real = [], axes.Axes.errorbar
+
+    def errorbar(axis, x, y, yerr, **style):
+        drawn.append((x, y, yerr))
+        return real(axis, x, y, yerr, **style)
+    monkeypatch.setattr(axes.Axes, "errorbar", errorbar)
+    found = [{"setting": {"latent": name}, "figures": {"error": values}}
+             for name, values in (("2", [1.0, 3.0]), ("3", []), ("4", [5.0]))]
+    sweep.draw(found, "error", tmp_path / "sweep.png")
+    assert drawn == [(0, 2.0, pytest.approx(np.sqrt(2))), (1, 5.0, 0.0)] and (tmp_path / "sweep.png").exists()
+
+
+def test_a_figure_that_a_run_lacks_is_not_zero(demo):
+    demo.write_text(DEMO.replace('"error": error', '**({"error": error} if error > 2 else {})'))
+    assert swept(demo, "--grid", "latent=2", "--seeds", "2")[1][0]["figures"] == {"error": [3.0]}
+
+
+def test_after_a_stop_no_run_begins(demo, tmp_path):
+    stop = threading.Event()
+    stop.set()
+    assert sweep.run(demo, tmp_path / "run", ["--latent", "2", "--seed", "0"], 1, stop) is None
+    assert not (tmp_path / "log").exists()
+
+
+def test_runs_side_by_side_share_the_cores(demo, monkeypatch):
+    demo.write_text(DEMO + "open(Path(__file__).with_name('threads'), 'w').write("
+                           "__import__('os').environ['OPENBLAS_NUM_THREADS'])\n")
+    monkeypatch.setattr(sweep.os, "cpu_count", lambda: 8)
+    swept(demo, "--grid", "latent=2", "--seeds", "1")
+    assert (demo.parent / "threads").read_text() == "4"         # of 8 cores, for each of 2 jobs
 
 
 def test_a_demo_without_a_result_is_named(demo, capfd):

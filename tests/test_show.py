@@ -53,6 +53,7 @@ def test_explain_adds_up_the_uses_of_a_tensor(capsys: Any):
     said = capsys.readouterr().out
     assert "a has 3 uses, all met now: their parts add up to 17" in said
     assert "s has 2 uses, all met now: their parts add up to 8" in said
+    assert said.count("all met now") == 2               # each once, at the last of the uses
     assert "its gradient g is complete (the sum over its 2 uses): 8" in said
 
 
