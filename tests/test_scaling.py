@@ -204,6 +204,12 @@ def test_a_demo_without_a_result_is_named(demo, capfd):
     assert "seed-0: status 0, but no result.json" in capfd.readouterr().err
 
 
+def test_a_run_that_fails_after_its_result_has_failed(demo, capfd):
+    demo.write_text(DEMO + "sys.exit('too late')\n")
+    assert swept(demo, "--grid", "latent=2", "--seeds", "1")[0] == 1
+    assert "seed-0: status 1\ntoo late" in capfd.readouterr().err
+
+
 def test_values_that_hold_commas():
     assert list(sweep.grid(["hidden=400;500,500"])) == [{"hidden": "400"}, {"hidden": "500,500"}]
 
