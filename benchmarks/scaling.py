@@ -197,8 +197,8 @@ Between two ranks here: latency {latency * 1e6:.3g} us, bandwidth {bandwidth / 1
 
 {predictions(result)}
 
-Assumed: every rank computes as fast as one did here alone; all wait for none; Allreduce by halving and doubling, none
-of it hidden behind backward; each rank has a link of its own, with this latency and bandwidth:
+Assumed: every rank computes as fast as one did here alone, and none waits for a slower one; Allreduce by halving and
+doubling, none of it hidden behind backward; each rank has a link of its own, with this latency and bandwidth:
 {links}"""
 
 

@@ -220,8 +220,10 @@ def events(folder: Path) -> dict[tuple[str, int], float]:
 def test_event_files_for_tensorboard(tmp_path: Path):
     pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
     run = finished(tmp_path / "run-1")
-    for _ in range(2):                          # the second call replaces the files of the first
-        assert report.tensorboard(run) == run / "tensorboard"
+    assert report.tensorboard(run) == run / "tensorboard"
+    for earlier in list(run.rglob("events.out.*")):
+        earlier.rename(earlier.with_name("events.out.tfevents.1.earlier"))      # a name holds the second
+    report.tensorboard(run)                     # replaces the files of the first call
     rows = history.read_csv(run / "history.csv")
     for side in ("train", "test"):
         wanted = {(f"{row['phase']}/{name.removeprefix(side + '_')}".lstrip("/"), row["epoch"]): np.float32(value)

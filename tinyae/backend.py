@@ -73,8 +73,7 @@ def gpu() -> Any:
 @lru_cache(maxsize=1)
 def _choose_gpu(cupy: Any) -> None:
     """Give each of the processes that a launcher has started on this machine a GPU of its own, in turn."""
-    rank = next((os.environ[name] for name in LOCAL_RANKS if name in os.environ), None)
-    if rank is not None:
+    for rank in [os.environ[name] for name in LOCAL_RANKS if name in os.environ][:1]:
         cupy.cuda.Device(int(rank) % cupy.cuda.runtime.getDeviceCount()).use()
 
 

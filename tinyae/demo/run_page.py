@@ -23,7 +23,7 @@ from .. import console, files
 from ..errors import BadFile
 from ..show import page
 from ..train.history import Row, from_csv
-from .flags import FLAGS, SPECIAL
+from .flags import FLAGS, SPECIAL, as_text
 from .run_curves import curves
 
 ROOM, LIMIT = 1_200_000, 1 << 24    # bytes of all pictures in a page (base64 adds a third), and of a file of numbers
@@ -176,7 +176,7 @@ def settings(config: dict[str, Any]) -> str:
     """The settings, the versions and the command that repeats the run."""
     kept = {name: value for name, value in config.items() if name not in UNSAID and value is not None}
     versions = ", ".join(f"{name} {value}" for name, value in config.get("versions", {}).items())
-    said = f"<h2>Settings</h2>\n{table({n: text(v) for n, v in kept.items()})}\n<p>{escape(versions)}</p>"
+    said = f"<h2>Settings</h2>\n{table({n: as_text(v) for n, v in kept.items()})}\n<p>{escape(versions)}</p>"
     if "demo" not in config:
         return said
     parts = ["python", f"demos/{config['demo']}.py"]
@@ -187,14 +187,9 @@ def settings(config: dict[str, Any]) -> str:
         if isinstance(value, bool):
             parts += [flag] * value
         else:
-            parts.append(f"{flag} {shlex.quote(text(value))}")
+            parts.append(f"{flag} {shlex.quote(as_text(value))}")
     command = " ".join(f"<span>{escape(part)}</span>" for part in parts)       # a line ends between flags
     return f'{said}\n<h2>The same again</h2>\n<pre class="panel command">{command}</pre>'
-
-
-def text(value: Any) -> str:
-    """A setting as a flag takes it: 500,500 for a list."""
-    return ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def _from_here(path: Path) -> str:
