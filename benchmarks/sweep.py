@@ -58,7 +58,8 @@ def check_flags(texts: Sequence[str], more: Sequence[str]) -> None:
 def keep_flags(out: Path, demo: Path, more: Sequence[str]) -> None:
     """Write FOLDER/flags.json. BadFile: the runs in the folder are of another demo, or have other flags."""
     content, path = {"demo": demo.stem, "flags": list(more)}, out / "flags.json"
-    if path.exists() and (before := json.loads(path.read_text())) != content:
+    begun = [*out.glob("*/last.npz"), *out.glob("*/result.json")]       # none, if the demo refused the flags
+    if begun and path.exists() and (before := json.loads(path.read_text())) != content:
         raise BadFile(f"the runs in {out} have other flags", expected=before, got=content,
                       fix="the same demo and flags after --, or another --out")
     out.mkdir(parents=True, exist_ok=True)

@@ -148,6 +148,11 @@ def test_a_folder_keeps_its_flags(demo):
     assert len((demo.parent / "log").read_text().splitlines()) == 2
 
 
+def test_flags_that_the_demo_refused_can_be_mended(demo):
+    assert swept(demo, "--grid", "latent=-1", "--seeds", "1", "--", "--epohcs", "3")[0] == 1
+    assert swept(demo, "--grid", "latent=2", "--seeds", "1", "--", "--epochs", "3")[0] == 0
+
+
 def test_a_value_is_run_once_and_stays_in_the_folder(demo):
     status, settings = swept(demo, "--grid", "latent=2, 3,2", "--seeds", "1", "--grid", "data=../a b,c/d")
     assert status == 0 and [one["setting"]["latent"] for one in settings] == ["2", "2", "3", "3"]
