@@ -155,6 +155,7 @@ def test_an_explorer_is_written_of_grey_images_and_refused_of_others_before_the_
     assert demo(name, line.replace("good.npy", "grey.npz"), monkeypatch) == 0
     assert f"explorer:\n  runs/{name}-1/explorer.html\n" in capsys.readouterr().out
     assert "const DATA = {" in Path(f"runs/{name}-1/explorer.html").read_text()
+    assert "page" not in json.loads(Path(f"runs/{name}-1/result.json").read_text())["setting"]
 
 
 def test_without_matplotlib_a_demo_says_once_what_to_install(folder, monkeypatch, capsys):
@@ -251,6 +252,7 @@ def test_resume_goes_on_with_the_same_images_wherever_they_are(run, folder, monk
         assert demo("vae", f"--resume ../run --epochs {epochs} --data {place}", monkeypatch) == 0
         assert json.loads((run / "config.json").read_text())["data"] == place
     assert demo("vae", "--resume ../run --epochs 5", monkeypatch) == 0          # it remembers
+    assert demo("vae", "--resume ../run --epochs 6 --data-dir cache", monkeypatch) == 0
 
 
 @pytest.mark.parametrize("out", ["mine", "runs/vae-1"])
