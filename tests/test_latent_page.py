@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from support import refused
 
 from tinyae import models, ops
 from tinyae.errors import BadValue
+from tinyae.layers import ACTIVATIONS
+from tinyae.show import latent
 from tinyae.show.latent import POINTS, explorer, packed, run
 
 
@@ -47,6 +50,12 @@ def test_the_page_speaks_of_classes_only_where_there_are_some(tmp_path: Path):
         explorer(tmp_path / "page.html", "", [*vae.body, vae.mu], vae.decoder, np.zeros((1, 20)), labels, (28, 28))
         page = (tmp_path / "page.html").read_text()
         assert ("the mean code of that class" in page) is bool(labels) and "MEANS" not in page
+
+
+def test_the_page_knows_every_activation():
+    script = (Path(latent.__file__).parent / "latent.js").read_text().split("const FUNCTIONS = {")[1].split("};")[0]
+    missing = {*ACTIVATIONS} - {*re.findall(r"(\w+): ", script)}
+    assert not missing, f"add {', '.join(missing)} to FUNCTIONS in tinyae/show/latent.js: a page of --page runs it"
 
 
 def test_what_the_page_cannot_run_is_refused(tmp_path: Path):

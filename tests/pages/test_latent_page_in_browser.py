@@ -9,11 +9,11 @@ import pytest
 from test_latent_page import model, write
 
 from tinyae import ops
-from tinyae.layers import dense_stack
+from tinyae.layers import ACTIVATIONS, dense_stack
 from tinyae.show.latent import explorer, packed, run
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "elu", "softplus", "sigmoid", "leaky_relu", "sin"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_page_computes_what_python_computes(browser: Any, tmp_path: Path, activation: str):
     vae = model(activation=activation)
     write(vae, tmp_path / "page.html")
