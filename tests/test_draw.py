@@ -14,7 +14,7 @@ from support import refused
 
 from tinyae import Tensor, draw, models, ops, params
 from tinyae.errors import BadValue
-from tinyae.show.layout import GAP, layout
+from tinyae.show.layout import GAP, crossings, layout
 
 
 @given(st.lists(st.lists(st.integers(0, 30), max_size=3), min_size=1, max_size=14), st.integers(30, 120))
@@ -36,6 +36,13 @@ def test_the_order_is_that_of_the_fewest_crossings():
     at = layout([[], [0], [1], [1], [0], [1, 2, 4]], [50.0] * 6)
     edges = [(at.row[p] + k, *ends) for (p, _), route in at.routes.items() for k, ends in enumerate(pairwise(route))]
     assert not [1 for (row, a, b), (other, c, d) in combinations(edges, 2) if row == other and (a - c) * (b - d) < 0]
+
+
+@given(st.lists(st.lists(st.integers(0, 6), max_size=5), min_size=1, max_size=7), st.permutations(range(7)))
+def test_crossings_are_counted_as_pairs_of_edges(below: list[list[int]], lower: list[int]):
+    edges = [(i, lower.index(c)) for i, ends in enumerate(below) for c in ends]
+    pairs = sum((a - c) * (b - d) < 0 for (a, b), (c, d) in combinations(edges, 2))
+    assert crossings([list(range(len(below))), lower], below) == pairs
 
 
 def test_a_leaf_stands_just_above_its_first_use():
