@@ -38,6 +38,24 @@ def test_the_order_is_that_of_the_fewest_crossings():
     assert not [1 for (row, a, b), (other, c, d) in combinations(edges, 2) if row == other and (a - c) * (b - d) < 0]
 
 
+@given(st.lists(st.sets(st.integers(0, 5), min_size=1), min_size=1, max_size=6))
+def test_boxes_stand_as_near_to_their_children_as_their_distance_allows(drawn: list[set[int]]):
+    """Least squares: each run of boxes that touch stands, on average, where its boxes want to stand."""
+    used = sorted(set().union(*drawn))
+    parents: list[list[int]] = [[] for _ in used] + [[used.index(i) for i in sorted(mine)] for mine in drawn]
+    at = layout(parents, [50.0] * len(parents))
+    top = sorted((i for i in range(len(used)) if at.row[i] == 0), key=lambda i: at.x[i])
+    runs: list[list[int]] = []
+    for i in top:
+        if runs and at.x[i] - at.x[runs[-1][-1]] < 50 + GAP + 1e-6:
+            runs[-1].append(i)
+        else:
+            runs.append([i])
+    for run in runs:
+        wanted = [np.mean([route[1] for (p, _), route in at.routes.items() if p == i]) for i in run]
+        assert sum(at.x[i] for i in run) == pytest.approx(sum(wanted), abs=1e-6)
+
+
 @given(st.lists(st.lists(st.integers(0, 6), max_size=5), min_size=1, max_size=7), st.permutations(range(7)))
 def test_crossings_are_counted_as_pairs_of_edges(below: list[list[int]], lower: list[int]):
     edges = [(i, lower.index(c)) for i, ends in enumerate(below) for c in ends]
@@ -65,13 +83,15 @@ def test_the_picture_has_a_box_for_each_tensor(tmp_path: Path, fold: bool | None
     assert len(re.findall('<g id="n', picture)) == boxes
     assert ("decoder.0" in picture) and ("decoder.0.W (" in picture) is not fold
     assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")
+    assert picture.count('class="node leaf"') == picture.count('rx="3"') == (10 if boxes == 27 else 0)
+    assert "--paper:#fff" in picture                    # a page has colours of its own
 
 
 def test_a_page_is_small_and_asks_for_nothing(tmp_path: Path):
     y, named = vae()
     draw(y, tmp_path / "graph.html", named)
     page = (tmp_path / "graph.html").read_text()
-    assert len(page) < 60_000 and "default-src 'none'" in page
+    assert len(page) < 60_000 and "--paper:#fff" not in page and "default-src 'none'" in page
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
 
 

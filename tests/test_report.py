@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_runs
+from PIL import Image
 from support import refused
 
 from tinyae.demo import cli, images, report, run_curves, run_page
@@ -36,7 +37,7 @@ def test_the_page_holds_the_run(tmp_path: Path):
     for words in ("vae: run-1", "nats &lt; 1", "<td>0.5</td>", "one core", "samples-004", "elbo kl: training",
                   "--hidden 8,4", "--data &#x27;my pictures&#x27;", "4 epochs", "samples-002.png: seen &lt;2&gt;"):
         assert words in page, words
-    assert page.count("data:image/png") == 4 and not re.search(r'(src|href)="?http', page)
+    assert "<4>" not in page and page.count("data:image/png") == 4 and not re.search(r'(src|href)="?http', page)
 
 
 def test_too_many_pictures_leave_some_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -95,9 +96,11 @@ def test_damaged_pictures_cost_only_themselves(tmp_path: Path):
     (out / "gone.png").symlink_to("nothing")
     os.mkfifo(out / "pipe.png")
     (out / "text.png").write_text("<script>")
+    Image.new("L", (2, 2)).save(out / "photo.png", "JPEG")
     (out / "samples-003.png").write_bytes((out / "samples-003.png").read_bytes()[:20])
     page = run_page.write(out).read_text()
     assert page.count("data:image/png") == 3 and "3 of 4 pictures" in page and "text.png is too large" in page
+    assert "photo.png is too large for this page, or damaged" in page
     assert 'max="2"' in page                    # the slider has a place for each picture that is there
 
 

@@ -97,6 +97,19 @@ def test_settings_and_constants_are_written_as_one_types_them(capsys: Any):
         assert re.search(rf"= {re.escape(line)}, shape", said), line
 
 
+def test_what_is_long_is_named_by_its_kind():
+    x = Tensor(np.ones((3, 4)))
+    assert steps(x[list(range(3)) * 9], {"x": x})[-1].made == "x[<list>]"
+    assert steps(ops.reshape(x, (12,)), {"x": x})[-1].made == "reshape(x, shape=(12,))"
+
+
+def test_many_tensors_are_counted_not_listed(capsys: Any):
+    xs = [Tensor(float(i)) for i in range(5)]
+    for count, words in ((4, "respect to x1, x2, x3 and x4, newest"), (5, "respect to 5 Tensors, newest")):
+        explain(sum(xs[:count]), xs[:count])
+        assert words in capsys.readouterr().out
+
+
 def test_a_name_of_ours_gives_way_to_the_readers(capsys: Any):
     z1, x1 = Tensor(1.0), Tensor(2.0)
     show(z1 * Tensor(3.0) + x1, {"z1": z1, "x1": x1})

@@ -98,7 +98,7 @@ def test_what_ends_a_run_ends_it_on_every_rank(n, compared):
     seen = compared[str(n)]
     same = ["all ranks must have the same parameters and noise"] * n
     assert seen["unequal"] == {"noise": same, "parameters": same}
-    assert seen["stopped"] == [2] * n
+    assert seen["stopped"] == [[2, 3]] + [[2, 0]] * (n - 1)             # a line on the run, and one for each epoch
     for name, words in {"sparse": "the loss 'kl' must be a mean over the images",
                         "diverging": "a number is not finite: epoch 1, step 2"}.items():
         first, *others = seen["refused"][name]
