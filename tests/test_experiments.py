@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import refused
 
@@ -170,3 +171,14 @@ def test_smoke_runs_a_demo_to_its_end_and_reports_one_that_fails(quality, monkey
     assert quality.smoke("vae") == 2            # one of them with two latents
     said = capsys.readouterr()
     assert "no such thing" in said.err and "failed" in said.out
+
+
+def test_a_smoke_run_draws_digits_for_published_sets(quality, tmp_path, monkeypatch):
+    loaded = []
+    part = data.Dataset(np.zeros((600, 2, 2), np.uint8), np.zeros(600, np.intp))
+    monkeypatch.setattr(quality.data, "load", lambda name: loaded.append(name) or (part, part))
+    paths = [quality.few(name, tmp_path) for name in ("mnist", "fashion-mnist", "creatures")]
+    assert [path.name for path in paths] == ["digits.npz", "digits.npz", "creatures.npz"]
+    assert loaded == ["digits", "creatures"]
+    with np.load(paths[0]) as held:
+        assert [held[name].shape for name in ("images", "test_images")] == [(500, 2, 2), (100, 2, 2)]

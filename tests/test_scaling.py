@@ -123,6 +123,12 @@ def test_what_has_ended_is_not_run_again_and_what_was_stopped_goes_on(demo):
     assert settings[0]["figures"]["error"] == [2.0, 100.0]
 
 
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(demo):
+    sweep.folder_of(demo.parent / "out", {"latent": "2"}, 0).mkdir(parents=True)
+    assert swept(demo, "--grid", "latent=2", "--seeds", "1")[0] == 0
+    assert (demo.parent / "log").read_text().startswith("--out ")
+
+
 def test_a_failed_run_is_named_and_the_others_go_on(demo, capfd):
     status, settings = swept(demo, "--grid", "latent=-1,4", "--seeds", "1")
     assert status == 1 and [one["runs"] for one in settings] == [0, 1]
