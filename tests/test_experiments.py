@@ -139,6 +139,19 @@ def test_a_figure_may_lie_as_far_off_as_seeds_make_it(again, differing, quality,
     assert quality.verify("linear-digits") == 2
 
 
+def test_a_figure_is_verified_with_data_drawn_anew(quality, monkeypatch):
+    """No cache of this machine may serve: every place where data is looked for is the new folder of the run."""
+    places = []
+
+    def run(job, flags, folder, **environment):
+        places.append({**environment, "run": str(folder.parent)})
+        assert not list(folder.parent.iterdir())
+    monkeypatch.setattr(quality, "run", run)
+    quality.verify("linear-digits")
+    (used,) = places
+    assert {"TINYAE_DATA", "XDG_CACHE_HOME", "LOCALAPPDATA"} <= used.keys() and len(set(used.values())) == 1
+
+
 def test_the_spread_over_seeds_is_kept(quality, monkeypatch, tmp_path):
     monkeypatch.setattr(quality, "SPREAD", tmp_path / "seeds.json")
     monkeypatch.setattr(quality, "run", lambda job, flags, _: {"figures": {job.demo: int(flags.split("--seed ")[1])}})
