@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinyae
@@ -218,6 +219,13 @@ def test_the_engine_of_the_first_two_chapters_is_the_one_their_checks_use(cells)
     assert all(part.rstrip() in shown for part in parts)
 
 
+def test_an_error_inside_numpy_is_told_at_the_readers_line():
+    def squared_error(y, x):
+        return np.broadcast_to(np.zeros(3), (2,))
+    words = tour.verdict("4.3", squared_error)[1]
+    assert "raised ValueError" in words and "in squared_error: return np.broadcast_to" in words
+
+
 # ---- check and hint
 
 def test_check_prints_and_returns_nothing(capsys):
@@ -263,6 +271,15 @@ def test_the_command(tmp_path):
     for path, word in (("ends.py", "must not end Python"), (".", "cannot be read")):
         status, words = command("1.2", path)
         assert status == 2 and word in words and "Traceback" not in words
+    (tmp_path / "bare.py").write_text("\nexp = op(None)\n")
+    (tmp_path / "cut.py").write_text("exp = (\n")
+    (tmp_path / "opens.py").write_text("open('absent.csv')\n")
+    for file, line, error, fix in (("bare.py", 2, "NameError: name 'op'", "from tinyae.tour.scalar import *"),
+                                   ("cut.py", 1, "SyntaxError", "mend that line of cut.py"),
+                                   ("opens.py", 1, "FileNotFoundError", "mend that line of opens.py")):
+        status, words = command("1.1", file)
+        assert status == 2 and "Traceback" not in words and fix in words
+        assert f"{file} stops with an error in line {line}" in words and f"got:      {error}" in words
 
 
 def test_the_engine_does_not_load_the_tour():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import re
 import sys
 import textwrap
 from types import FunctionType, ModuleType
@@ -32,9 +33,6 @@ INSTEAD = {
     buffers.keep: "def keep(x, mask, out=None):\n    bits = f'i{x.itemsize}'\n"
                   "    z = np.multiply(x.view(bits), mask, out=None if out is None else out.view(bits))\n"
                   "    return z.view(x.dtype)",
-    backend.windows: "def windows(x, size, stride):\n"
-                     "    view = np.lib.stride_tricks.sliding_window_view(x, size, (1, 2))[:, ::stride, ::stride]\n"
-                     "    return view.transpose(0, 1, 2, 4, 5, 3)",
 }
 
 HEAD = '''"""A loss and its gradients as straight-line NumPy, written by tinyae's unroll.
@@ -137,7 +135,8 @@ class _Plain(ast.NodeTransformer):
         return self.visit(ast.Assign([node.target], node.value))
 
     def visit_If(self, node: ast.If) -> Any:
-        return None if isinstance(node.body[0], ast.Raise) else self.generic_visit(node)
+        for_gpu = re.match(r"device_of\(\w\) == 'cuda'", ast.unparse(node.test))
+        return None if for_gpu or isinstance(node.body[0], ast.Raise) else self.generic_visit(node)
 
     def visit_Try(self, node: ast.Try) -> Any:
         return [self.visit(statement) for statement in node.body]

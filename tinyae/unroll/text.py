@@ -87,7 +87,9 @@ def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradi
     uses = Counter([*outputs, *(x for line in lines for x in line.uses())])
     kept, backward = {*outputs}, False
     called, counts, body = functions(lines), Counter(), []                  # type: ignore[var-annotated]
-    written: dict[Any, Code] = {function: Code(name) for name, function in called.items()}
+    # A ufunc and its row have one name, np.exp, under which `called` has one of the two.
+    written: dict[Any, Code] = {f: Code(spelled(f)) for f in (line.function for line in lines) if callable(f)}
+    written |= {function: Code(name) for name, function in called.items()}
     taken = {"np", "step", *called, *taken}
 
     def name(line: Line) -> Code:
