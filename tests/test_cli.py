@@ -18,6 +18,8 @@ from PIL import Image
 from tinyae import data
 from tinyae.data.__main__ import main as data_command
 from tinyae.demo import cli
+from tinyae.demo.plots import terms
+from tinyae.train.history import read_csv
 
 DEMOS = Path(__file__).parents[1] / "demos"
 
@@ -156,6 +158,21 @@ def test_an_explorer_is_written_of_grey_images_and_refused_of_others_before_the_
     assert f"explorer:\n  runs/{name}-1/explorer.html\n" in capsys.readouterr().out
     assert "const DATA = {" in Path(f"runs/{name}-1/explorer.html").read_text()
     assert "page" not in json.loads(Path(f"runs/{name}-1/result.json").read_text())["setting"]
+
+
+@pytest.mark.parametrize("name, models", [
+    ("denoising", ["gaussian", "masking"]), ("dropout", ["with dropout", "without dropout"]),
+    ("stacked", ["whole", *(f"{way}, layer {n}" for way in ("one layer at a time", "phases on one graph")
+                            for n in (1, 2))])])
+def test_a_report_shows_the_curves_of_every_model_that_a_demo_trains(name, models, folder, monkeypatch):
+    """Also after --resume, which trains all but the first again."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for line in (f"{SMALL} --out run", "--resume run"):
+        assert demo(name, line, monkeypatch) == 0
+        rows = read_csv("run/history.csv")
+        assert list(dict.fromkeys(row["phase"] for row in rows)) == models
+        titles = [f"{model} {term}" for model in models for term in terms(rows, model)]
+        assert re.findall("<figcaption>(.*?): training", Path("run", "report.html").read_text()) == titles
 
 
 def test_without_matplotlib_a_demo_says_once_what_to_install(folder, monkeypatch, capsys):

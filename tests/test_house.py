@@ -34,7 +34,7 @@ HOUSE = {
     "errors": Entry("below", 25),
     "files": Entry("below", 60),
     "backend": Entry("below", 115),
-    "kernels": Entry("below", 210),
+    "kernels": Entry("below", 220),
     "refusals": Entry("below", 185),
     "guards": Entry("below", 240),
     "tensor": Entry("chapters", 100),

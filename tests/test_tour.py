@@ -209,6 +209,14 @@ def test_checks_use_only_what_the_chapters_so_far_have_introduced(n):
     assert used <= known, f"chapter {n} has not yet named {used - known}"
 
 
+def test_no_other_page_shows_the_answer_of_an_exercise():
+    """As a row: `softsign = op(...)`. The engine's own table is another matter."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "tinyae" / "tensor.py",
+             *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "notebooks").glob("*.ipynb")]
+    row = re.compile(rf"\b({'|'.join(exercise.name for exercise in EXERCISES.values())})\s*=\s*op\(")
+    assert {page.name: found for page in pages if (found := row.findall(page.read_text(encoding="utf-8")))} == {}
+
+
 def test_the_engine_of_the_first_two_chapters_is_the_one_their_checks_use(cells):
     shown = "\n".join(re.sub(r"^(>>>|\.\.\.) ?", "", line) for n in (1, 2) if n in PAGES
                       for _, fence in cells.fences(TEXTS[n]) for line in fence.splitlines())
