@@ -1,8 +1,8 @@
-"""unroll · watched: what a function uses besides its arguments, so that a program notices when it has changed.
+"""unroll · watched: the objects that a function uses besides its arguments, to notice if one has changed.
 
 A number such as a model's beta becomes part of the text. A program therefore remembers which numbers, Tensors and
 arrays its function can reach: defaults, variables of enclosing functions, globals and attributes that its code names,
-and all that hangs on those. Before each run it asks whether they are still the same objects.
+and everything that these hold. Before each run it asks whether they are still the same objects.
 """
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANY = 256                                      # entries: a longer list is a da
 
 
 class Watched:
-    """The places (a dict or list, and a key) from which f takes what it uses, and what is there now."""
+    """The places (a dict or list, and a key) from which f takes the objects that it uses, and the objects there now."""
 
     def __init__(self, f: Callable):
         self.places: list[tuple[Any, Any]] = []
