@@ -18,6 +18,7 @@ import numpy as np
 
 from tinyae import data, functions, models, params, summary, train
 from tinyae.backend import Array, to_host
+from tinyae.console import printable
 from tinyae.demo import cli, experiments, images, plots, probe
 from tinyae.errors import BadValue
 from tinyae.models.linear import PCA
@@ -35,7 +36,7 @@ def run() -> None:
     out = cli.folder(flags)
     unseen = int(test.labels.max())
     normal = training.images[training.labels != unseen]
-    name = training.classes[unseen] if training.classes else str(unseen)
+    name = printable(training.classes[unseen]) if training.classes else str(unseen)
     print(f"class {name} is kept out of the training: {len(training.images) - len(normal):,} images")
 
     shape = normal.shape[1:]

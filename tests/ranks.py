@@ -163,12 +163,15 @@ def unequal(comm: Any) -> dict[str, list[str]]:
                                         ("parameters", [phase], meddle))}
 
 
-def stopping(comm: Any) -> list[int]:
-    """The epochs of each rank's history; rank 0 alone wants to stop after the second."""
+def stopping(comm: Any) -> list[list[int]]:
+    """The epochs of each rank's history and the lines that it reports; rank 0 alone wants to stop after the second."""
+    lines: list[str] = []
+
     def stop(epoch: int) -> None:
         if comm.rank == 0 and epoch == 2:
             raise train.StopTraining
-    return comm.allgather(len(tiny_runs.fit(vae(), epochs=5, on_epoch=stop, communicator=comm)))
+    rows = tiny_runs.fit(vae(), epochs=5, on_epoch=stop, communicator=comm, report=lines.append)
+    return comm.allgather([len(rows), len(lines)])
 
 
 def refusals(comm: Any) -> dict[str, list[str]]:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tinyae import data
+from tinyae.data.__main__ import main as data_command
 from tinyae.demo import cli
 from tinyae.demo.plots import terms
 from tinyae.train.history import read_csv
@@ -141,6 +143,23 @@ def test_a_demo_trains_draws_and_says_where(name, folder, monkeypatch, capsys):
     assert (config["demo"], config["data"], config["hidden"], config["latent"]) == (name, "good.npy", [6], 2)
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in DEMOS.glob("*.py") if "page=False" in path.read_text()))
+def test_an_explorer_is_written_of_grey_images_and_refused_of_others_before_the_training(name, folder, monkeypatch,
+                                                                                         capsys):
+    images = np.random.default_rng(0).integers(0, 256, (60, 4, 4), dtype=np.uint8)
+    np.savez("grey.npz", images=images, labels=np.arange(60) % 3)
+    np.savez("colour.npz", images=np.stack([images] * 3, axis=-1), labels=np.arange(60) % 3)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    line = SMALL.replace("--latent 2", "--latent 3") + " --page"
+    assert demo(name, line.replace("good.npy", "colour.npz"), monkeypatch) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("--page needs grey images\n") and "epoch" not in said.out and not Path("runs").exists()
+    assert demo(name, line.replace("good.npy", "grey.npz"), monkeypatch) == 0
+    assert f"explorer:\n  runs/{name}-1/explorer.html\n" in capsys.readouterr().out
+    assert "const DATA = {" in Path(f"runs/{name}-1/explorer.html").read_text()
+    assert "page" not in json.loads(Path(f"runs/{name}-1/result.json").read_text())["setting"]
+
+
 @pytest.mark.parametrize("name, models", [
     ("denoising", ["gaussian", "masking"]), ("dropout", ["with dropout", "without dropout"]),
     ("stacked", ["whole", *(f"{way}, layer {n}" for way in ("one layer at a time", "phases on one graph")
@@ -250,6 +269,7 @@ def test_resume_goes_on_with_the_same_images_wherever_they_are(run, folder, monk
         assert demo("vae", f"--resume ../run --epochs {epochs} --data {place}", monkeypatch) == 0
         assert json.loads((run / "config.json").read_text())["data"] == place
     assert demo("vae", "--resume ../run --epochs 5", monkeypatch) == 0          # it remembers
+    assert demo("vae", "--resume ../run --epochs 6 --data-dir cache", monkeypatch) == 0
 
 
 @pytest.mark.parametrize("out", ["mine", "runs/vae-1"])
@@ -356,3 +376,17 @@ def test_a_name_with_control_characters_reaches_no_terminal(folder, monkeypatch,
     assert demo("vae", f"{SMALL} --out a\x1b]0;b\x07", monkeypatch) == 2
     said = capsys.readouterr()
     assert "\x1b" not in said.out + said.err and "a\\x1b]0;b\\x07" in said.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has no such names")
+def test_a_class_may_have_any_name(folder, monkeypatch, capsys):
+    """A folder's name is bytes: control characters, and what is no UTF-8."""
+    rng = np.random.default_rng(0)
+    for name in ("a", "z\x1b[31m\udcff"):
+        (folder / "set" / name).mkdir(parents=True)
+        for i in range(20):
+            Image.fromarray(rng.integers(0, 256, (4, 4), dtype=np.uint8)).save(folder / "set" / name / f"{i}.png")
+    assert demo("anomaly", SMALL.replace("good.npy", "set"), monkeypatch) == 0
+    assert data_command(["show", "set", "--out", "sheet.png"]) == 0
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err and said.out.count("z\\x1b[31m\\udcff") >= 3

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import tiny_runs
 
-from tinyae import console
+from tinyae import console, layers, ops, params, train
 from tinyae.demo import cli
+from tinyae.optim import SGD
 from tinyae.train import diagnose, history
 
 ROOT = Path(__file__).parents[1]
@@ -249,6 +250,17 @@ def test_phases_that_share_units_name_them_once(tmp_path):
     for epoch in (lines[1:4], lines[4:]):
         assert "\n".join(epoch).count("encoder.0 8/8") == 1
         assert [bool(re.search(r"\d s$", line, re.M)) for line in epoch] == [False, False, True]
+
+
+def test_a_unit_that_fires_in_any_batch_is_not_dead():
+    """The test images come in two batches: a unit fires in the first, another in the second, and a third in none."""
+    layer = layers.Dense(2, 3, activation="relu", rng=np.random.default_rng(0))
+    layer.W.data, layer.b.data = np.array([[1, -1, -1], [-1, 1, -1]], np.float32), np.zeros(3, np.float32)
+    images = np.eye(2, dtype=np.float32).repeat(4, axis=0)
+    phase = train.Phase(lambda x, rng: {"a": ops.mean(layer(x))}, params(layer), SGD(params(layer), lr=1e-9))
+    lines: list[str] = []
+    train.fit([phase], (images, images), epochs=1, batch_size=4, report=lines.append)
+    assert "dead relu: " in lines[-1] and lines[-1].endswith(" 1/3")
 
 
 def test_a_layer_applied_several_times_is_dead_only_if_it_is_dead_each_time():

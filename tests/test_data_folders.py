@@ -205,6 +205,12 @@ def test_classes_and_their_counts_are_said_before_training(tmp_path, capsys):
     assert not capsys.readouterr().out
 
 
+def test_a_single_image_is_not_images(tmp_path, capsys):
+    tree(tmp_path, {"train/ant": 1, "val/ant": 1})
+    load(tmp_path)
+    assert "1 image to train on and 1 for the test" in capsys.readouterr().out
+
+
 def test_many_classes_are_counted_not_listed(tmp_path, capsys):
     tree(tmp_path, {f"c{i:03}": 2 for i in range(30)})
     load(tmp_path)

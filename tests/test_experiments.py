@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import refused
 
@@ -138,6 +139,19 @@ def test_a_figure_may_lie_as_far_off_as_seeds_make_it(again, differing, quality,
     assert quality.verify("linear-digits") == 2
 
 
+def test_a_figure_is_verified_with_data_drawn_anew(quality, monkeypatch):
+    """No cache of this machine may serve: every place where data is looked for is the new folder of the run."""
+    places = []
+
+    def run(job, flags, folder, **environment):
+        places.append({**environment, "run": str(folder.parent)})
+        assert not list(folder.parent.iterdir())
+    monkeypatch.setattr(quality, "run", run)
+    quality.verify("linear-digits")
+    (used,) = places
+    assert {"TINYAE_DATA", "XDG_CACHE_HOME", "LOCALAPPDATA"} <= used.keys() and len(set(used.values())) == 1
+
+
 def test_the_spread_over_seeds_is_kept(quality, monkeypatch, tmp_path):
     monkeypatch.setattr(quality, "SPREAD", tmp_path / "seeds.json")
     monkeypatch.setattr(quality, "run", lambda job, flags, _: {"figures": {job.demo: int(flags.split("--seed ")[1])}})
@@ -170,3 +184,14 @@ def test_smoke_runs_a_demo_to_its_end_and_reports_one_that_fails(quality, monkey
     assert quality.smoke("vae") == 2            # one of them with two latents
     said = capsys.readouterr()
     assert "no such thing" in said.err and "failed" in said.out
+
+
+def test_a_smoke_run_draws_digits_for_published_sets(quality, tmp_path, monkeypatch):
+    loaded = []
+    part = data.Dataset(np.zeros((600, 2, 2), np.uint8), np.zeros(600, np.intp))
+    monkeypatch.setattr(quality.data, "load", lambda name: loaded.append(name) or (part, part))
+    paths = [quality.few(name, tmp_path) for name in ("mnist", "fashion-mnist", "creatures")]
+    assert [path.name for path in paths] == ["digits.npz", "digits.npz", "creatures.npz"]
+    assert loaded == ["digits", "creatures"]
+    with np.load(paths[0]) as held:
+        assert [held[name].shape for name in ("images", "test_images")] == [(500, 2, 2), (100, 2, 2)]

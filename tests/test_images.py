@@ -131,6 +131,13 @@ def test_a_file_says_its_title(tmp_path):
     assert titles == {"grid": "upper · lower", "bare": "", "plot": "reconstruction · kl · total"}
 
 
+def test_a_title_may_hold_the_name_of_a_folder(tmp_path):
+    """Python reads a byte that is no UTF-8 as a lone surrogate, which no PNG can hold."""
+    images.save_grid(tmp_path / "grid.png", grey(0.5), (28, 28), title="class z\udcff\x1b")
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.info["Title"] == "class z\\udcff\\x1b"
+
+
 def test_one_term_is_one_panel_and_phases_have_their_own(tmp_path, figure):
     alone = [history.row(1, 10, "", 1.0, train={"reconstruction": 1.0}, test={"reconstruction": 2.0})]
     plots.learning_curves(alone, tmp_path / "a.png")

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ from support import refused
 
 from tinyae import models, ops, params
 from tinyae.errors import BadValue
-from tinyae.layers import MaxPool2D
-from tinyae.show.latent import explorer, packed
+from tinyae.layers import ACTIVATIONS, MaxPool2D
+from tinyae.show import latent
+from tinyae.show.latent import POINTS, explorer, packed
 
 
 def model(**settings: Any) -> models.VAE:
@@ -44,9 +47,29 @@ def test_the_page_gets_the_rounded_weights_of_each_layer():
         np.testing.assert_array_equal(np.frombuffer(base64.b64decode(sent["w"]), "<f2"), [*W.ravel(), *b])
 
 
+def test_the_map_has_as_many_labels_as_codes(tmp_path: Path):
+    write(model(), tmp_path / "page.html")
+    found = json.loads((tmp_path / "page.html").read_text().split("const DATA = ")[1].split(";\n")[0])
+    assert len(found["codes"]) == len(found["labels"]) == POINTS < 600
+
+
 def test_a_page_of_784_400_20_is_small(tmp_path: Path):
     write(model(), tmp_path / "page.html")
     assert (tmp_path / "page.html").stat().st_size <= 3_000_000
+
+
+def test_the_page_speaks_of_classes_only_where_there_are_some(tmp_path: Path):
+    vae = model()
+    for labels in (None, [1]):
+        explorer(tmp_path / "page.html", "", [*vae.body, vae.mu], vae.decoder, np.zeros((1, 20)), labels, (28, 28))
+        page = (tmp_path / "page.html").read_text()
+        assert ("the mean code of that class" in page) is bool(labels) and "MEANS" not in page
+
+
+def test_the_page_knows_every_activation():
+    script = (Path(latent.__file__).parent / "latent.js").read_text().split("const FUNCTIONS = {")[1].split("};")[0]
+    missing = {*ACTIVATIONS} - {*re.findall(r"(\w+): ", script)}
+    assert not missing, f"add {', '.join(missing)} to FUNCTIONS in tinyae/show/latent.js: a page of --page runs it"
 
 
 def test_what_the_page_cannot_run_is_refused(tmp_path: Path):

@@ -5,13 +5,14 @@ import importlib.util
 import json
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support import refused
 
-from tinyae.errors import BadValue
+from tinyae.errors import BadFile, BadValue
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
@@ -122,10 +123,102 @@ def test_what_has_ended_is_not_run_again_and_what_was_stopped_goes_on(demo):
     assert settings[0]["figures"]["error"] == [2.0, 100.0]
 
 
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(demo):
+    sweep.folder_of(demo.parent / "out", {"latent": "2"}, 0).mkdir(parents=True)
+    assert swept(demo, "--grid", "latent=2", "--seeds", "1")[0] == 0
+    assert (demo.parent / "log").read_text().startswith("--out ")
+
+
 def test_a_failed_run_is_named_and_the_others_go_on(demo, capfd):
     status, settings = swept(demo, "--grid", "latent=-1,4", "--seeds", "1")
     assert status == 1 and [one["runs"] for one in settings] == [0, 1]
     assert "latent--1_seed-0: status 1\nlatent must be positive" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("line, words", [
+    (["--grid", "latent=2", "--grid", "latent=3"], "--latent is given twice"),
+    (["--grid", "latent=2", "--", "--latent", "3"], "--latent is given twice"),
+    (["--grid", "latent=2", "--", "--latent=3"], "--latent is given twice"),
+    (["--grid", "seed=1,2"], "--seeds 5"), (["--", "--seed", "3"], "--seeds 5"), (["--", "--out=x"], "before --")])
+def test_a_flag_is_given_once_or_the_table_would_lie(demo, line, words):
+    with refused(BadValue, "given twice", words):
+        swept(demo, *line)
+    assert not (demo.parent / "log").exists()
+
+
+def test_a_folder_keeps_its_flags(demo):
+    swept(demo, "--grid", "latent=2", "--seeds", "1", "--", "--epochs", "3")
+    with refused(BadFile, "other flags", "'--epochs', '3'", "'--epochs', '4'"):
+        swept(demo, "--grid", "latent=2", "--seeds", "1", "--", "--epochs", "4")
+    assert swept(demo, "--grid", "latent=2,4", "--seeds", "1", "--", "--epochs", "3")[0] == 0
+    assert len((demo.parent / "log").read_text().splitlines()) == 2
+
+
+def test_flags_that_the_demo_refused_can_be_mended(demo):
+    assert swept(demo, "--grid", "latent=-1", "--seeds", "1", "--", "--epohcs", "3")[0] == 1
+    assert swept(demo, "--grid", "latent=2", "--seeds", "1", "--", "--epochs", "3")[0] == 0
+
+
+def test_a_value_is_run_once_and_stays_in_the_folder(demo):
+    status, settings = swept(demo, "--grid", "latent=2, 3,2", "--seeds", "1", "--grid", "data=../a b,c/d")
+    assert status == 0 and [one["setting"]["latent"] for one in settings] == ["2", "2", "3", "3"]
+    made = sorted(path.name for path in (demo.parent / "out").iterdir() if path.is_dir())
+    assert made == [f"latent-{n}_data-{name}_seed-0" for n in (2, 3) for name in ("..%2Fa%20b", "c%2Fd")]
+
+
+def test_the_chart_shows_a_figure_that_all_settings_have(demo, monkeypatch):
+    shown = []
+    monkeypatch.setattr(sweep, "draw", lambda found, figure, path: shown.append(figure))
+    demo.write_text(DEMO.replace('"error": error', '"of " + flags["--latent"]: 1.0, "error": error'))
+    swept(demo, "--grid", "latent=2,3", "--seeds", "1")
+    swept(demo, "--grid", "latent=2,3", "--seeds", "1", "--figure", "of 3")
+    assert shown == ["error", "of 3"]
+
+
+def test_the_chart_shows_the_standard_deviation(tmp_path, monkeypatch):
+    axes = pytest.importorskip("matplotlib.axes")
+    drawn, real = [], axes.Axes.errorbar
+
+    def errorbar(axis, x, y, yerr, **style):
+        drawn.append((x, y, yerr))
+        return real(axis, x, y, yerr, **style)
+    monkeypatch.setattr(axes.Axes, "errorbar", errorbar)
+    found = [{"setting": {"latent": name}, "figures": {"error": values}}
+             for name, values in (("2", [1.0, 3.0]), ("3", []), ("4", [5.0]))]
+    sweep.draw(found, "error", tmp_path / "sweep.png")
+    assert drawn == [(0, 2.0, pytest.approx(np.sqrt(2))), (1, 5.0, 0.0)] and (tmp_path / "sweep.png").exists()
+
+
+def test_a_figure_that_a_run_lacks_is_not_zero(demo):
+    demo.write_text(DEMO.replace('"error": error', '**({"error": error} if error > 2 else {})'))
+    assert swept(demo, "--grid", "latent=2", "--seeds", "2")[1][0]["figures"] == {"error": [3.0]}
+
+
+def test_after_a_stop_no_run_begins(demo, tmp_path):
+    stop = threading.Event()
+    stop.set()
+    assert sweep.run(demo, tmp_path / "run", ["--latent", "2", "--seed", "0"], 1, stop) is None
+    assert not (tmp_path / "log").exists()
+
+
+def test_runs_side_by_side_share_the_cores(demo, monkeypatch):
+    demo.write_text(DEMO + "open(Path(__file__).with_name('threads'), 'w').write("
+                           "__import__('os').environ['OPENBLAS_NUM_THREADS'])\n")
+    monkeypatch.setattr(sweep.os, "cpu_count", lambda: 8)
+    swept(demo, "--grid", "latent=2", "--seeds", "1")
+    assert (demo.parent / "threads").read_text() == "4"         # of 8 cores, for each of 2 jobs
+
+
+def test_a_demo_without_a_result_is_named(demo, capfd):
+    demo.write_text("print('done')")
+    assert swept(demo, "--seeds", "1", "--figure", "error")[0] == 1
+    assert "seed-0: status 0, but no result.json" in capfd.readouterr().err
+
+
+def test_a_run_that_fails_after_its_result_has_failed(demo, capfd):
+    demo.write_text(DEMO + "sys.exit('too late')\n")
+    assert swept(demo, "--grid", "latent=2", "--seeds", "1")[0] == 1
+    assert "seed-0: status 1\ntoo late" in capfd.readouterr().err
 
 
 def test_values_that_hold_commas():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support import refused
 
-from tinyae import Tensor, explain, functions, grad, models, op, ops, params, show, unroll
-from tinyae.errors import BadValue
+from tinyae import Tensor, draw, explain, functions, grad, models, op, ops, params, show, unroll
+from tinyae.errors import BadType, BadValue
 from tinyae.show.story import steps, summed
 
 
@@ -53,6 +53,7 @@ def test_explain_adds_up_the_uses_of_a_tensor(capsys: Any):
     said = capsys.readouterr().out
     assert "a has 3 uses, all met now: their parts add up to 17" in said
     assert "s has 2 uses, all met now: their parts add up to 8" in said
+    assert said.count("all met now") == 2               # each once, at the last of the uses
     assert "its gradient g is complete (the sum over its 2 uses): 8" in said
 
 
@@ -96,6 +97,19 @@ def test_settings_and_constants_are_written_as_one_types_them(capsys: Any):
         assert re.search(rf"= {re.escape(line)}, shape", said), line
 
 
+def test_what_is_long_is_named_by_its_kind():
+    x = Tensor(np.ones((3, 4)))
+    assert steps(x[list(range(3)) * 9], {"x": x})[-1].made == "x[<list>]"
+    assert steps(ops.reshape(x, (12,)), {"x": x})[-1].made == "reshape(x, shape=(12,))"
+
+
+def test_many_tensors_are_counted_not_listed(capsys: Any):
+    xs = [Tensor(float(i)) for i in range(5)]
+    for count, words in ((4, "respect to x1, x2, x3 and x4, newest"), (5, "respect to 5 Tensors, newest")):
+        explain(sum(xs[:count]), xs[:count])
+        assert words in capsys.readouterr().out
+
+
 def test_a_name_of_ours_gives_way_to_the_readers(capsys: Any):
     z1, x1 = Tensor(1.0), Tensor(2.0)
     show(z1 * Tensor(3.0) + x1, {"z1": z1, "x1": x1})
@@ -107,6 +121,31 @@ def test_explain_needs_one_number():
     x = Tensor([1.0, 2.0])
     with refused(BadValue, "one element"):
         explain(functions.softmax(x.reshape(1, 2)), [x])
+
+
+def test_explain_refuses_what_grad_refuses():
+    x = Tensor([1.0, 2.0])
+    y = ops.sum(x * x)
+    with refused(BadValue, "no path from y", "entry 1"):
+        explain(y, [x, Tensor([3.0])])
+    with refused(BadType, "wrt must be a list"):
+        explain(y, x)
+    with refused(BadValue, "wrt is empty"):
+        explain(y, {})
+
+
+def test_an_array_has_no_tape():
+    for show_it in (show, lambda y: draw(y, "never.svg")):
+        with refused(BadType, "needs a Tensor"):
+            show_it(np.ones(2))
+
+
+@pytest.mark.parametrize("key, written", [
+    (((0, 0, 1), (1, 1, 2)), "x[(0, 0, 1), (1, 1, 2)]"), (np.eye(3, 4, dtype=bool), "x[array(3, 4)]"),
+    ((), "x[()]"), ((0, ...), "x[0, Ellipsis]"), ((slice(None, None, 2), [0, 1]), "x[::2, [0, 1]]"), (-1, "x[-1]")])
+def test_a_key_is_written_as_one_types_it(key: Any, written: str):
+    x = Tensor(np.ones((3, 4)))
+    assert steps(x[key], {"x": x})[-1].made == written
 
 
 def test_models_and_programs_show_themselves_in_a_notebook():

@@ -275,10 +275,16 @@ def test_the_command(tmp_path):
     status, words = command("1.2", "other.py")
     assert status == 2 and "no slope in other.py" in words
     assert command("1.2", "absent.py")[0] == command("9.9")[0] == 2
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n")       # status 0 would say that it is right
+    for path, word in (("ends.py", "must not end Python"), (".", "cannot be read")):
+        status, words = command("1.2", path)
+        assert status == 2 and word in words and "Traceback" not in words
     (tmp_path / "bare.py").write_text("\nexp = op(None)\n")
     (tmp_path / "cut.py").write_text("exp = (\n")
+    (tmp_path / "opens.py").write_text("open('absent.csv')\n")
     for file, line, error, fix in (("bare.py", 2, "NameError: name 'op'", "from tinyae.tour.scalar import *"),
-                                   ("cut.py", 1, "SyntaxError", "mend that line of cut.py")):
+                                   ("cut.py", 1, "SyntaxError", "mend that line of cut.py"),
+                                   ("opens.py", 1, "FileNotFoundError", "mend that line of opens.py")):
         status, words = command("1.1", file)
         assert status == 2 and "Traceback" not in words and fix in words
         assert f"{file} stops with an error in line {line}" in words and f"got:      {error}" in words

@@ -16,7 +16,7 @@ from support import refused
 from tinyae import Tensor, console, data, functions, grad, ops, params, train
 from tinyae.errors import BadFile, BadType, BadValue
 from tinyae.optim import SGD, Adam
-from tinyae.train import history, loader, loop, metrics
+from tinyae.train import history, loader, loop, metrics, state
 
 
 def test_an_epoch_is_what_the_loop_by_hand_gives():
@@ -265,3 +265,11 @@ def test_shared_out_epochs_are_all_there_and_near_their_shares():
             dealt = train.split_epochs(epochs, shares)
             assert sum(dealt) == epochs and all(type(n) is int for n in dealt)
             assert all(abs(n - epochs * share) < 1 for n, share in zip(dealt, shares, strict=True))
+
+
+def test_a_program_is_recorded_once_an_epoch(monkeypatch):
+    made = []
+    real = state.Step
+    monkeypatch.setattr(state, "Step", lambda *given: made.append(given) or real(*given))
+    tiny_runs.fit(tiny_runs.one_phase(tiny_runs.vae()), epochs=2, unrolled=True)       # 7 steps each
+    assert len(made) == 2

@@ -98,7 +98,7 @@ def test_what_ends_a_run_ends_it_on_every_rank(n, compared):
     seen = compared[str(n)]
     same = ["all ranks must have the same parameters and noise"] * n
     assert seen["unequal"] == {"noise": same, "parameters": same}
-    assert seen["stopped"] == [2] * n
+    assert seen["stopped"] == [[2, 3]] + [[2, 0]] * (n - 1)             # a line on the run, and one for each epoch
     for name, words in {"sparse": "the loss 'kl' must be a mean over the images",
                         "diverging": "a number is not finite: epoch 1, step 2"}.items():
         first, *others = seen["refused"][name]
@@ -351,8 +351,12 @@ def test_a_gpu_hands_over_page_locked_memory_unless_mpi_takes_its_own(device):
     assert sent == [np.ndarray, type(total)]
 
 
-@pytest.mark.parametrize("local_rank, chosen", [("0", 0), ("3", 1), (None, None)])
-def test_each_process_of_a_machine_takes_a_gpu_of_its_own(local_rank, chosen, monkeypatch):
+@pytest.mark.parametrize("told, chosen", [
+    ({"OMPI_COMM_WORLD_LOCAL_RANK": "0"}, [0]), ({"OMPI_COMM_WORLD_LOCAL_RANK": "3"}, [1]), ({}, []),
+    ({"SLURM_LOCALID": "1"}, [1]), ({"SLURM_LOCALID": "0", "MPI_LOCALRANKID": "3"}, [1]),
+    ({"SLURM_LOCALID": "0", "OMPI_COMM_WORLD_LOCAL_RANK": "3"}, [1])])
+def test_each_process_of_a_machine_takes_a_gpu_of_its_own(told, chosen, monkeypatch):
+    """A script of Slurm hands its own number, 0, on to all that mpiexec starts in it."""
     used: list[int] = []
 
     def device(number: int) -> Any:
@@ -363,8 +367,8 @@ def test_each_process_of_a_machine_takes_a_gpu_of_its_own(local_rank, chosen, mo
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     for name in LOCAL_RANKS:
         monkeypatch.delenv(name, raising=False)
-    if local_rank is not None:
-        monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_RANK", local_rank)
+    for name, number in told.items():
+        monkeypatch.setenv(name, number)
     gpu()
     gpu()
-    assert used == ([] if chosen is None else [chosen])
+    assert used == chosen

@@ -272,3 +272,16 @@ def test_a_progress_of_another_kind_is_refused_whole(spoiled, tmp_path):
     with refused(BadFile, "cannot use", "the progress of a run"):
         tiny_runs.fit(tiny_runs.one_phase(model), out=tmp_path, resume=True)
     assert all(p.data is before[name] for name, p in params(model).items())
+
+
+def test_the_rate_of_an_optimizer_counts_only_where_no_schedule_sets_it(tmp_path):
+    def phases(lr: float, schedule) -> list[train.Phase]:
+        model = tiny_runs.vae()
+        return [train.Phase(model.losses, params(model), Adam(params(model), lr=lr), lr=schedule)]
+    for place, schedule in ((tmp_path / "scheduled", lambda epoch: 1e-3), (tmp_path / "own", None)):
+        tiny_runs.fit(phases(1e-3, schedule), out=place)
+        if schedule:
+            assert len(tiny_runs.fit(phases(1e-2, schedule), out=place, epochs=2, resume=True)) == 2
+        else:
+            with refused(BadFile, "learning rates"):
+                tiny_runs.fit(phases(1e-2, schedule), out=place, epochs=2, resume=True)

@@ -21,8 +21,9 @@ Value = Any     # a Tensor or an Array; anything computed from a Tensor is a Ten
 Rng = Any       # anything with the methods standard_normal(shape, dtype) and random(shape, dtype)
 Axis = Any      # None, an int, or several ints
 DEVICES = ("cpu", "cuda", "auto")
-# The number of a process among those of its machine, as the launchers of MPICH, Open MPI and Slurm tell it.
-LOCAL_RANKS = {"MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"}
+# The number of a process among those of its machine, as the launchers of MPICH, Open MPI and Slurm tell it. The first
+# that is set counts: a script of Slurm has a number, too, and every process that its mpiexec starts inherits that one.
+LOCAL_RANKS = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")
 
 
 @lru_cache(maxsize=1)
@@ -73,8 +74,8 @@ def gpu() -> Any:
 @lru_cache(maxsize=1)
 def _choose_gpu(cupy: Any) -> None:
     """Give each of the processes that a launcher has started on this machine a GPU of its own, in turn."""
-    for name in LOCAL_RANKS & os.environ.keys():
-        cupy.cuda.Device(int(os.environ[name]) % cupy.cuda.runtime.getDeviceCount()).use()
+    for rank in [os.environ[name] for name in LOCAL_RANKS if name in os.environ][:1]:
+        cupy.cuda.Device(int(rank) % cupy.cuda.runtime.getDeviceCount()).use()
 
 
 def is_array(x: object) -> bool:

@@ -35,10 +35,13 @@ codecs.register_error("tinyae.plain", _plain)
 
 
 def say(line: str) -> None:
-    """print(line) to stdout, if there is one and it takes the line; a full or closed log does not end a run."""
+    """print(line) to stdout, if there is one and it takes the line; a full or closed log does not end a run.
+
+    Control characters, of a file's name say, are escaped.
+    """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
-        print(line.encode(encoding, "tinyae.plain").decode(encoding), flush=True)
+        print(printable(line).encode(encoding, "tinyae.plain").decode(encoding), flush=True)
     except (OSError, ValueError):               # ValueError: the stream was closed
         _forget(sys.stdout)
 

@@ -26,6 +26,10 @@ def test_the_page_steps_forward_and_backward(browser: Any, width: int, tmp_path:
     assert f"Gradient g: {size_of(grad(y, [W])[0])}." in said()
     page.press("ArrowLeft", "ArrowLeft", "ArrowLeft")
     assert "To b: g, summed over axis 0 because b (2,) was broadcast to (3, 2): [3.167, 3.5]" in said()
+    page.all("g.node")[2].click()                       # from a step backward to that box's step backward
+    assert "Backward: z1" in said()
+    page.js("document.onkeydown(new KeyboardEvent('keydown', {key: 'Home', ctrlKey: true}))")
+    assert "Backward: z1" in said()                     # the keys of the browser stay its own
     page.by_id("first").click()
     assert page.by_id("place").text.startswith("step 1 ") and not page.by_id("first").is_enabled()
     page.all("g.node")[2].click()

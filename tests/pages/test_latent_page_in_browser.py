@@ -9,11 +9,11 @@ import pytest
 from test_latent_page import model, rounded, write
 
 from tinyae import models, ops, params
-from tinyae.layers import Conv2D, ConvTranspose2D, Dense, Flatten, Reshape, Sequential, dense_stack
+from tinyae.layers import ACTIVATIONS, Conv2D, ConvTranspose2D, Dense, Flatten, Reshape, Sequential, dense_stack
 from tinyae.show.latent import explorer
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "elu", "softplus", "sigmoid", "leaky_relu", "sin"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_page_computes_what_python_computes(browser: Any, tmp_path: Path, activation: str):
     vae = model(activation=activation)
     write(vae, tmp_path / "page.html")
@@ -84,10 +84,15 @@ def test_keys_and_buttons(browser: Any, width: int, tmp_path: Path):
     page.js("at('t').value = 0.5; at('t').oninput({target: at('t')})")
     assert "50 % of the way from A to B" in said() and sum(map(abs, code())) < sum(map(abs, end)) + 0.3
     page.by_id("copy").click()
+    assert page.js("return drawn") == page.js("return shown") and max(page.js("return drawn")) > 0
     page.by_id("encode").click()
     assert said().startswith("The code of the drawing: ")
     page.by_id("centre").click()
     assert not any(code())
+    page.js("""const box = at('map').getBoundingClientRect();
+        at('map').onpointermove({clientX: box.left + 0.75 * box.width, clientY: box.top + 0.375 * box.height});""")
+    right, up = page.js("return axes()")
+    assert (code()[right], code()[up]) == pytest.approx((2, 1), abs=0.05)
     assert not page.by_id("ask").is_displayed()
     page.quiet()
 

@@ -17,7 +17,7 @@ SHOWN = 12          # classes named in the line
 def say(text: str, progress: bool = True) -> None:
     """Print a line to stdout, before the lines of the training."""
     if progress:
-        console.say(printable(text))
+        console.say(text)
 
 
 def note(text: str) -> None:

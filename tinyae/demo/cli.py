@@ -14,7 +14,6 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,10 +22,10 @@ from ..errors import BadFile, BadValue, Refusal
 from ..train import distributed
 from ..train import folder as run_folder
 from ..train.interrupt import Interrupted
-from .flags import FLAGS, SPECIAL, Flag
+from .flags import FLAGS, SPECIAL, Flag, as_text
 from .run_page import show
 
-__all__ = ["at_least", "flags", "folder", "images", "main", "show"]
+__all__ = ["flags", "folder", "images", "main", "show"]
 
 CONFIG_BYTES = 1 << 20      # of a config.json, at most
 
@@ -59,16 +58,22 @@ def flags(demo: str, doc: str, argv: Sequence[str] | None = None, **defaults: An
         moved = key in ("data", "data_dir")     # fit compares the images
         if value != saved[key] and not (longer or moved):
             name = key.replace("_", "-")
-            raise BadValue(f"--{name} conflicts with the run in {run}", got=f"--{name} {_text(value)}",
-                           expected=f"{_text(saved[key])}, as in that run" + (", or more" if key == "epochs" else ""),
+            raise BadValue(f"--{name} conflicts with the run in {run}", got=f"--{name} {as_text(value)}",
+                           expected=f"{as_text(saved[key])}, as in that run" + (", or more" if key == "epochs" else ""),
                            fix=f"leave out --{name}, or start a new run without --resume")
     here = {} if "data" in given else {"data": _beside(Path(run), saved["data"])}
     return argparse.Namespace(**saved | here | given | how, demo=demo, out=run, resume=True)
 
 
 def images(settings: argparse.Namespace) -> tuple[data.Dataset, data.Dataset]:
-    """(train, test) of --data. Their sum becomes the setting `fingerprint`, which config.json and result.json hold."""
+    """(train, test) of --data. Their sum becomes the setting `fingerprint`, which config.json and result.json hold.
+
+    BadValue: --page for images with colours, which the explorer cannot draw.
+    """
     train, test = data.load(settings.data, settings.data_dir, size=settings.size)
+    if getattr(settings, "page", False) and train.images.shape[3:] not in ((), (1,)):
+        raise BadValue("--page needs grey images", expected="images (h, w)", got=train.images.shape[1:],
+                       fix="leave out --page")
     settings.fingerprint = data.fingerprint(train, test)
     return train, test
 
@@ -137,7 +142,7 @@ class Parser(argparse.ArgumentParser):
 def _parser(doc: str, mine: list[Flag], usual: dict[str, Any]) -> argparse.ArgumentParser:
     parser = Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     for flag in mine:
-        default = "" if usual[flag.key] is None else f" (default: {_text(usual[flag.key])})"
+        default = "" if usual[flag.key] is None else f" (default: {as_text(usual[flag.key])})"
         parser.add_argument(f"--{flag.name}", metavar=flag.metavar, help=flag.help + default)
     parser.add_argument("--out", metavar="FOLDER", help="the run's folder, new or empty (default: runs/DEMO-1, ...)")
     parser.add_argument("--unroll", action="store_true", help="train with unrolled programs: the same bits, sooner")
@@ -148,16 +153,6 @@ def _parser(doc: str, mine: list[Flag], usual: dict[str, Any]) -> argparse.Argum
     return parser
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """The type of a parser's argument: a whole number of at least `least`."""
-    def whole(text: str) -> int:
-        with suppress(ValueError):
-            if (value := int(text)) >= least:
-                return value
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-    return whole
-
-
 def _value(flag: Flag, text: str) -> Any:
     try:
         return flag.read(text)
@@ -165,11 +160,7 @@ def _value(flag: Flag, text: str) -> Any:
         raise
     except ValueError:
         raise BadValue(f"--{flag.name} out of range", expected=flag.allowed, got=repr(text),
-                       fix=f"--{flag.name} {_text(flag.default)}") from None
-
-
-def _text(value: Any) -> str:
-    return ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+                       fix=f"--{flag.name} {as_text(flag.default)}") from None
 
 
 def _saved(run: Path, demo: str, mine: list[Flag]) -> dict[str, Any]:
@@ -188,5 +179,5 @@ def _saved(run: Path, demo: str, mine: list[Flag]) -> dict[str, Any]:
     config = {flag.key: None for flag in mine if flag.default is None} | config     # a run from before such a flag
     if missing := [flag.key for flag in mine if flag.key not in config]:
         raise refuse(f"a config.json without {', '.join(missing)}")
-    return {flag.key: None if config[flag.key] is None is flag.default else _value(flag, _text(config[flag.key]))
+    return {flag.key: None if config[flag.key] is None is flag.default else _value(flag, as_text(config[flag.key]))
             for flag in mine}

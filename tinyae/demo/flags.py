@@ -28,6 +28,11 @@ class Flag(NamedTuple):
         return self.name.replace("-", "_")
 
 
+def as_text(value: Any) -> str:
+    """A setting as its flag takes it: 500,500 for a list."""
+    return ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
 def _whole(text: str, least: int, most: int) -> int:
     value = int(text)
     if not least <= value <= most:

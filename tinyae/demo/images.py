@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from .. import files
-from ..errors import BadValue
+from ..errors import BadValue, printable
 
 PAPER, INK = 235, 30        # grey levels of the background and of the title
 GAP, PAIR_GAP = 2, 12       # pixels between pictures, and between pairs of rows
@@ -86,7 +86,7 @@ def _sheet(pictures: np.ndarray, columns: int, pairs: bool = False) -> np.ndarra
 
 def _save(path: str | Path, sheet: np.ndarray, title: str) -> None:
     """Write the sheet as a PNG, with a margin and the title above it. The text chunk "Title" repeats the title."""
-    font = ImageFont.load_default()
+    font, title = ImageFont.load_default(), printable(title)        # it may hold a folder's name
     _, _, width, height = (int(edge) for edge in font.getbbox(title))
     top = MARGIN + (height + MARGIN if title else 0)
     size = max(sheet.shape[1], width) + 2 * MARGIN, top + sheet.shape[0] + MARGIN

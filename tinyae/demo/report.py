@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..console import printable
 from ..errors import BadFile
 from . import cli, run_page
 
@@ -45,9 +46,9 @@ def main() -> None:
 
     def run() -> None:
         given = parser.parse_args()
-        print(run_page.write(given.run))
+        print(printable(str(run_page.write(given.run))))
         if given.tensorboard:
-            print(tensorboard(given.run))
+            print(printable(str(tensorboard(given.run))))
     cli.main(run)
 
 

@@ -23,7 +23,7 @@ from .. import console, files
 from ..errors import BadFile
 from ..show import page
 from ..train.history import Row, from_csv
-from .flags import FLAGS, SPECIAL
+from .flags import FLAGS, SPECIAL, as_text
 from .run_curves import curves
 
 ROOM, LIMIT = 1_200_000, 1 << 24    # bytes of all pictures in a page (base64 adds a third), and of a file of numbers
@@ -33,13 +33,15 @@ T = TypeVar("T")
 
 
 def show(out: Path) -> None:
-    """Print where the results are: the last of each series of pictures, the numbers, and report.html, which it writes.
+    """Print where the results are: the last of each series of pictures, the numbers, the explorer if there is one, and
+    report.html, which it writes.
 
     A report that fails is a note on stderr.
     """
-    pictures = {path.stem.rstrip("0123456789"): path for path in sorted(out.glob("*.png"))}
-    print("pictures:", *map(_from_here, pictures.values()), sep="\n  ")
+    print("pictures:", *(_from_here(paths[-1]) for paths in series(out).values()), sep="\n  ")
     print("numbers:", *(_from_here(out / name) for name in ("history.csv", "weights.npz")), sep="\n  ")
+    if (out / "explorer.html").exists():
+        print("explorer:", _from_here(out / "explorer.html"), sep="\n  ")
     try:
         print("report:", _from_here(write(out)), sep="\n  ")
     except Exception as error:          # the run itself is complete
@@ -53,7 +55,7 @@ def write(run: Path) -> Path:
     """
     config = read(run / "config.json", settings_in)
     rows = read(run / "history.csv", rows_in)
-    result = read(run / "result.json", settings_in) if (run / "result.json").exists() else {}
+    result = read(run / "result.json", result_in) if (run / "result.json").exists() else {}
     parts = [state(run, config, rows, result), figures(result), curves(rows), pictures(run), settings(config)]
     title = f"{config.get('demo', 'A run')}: {Path(os.path.abspath(run)).name}"
     page.write(run / "report.html", title, "\n".join(parts), ("report.js",))
@@ -64,7 +66,7 @@ def read(path: Path, parse: Callable[[str], T]) -> T:
     """What a file of the run says. BadFile: it is missing, or parse finds it damaged."""
     try:
         return parse(files.read(path, LIMIT).decode())
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise BadFile(f"no report of {path.parent}", got=f"{path.name}: {why}",
                       expected="the folder of a run that has ended an epoch, with its config.json and history.csv",
@@ -73,8 +75,16 @@ def read(path: Path, parse: Callable[[str], T]) -> T:
 
 def settings_in(text: str) -> dict[str, Any]:
     content = json.loads(text)
-    if not isinstance(content, dict):
-        raise ValueError("not a JSON object")
+    if not isinstance(content, dict) or not isinstance(content.get("versions", {}), dict):
+        raise ValueError("not a JSON object of settings")
+    return content
+
+
+def result_in(text: str) -> dict[str, Any]:
+    content = json.loads(text)
+    figures = content.get("figures", {}) if isinstance(content, dict) else None
+    if not isinstance(figures, dict) or not all(isinstance(value, int | float) for value in figures.values()):
+        raise ValueError("not a JSON object with numbers as figures")
     return content
 
 
@@ -94,7 +104,7 @@ def state(run: Path, config: dict[str, Any], rows: list[Row], result: dict[str, 
         return (f'<p class="panel">The run has not ended: {count} so far.'
                 + (f" To continue it: <code>{escape(again)}</code>" if "demo" in config else "") + "</p>")
     seconds = f", {result['seconds']} s of training" if "seconds" in result else ""
-    return f'<p class="soft">{escape(" · ".join(filter(None, [count + seconds, result.get("machine")])))}</p>'
+    return f'<p class="soft">{escape(" · ".join(filter(None, [count + seconds, str(result.get("machine", ""))])))}</p>'
 
 
 def table(cells: dict[str, str]) -> str:
@@ -107,19 +117,26 @@ def figures(result: dict[str, Any]) -> str:
     return f"<h2>Figures</h2>\n{table(found)}" if found else ""
 
 
+def series(run: Path) -> dict[str, list[Path]]:
+    """The pictures of the folder by name: samples-001.png, samples-002.png, ... are one series, in that order."""
+    def order(path: Path) -> list[Any]:         # samples-1000 comes after samples-999
+        return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", path.stem))]
+    found: dict[str, list[Path]] = {}
+    for path in sorted(filter(Path.is_file, run.glob("*.png")), key=order):
+        found.setdefault(re.sub(r"-?\d+$", "", path.stem), []).append(path)
+    return found
+
+
 def pictures(run: Path) -> str:
     """The pictures of the folder: series over epochs with a slider, then the others. Of too many, every n-th."""
-    series: dict[str, list[Path]] = {}
-    for path in sorted(run.glob("*.png")):
-        if path.name != "curves.png" and path.is_file():        # the page draws the curves itself
-            series.setdefault(re.sub(r"-?\d+$", "", path.stem), []).append(path)
+    found = {name: paths for name, paths in series(run).items() if name != "curves"}    # the page draws them itself
     room, chosen = ROOM, {}
-    for n, (name, paths) in enumerate(sorted(series.items(), key=lambda item: len(item[1]))):
+    for n, (name, paths) in enumerate(sorted(found.items(), key=lambda item: len(item[1]))):
         sizes = [path.stat().st_size for path in paths]
-        step = next((k for k in range(1, len(paths) + 1) if sum(sizes[::-k]) <= room // (len(series) - n)), 0)
+        step = next((k for k in range(1, len(paths) + 1) if sum(sizes[::-k]) <= room // (len(found) - n)), 0)
         chosen[name] = paths[::-step][::-1] if step else []
         room -= sum(sizes[::-step]) if step else 0
-    shown = (section(name, chosen[name], paths) for name, paths in sorted(series.items(), key=lambda s: -len(s[1])))
+    shown = (section(name, chosen[name], paths) for name, paths in sorted(found.items(), key=lambda s: -len(s[1])))
     return f'<div class="pictures">{"".join(shown)}</div>'
 
 
@@ -160,7 +177,7 @@ def settings(config: dict[str, Any]) -> str:
     """The settings, the versions and the command that repeats the run."""
     kept = {name: value for name, value in config.items() if name not in UNSAID and value is not None}
     versions = ", ".join(f"{name} {value}" for name, value in config.get("versions", {}).items())
-    said = f"<h2>Settings</h2>\n{table({n: text(v) for n, v in kept.items()})}\n<p>{escape(versions)}</p>"
+    said = f"<h2>Settings</h2>\n{table({n: as_text(v) for n, v in kept.items()})}\n<p>{escape(versions)}</p>"
     if "demo" not in config:
         return said
     parts = ["python", f"demos/{config['demo']}.py"]
@@ -171,14 +188,9 @@ def settings(config: dict[str, Any]) -> str:
         if isinstance(value, bool):
             parts += [flag] * value
         else:
-            parts.append(f"{flag} {shlex.quote(text(value))}")
+            parts.append(f"{flag} {shlex.quote(as_text(value))}")
     command = " ".join(f"<span>{escape(part)}</span>" for part in parts)       # a line ends between flags
     return f'{said}\n<h2>The same again</h2>\n<pre class="panel command">{command}</pre>'
-
-
-def text(value: Any) -> str:
-    """A setting as a flag takes it: 500,500 for a list."""
-    return ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def _from_here(path: Path) -> str:

@@ -15,8 +15,8 @@ from ..errors import BadValue
 from ..tensor import Tensor, tape
 from . import page
 from .layout import layout
-from .story import Step, size_of, started, steps
-from .words import undone
+from .story import Step, asked, size_of, steps
+from .words import told_part
 
 LETTER, HEIGHT, ROW = 8.0, 40, 76       # width of a letter, height of a box, distance of rows, in pixels
 BIG = 30                                # boxes: a graph with more is folded
@@ -29,8 +29,8 @@ def draw(y: Tensor, path: str | Path, names: dict[str, Tensor] | None = None, wr
 
     y has any shape for a picture, one element for a page. names: name -> Tensor, such as params(model). wrt: Tensors
     whose gradients the page shows; all leaves by default. fold: whether parameters of layers stand in the box of the
-    call that uses them; by default in graphs of more than 30 Tensors. BadValue: another ending, or a page for a y of
-    several elements.
+    call that uses them; by default in graphs of more than 30 Tensors. BadValue: another ending; for a page, a y of
+    several elements, or one that does not depend on a Tensor in wrt.
     """
     kind = Path(path).suffix
     if kind not in (".svg", ".html"):
@@ -39,14 +39,12 @@ def draw(y: Tensor, path: str | Path, names: dict[str, Tensor] | None = None, wr
     if kind == ".svg":
         files.write(path, svg(steps(y, names), fold, alone=True).encode())
         return
-    leaves = [t for t in tape(started(y)) if t.op is None]
-    told = steps(y, names, list(wrt) or leaves)
+    told = steps(y, names, asked(y, wrt) or [t for t in tape(y) if t.op is None])
     kept = shown(told, fold)
     called = {step.t: step.name for step in told}
     nodes = [{"name": step.name, "made": step.made, "shape": str(step.t.shape), "value": size_of(step.t._data),
               "gradient": "" if step.gradient is None else size_of(step.gradient),
-              "parts": [{"to": called[p.to], "text": f"{p.vjp or f'the vjp of {step.t.op.__name__}'}"
-                         f"{undone(step, p, called[p.to])}: {size_of(p.array)}"} for p in step.parts]}
+              "parts": [{"to": called[p.to], "text": told_part(step, p, called[p.to])} for p in step.parts]}
              for step in kept]
     page.write(path, f"How {called[y]} was made, and its gradient", BODY.replace("GRAPH", svg(told, fold)),
                ("graph.js",), {"nodes": nodes})
@@ -62,10 +60,10 @@ BODY = """<p class="keys">Buttons, slider or keys: right and left arrow, Home, E
 
 
 def shown(told: list[Step], fold: bool | None) -> list[Step]:
-    """The steps that get a box."""
+    """The steps that get a box; y always does."""
     if not (len(told) > BIG if fold is None else fold):
         return told
-    return [step for step in told if step.t.op is not None or "." not in step.name]
+    return [step for step in told if step is told[-1] or step.t.op is not None or "." not in step.name]
 
 
 def svg(told: list[Step], fold: bool | None = None, alone: bool = False) -> str:

@@ -33,7 +33,7 @@ def explorer(path: str | Path, title: str, encoder: Sequence[Callable], decoder:
     if len(shape) > 2 and shape[2] != 1:
         raise BadValue("the page draws grey images", expected="shape (h, w)", got=shape, fix="grey pictures")
     codes = to_host(codes)[:POINTS]
-    page.write(path, title, BODY, ("latent.js",), {
+    page.write(path, title, BODY.replace("MEANS", "" if labels is None else MEANS), ("latent.js",), {
         "encoder": packed(encoder), "decoder": packed(decoder), "shape": list(shape[:2]), "classes": classes,
         "codes": np.round(codes.astype(np.float64), 3).tolist(),
         "labels": None if labels is None else np.asarray(labels)[:POINTS].tolist()})
@@ -67,8 +67,9 @@ def packed(layers: Sequence[Callable]) -> list[dict[str, Any]]:
     return found
 
 
+MEANS = "Each number on the map stands at the mean code of that class."
 BODY = """<p class="keys">Move over the map, or give it the focus and use the arrow keys (with Shift: larger steps).
-Each digit or class number on the map marks where that class has its mean.</p>
+MEANS</p>
 <p id="say" class="panel" role="status"></p>
 <div class="cards">
 <section><h2>Map of the test codes</h2>
@@ -85,6 +86,6 @@ Each digit or class number on the map marks where that class has its mean.</p>
 <button id="encode">encode</button></p></section>
 <section><h2>From A to B</h2>
 <p><button id="a">this code is A</button> <button id="b">this code is B</button></p>
-<p><label>A <input id="t" type="range" min="0" max="1" step="0.01" value="0"> B</label></p></section>
+<p><label class="ends">A <input id="t" type="range" min="0" max="1" step="0.01" value="0"> B</label></p></section>
 </div>
 <h2>The code</h2><div id="sliders" class="sliders"></div>"""

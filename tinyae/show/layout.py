@@ -5,6 +5,7 @@ row by the mean place of the neighbours, and last the places themselves. The sam
 """
 from __future__ import annotations
 
+from bisect import bisect, insort
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -24,9 +25,12 @@ def layout(parents: list[list[int]], widths: list[float]) -> Layout:
     row = [0] * n
     for i in range(n):
         row[i] = max((row[p] + 1 for p in parents[i]), default=0)
-    for i in reversed(range(n)):                                    # a leaf stands just above its first use
-        uses = [row[c] for c in range(n) if i in parents[c]]
-        row[i] = min(uses) - 1 if uses and not parents[i] else row[i]
+    uses: list[list[int]] = [[] for _ in range(n)]                  # the rows of the nodes made of i
+    for i, mine in enumerate(parents):
+        for p in mine:
+            uses[p].append(row[i])
+    for i in range(n):                                              # a leaf stands just above its first use
+        row[i] = min(uses[i]) - 1 if uses[i] and not parents[i] else row[i]
     wide, chains = list(widths), {}
     above: list[list[int]] = [[] for _ in range(n)]
     below: list[list[int]] = [[] for _ in range(n)]
@@ -67,8 +71,12 @@ def crossings(rows: list[list[int]], below: list[list[int]]) -> int:
     found = 0
     for upper, lower in pairwise(rows):
         place = {v: i for i, v in enumerate(lower)}
-        ends = [(i, place[c]) for i, v in enumerate(upper) for c in below[v]]
-        found += sum((a - c) * (b - d) < 0 for k, (a, b) in enumerate(ends) for c, d in ends[:k])
+        seen: list[int] = []                                        # where the edges so far end, sorted
+        for v in upper:
+            ends = [place[c] for c in below[v]]
+            found += sum(len(seen) - bisect(seen, end) for end in ends)
+            for end in ends:
+                insort(seen, end)
     return found
 
 

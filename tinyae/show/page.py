@@ -38,4 +38,4 @@ const DATA = {text};
 {code}</script>
 </body>
 </html>
-""".encode())
+""".encode(errors="backslashreplace"))      # a file's name may hold bytes that are no text

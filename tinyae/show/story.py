@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import guards
+from .. import guards, refusals
 from ..backend import Array, is_array, to_host
 from ..tensor import Tensor, grad, sum_to, tape
 from ..unroll.text import OPERATORS, vjp_source
@@ -38,6 +38,8 @@ class Step(NamedTuple):
 
 def steps(y: Tensor, names: dict[str, Tensor] | None = None, wrt: Sequence[Tensor] = ()) -> list[Step]:
     """The tape of y, oldest first; with the gradients of all that lies between y and wrt."""
+    if not isinstance(y, Tensor):
+        raise refusals.not_a_tensor(y)
     past = tape(y)
     called = names_of(past, names or {})
     live = set(wrt)
@@ -87,7 +89,8 @@ def written(t: Tensor, called: dict[Tensor, str]) -> str:
     if sign and not t.settings:
         return f"{args[0]} {sign} {args[1]}" if len(args) == 2 else f"{sign}{args[0]}"
     if t.op.__name__ == "index" and args:
-        return f"{args[0]}[{constant(t.settings['key']).strip('()').removesuffix(',')}]"
+        key = t.settings["key"]
+        return f"{args[0]}[{', '.join(map(constant, key)) if isinstance(key, tuple) and key else constant(key)}]"
     settings = [f"{name}={constant(value)}" for name, value in t.settings.items()]
     return f"{t.op.__name__}({', '.join([*args, *settings])})"
 
@@ -118,6 +121,11 @@ def size_of(x: Array) -> str:
     return f"norm {float(np.sqrt(np.square(to_host(x).astype(np.float64)).sum())):.4g}"
 
 
-def started(y: Tensor) -> Tensor:
-    """y, if a gradient can start there: it has one element."""
-    return guards.scalar(y)
+def asked(y: Tensor, wrt: Sequence[Tensor]) -> list[Tensor]:
+    """The entries of wrt. Refused, as by grad: a y of several elements, and an entry that y does not depend on."""
+    guards.wanted(wrt, "error")
+    past = set(tape(guards.scalar(y)))
+    for i, w in enumerate(wrt):
+        if w not in past:
+            raise refusals.no_path(y, i, w)
+    return list(wrt)

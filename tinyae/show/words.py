@@ -4,8 +4,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from ..errors import BadValue
 from ..tensor import Tensor
-from .story import FEW, Part, Step, numbers, size_of, started, steps
+from .story import FEW, Part, Step, asked, numbers, size_of, steps
 
 
 def show(y: Tensor, names: dict[str, Tensor] | None = None) -> None:
@@ -30,11 +31,14 @@ def explain(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], names: dict[st
     """Print what grad(y, wrt) does: each Tensor on the way, newest first, and the gradients that it passes on.
 
     y has one element. wrt: as for grad; a dict names its Tensors, and names names others. In a vjp, x and y are the
-    row's arguments in order, z is its result and g is dL/dz.
+    row's arguments in order, z is its result and g is dL/dz. BadValue: wrt is empty, or y does not depend on one of its
+    Tensors.
     """
-    wanted = list(wrt.values()) if isinstance(wrt, dict) else list(wrt)
+    wanted = asked(y, list(wrt.values()) if isinstance(wrt, dict) else wrt)
+    if not wanted:
+        raise BadValue("wrt is empty", expected="at least one Tensor", got=wrt, fix="explain(y, [x])")
     known = (wrt if isinstance(wrt, dict) else {}) | (names or {})
-    told = steps(started(y), known, wanted)
+    told = steps(y, known, wanted)
     called = {step.t: step.name for step in told}
     uses = Counter(part.to for step in told for part in step.parts)
     met: Counter[Tensor] = Counter()

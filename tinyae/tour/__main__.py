@@ -44,10 +44,16 @@ def run(argv: Sequence[str] | None = None) -> int:
 def answer(path: str, name: str) -> object:
     """What the file calls by this name, after it has run."""
     try:
-        defined = runpy.run_path(path)
+        with open(path, "rb"):                      # runpy would run a folder, too
+            pass
     except OSError as error:
         raise BadFile("the file cannot be read", expected=f"Python code that defines {name}", got=f"{path}: {error}",
                       fix=f"save your answer as {path}") from error
+    try:
+        defined = runpy.run_path(path)
+    except SystemExit as end:
+        raise BadValue("the file must not end Python", expected=f"code that defines {name} and goes on",
+                       got=f"sys.exit({end.code!r})", fix="leave out sys.exit and exit") from end
     except Refusal:
         raise
     except Exception as error:                      # of the reader's code

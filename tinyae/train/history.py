@@ -78,4 +78,4 @@ def from_csv(text: str) -> list[Row]:
 
 def read_csv(path: str | Path) -> list[Row]:
     """The rows in a run's history.csv."""
-    return from_csv(Path(path).read_text())
+    return from_csv(Path(path).read_text(encoding="utf-8"))
