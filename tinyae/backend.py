@@ -191,12 +191,17 @@ def _kept_ones(n: int, dtype: np.dtype, kind: type) -> Array:
 
 def frozen(x: Array) -> Array:
     """x itself if it can no longer be written into, else a read-only copy. CuPy has no such flag: x itself."""
+    if not isinstance(x, np.ndarray):
+        return x.frozen() if hasattr(type(x), "record") else x          # unroll's arrays
+    return x if is_frozen(x) else freeze(np.array(x))
+
+
+def is_frozen(x: Any) -> bool:
+    """Whether the NumPy array x can no longer be written into."""
     base = x        # a read-only view of a writable array can still change: follow .base to the owner of the memory
     while isinstance(base, np.ndarray) and not base.flags.writeable:
         base = base.base
-    if base is None or isinstance(base, bytes) or not isinstance(x, np.ndarray):
-        return x
-    return freeze(np.array(x))
+    return base is None or isinstance(base, bytes)
 
 
 def freeze(x: Array) -> Array:

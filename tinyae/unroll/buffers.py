@@ -26,7 +26,7 @@ from ..backend import Array, normal, uniform
 from ..fused import ROWS as FUSED
 from ..fused import bce_and_sigmoid
 from ..ops import ROWS
-from .recorded import Line, Recorded
+from .recorded import Line, OtherOrder, Recorded
 from .recording import Recording, hollow
 
 SMALL = 1 << 10                                     # bytes: NumPy keeps smaller arrays for the next line by itself
@@ -97,9 +97,12 @@ def _parts(recording: Recording, f: Any, args: tuple, settings: dict[str, Any]) 
     if f in (np.maximum, np.minimum) and type(args[1]) is int and args[1] == 0 and _bytes(x) > SMALL:
         return recording.call(f, (x, recording.row("zeros", x.shape[-1], x.dtype)), {})     # in half the time
     forward = getattr(f, "forward", f)
-    if f in WHOLE or (f is not forward and isinstance(forward, np.ufunc)):
-        return forward(*args, **settings)
-    return unwrap(forward)(*args, **settings) if hasattr(forward, "is_elementwise") else None
+    if not (f in WHOLE or (f is not forward and isinstance(forward, np.ufunc)) or hasattr(forward, "is_elementwise")):
+        return None
+    try:
+        return unwrap(forward)(*args, **settings)
+    except OtherOrder:
+        return None
 
 
 # ---- who writes where
@@ -135,7 +138,7 @@ def is_elementwise(line: Line) -> bool:
 
 def places(lines: list[Line], outputs: list[Line], wishes: dict[Line, str]) -> Buffers:
     """A place for each array. wishes: arrays into which lines shall write, if they can."""
-    homes = {line: home for line, home in wishes.items() if is_fresh(line)}
+    homes = {line: home for line, home in wishes.items() if is_fresh(line) and line.in_rows}
     found, free, ends = Buffers(dict(homes)), dict[tuple, list[str]](), _ends(lines, outputs)
     holder: dict[str, Line] = {}                                # buffer -> the line whose array is in it
     of: dict[Line, str] = {}                                    # and the other way round

@@ -60,13 +60,13 @@ GRADIENTS = {"results": "gradients", "result": "gradient", "all": "gradients"}
 PARAMETERS = {"results": "parameters", "result": "parameter", "all": "[parameters]"}      # end to end in one array
 
 
-def standalone(source: str, called: dict[str, Any], examples: list[str], whole_step: bool = False) -> str:
-    """The file's text. called: what the program calls by name; examples: an expression for each argument of step.
+def standalone(source: str, called: dict[Any, str], examples: list[str], whole_step: bool = False) -> str:
+    """The file's text. called: what the program calls, and its name; examples: an expression for each argument of step.
 
     whole_step: whether step returns new parameters in the place of gradients.
     """
     names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-    parts = Parts({name: _code(f) for name, f in called.items() if name in names})
+    parts = Parts({name: _code(f) for f, name in called.items() if name in names})
     returned = "the new parameters" if whole_step else "[the gradients]"
     doc = f"step(...) returns [the losses], {returned}. The functions above it are those that it calls."
     indent = len("    values, gradients = step(") + whole_step

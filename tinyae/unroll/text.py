@@ -12,23 +12,29 @@ import ast
 import builtins
 import inspect
 import keyword
+import operator
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import cache
+from functools import cache, reduce
 from math import inf, prod
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
 from .. import kernels
+from ..backend import describe
+from ..errors import BadType
 from ..ops import ROWS
-from .recorded import Line, Recorded, name_of
+from .recorded import Line, Recorded, is_rng, name_of
 
 SHORT, WIDE, COMMENT = 44, 118, 50          # columns: of what stands inside of a line; of a line; where comments begin
 UNROLLED = "<unrolled>"                     # the name of a program's file in a traceback
 LARGE = 1 << 16                             # bytes: a smaller array may live until the end
+TYPES = (bool, int, float, complex, str, bytes)
+WORDS = {"np", "step", "range", "slice", *(kind.__name__ for kind in TYPES)}   # that the text itself uses
 
 # How tightly the signs of Python bind. A name, a call or an index binds most tightly.
 LEVELS = {"==": 1, "!=": 1, ">": 1, ">=": 1, "<": 1, "<=": 1, "|": 2, "&": 3, "+": 4, "-": 4, "*": 5, "/": 5, "@": 5,
@@ -41,6 +47,7 @@ _SIGNS = {
 }
 REDUCTIONS = [ROWS[name] for name in ("sum", "mean", "max", "min")]
 OPERATORS = {f: sign for name, sign in _SIGNS.items() for f in (ROWS.get(name), getattr(np, name, None)) if f}
+OPERATORS |= {operator.pow: OPERATORS.pop(np.power)}        # x ** 0.5 is a root, and np.power(x, 0.5) is none
 
 
 class Code(str):
@@ -70,25 +77,28 @@ class Statement:
 
 
 def identifier(name: str) -> str:
-    """A parameter's dotted name as a Python name: encoder.0.W -> encoder_0_W."""
-    name = re.sub(r"\W", "_", name)
+    """A parameter's dotted name as a Python name: encoder.0.W -> encoder_0_W. To Python, names that differ in a
+    compatible form of a letter alone (NFKC) are one name, so that this form must not be left to it."""
+    name = "".join(c if f"_{c}".isidentifier() else "_" for c in normalize("NFKC", name))
     return name + "_" * keyword.iskeyword(name) if name.isidentifier() else f"_{name}"
 
 
 def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradient_of: dict[Line, Line],
                rules: dict[Line, list], inline: Callable[[Line], bool], targets: dict[Line, Any],
-               homes: Collection[str] = (), taken: Iterable[str] = ()) -> tuple[list[Statement], dict[Any, Code]]:
+               called: dict[Any, str], homes: Collection[str] = (),
+               taken: Iterable[str] = ()) -> tuple[list[Statement], dict[Any, Code]]:
     """(the program's statements, the name of each line that has one).
 
+    called: the name of each function, see `functions`.
     gradient_of: the line of a gradient -> the line of which it is the gradient. rules: -> the rules it comes from.
     inline: whether a line may stand where it is used. targets: where a line's array is written: the name of a buffer,
     or a line whose array is no longer needed. homes: buffers that a line has for itself. taken: names that others have.
     """
     uses = Counter([*outputs, *(x for line in lines for x in line.uses())])
     kept, backward = {*outputs}, False
-    called, counts, body = functions(lines), Counter(), []                  # type: ignore[var-annotated]
-    written: dict[Any, Code] = {function: Code(name) for name, function in called.items()}
-    taken = {"np", "step", *called, *taken}
+    counts, body = Counter(), []                                            # type: ignore[var-annotated]
+    written: dict[Any, Code] = {function: Code(name) for function, name in called.items()}
+    taken = {*WORDS, *called.values(), *taken}
 
     def name(line: Line) -> Code:
         of = written.get(gradient_of.get(line), "(")
@@ -121,14 +131,18 @@ def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradi
 
 def _draws(line: Line) -> bool:
     """Whether the line draws random numbers: such lines keep their order."""
-    return bool(line.args) and isinstance(line.args[0], Recorded) and line.args[0].line.name == "rng"
+    return bool(line.args) and isinstance(line.args[0], Recorded) and is_rng(line.args[0].line)
 
 
 def _call(line: Line, written: dict[Any, Code], target: str) -> Code:
     """The line as an expression; target: the array that it is written into, or nothing."""
     args = [_value(a, written) for a in line.args]
-    settings = [f"{name}={_value(value, written)}" for name, value in line.settings.items()]
+    settings = [f"{name}={_value(value, written)}" + "[...]" * (name == "like" and _is_scalar(value))
+                for name, value in line.settings.items()]               # NumPy takes no scalar as like=
     function, given = line.function, line.settings
+    if OPERATORS.get(function) == "**" and _is_scalar(line.args[0]) and ROWS["power"] in (
+            function, getattr(line.args[0].line.function, "vjps", None) and ROWS["power"]):
+        args[0] = Code(f"{args[0].within(ATOM)}[...]")                  # as on the tape: arrays have other powers
     if function == "[]":
         return Code(f"{args[0].within(ATOM)}[{_key(line.args[1], written)}]")
     if isinstance(function, str):
@@ -153,35 +167,45 @@ def _call(line: Line, written: dict[Any, Code], target: str) -> Code:
     return Code(f"{written[function]}({', '.join([*args, *settings])})")
 
 
+def _is_scalar(x: Any) -> bool:
+    """Whether NumPy's number stands in the text where the tape has an array of one."""
+    return isinstance(x, Recorded) and x.line.shape == () and x.line.function is not None
+
+
 def _is_basic(key: Any) -> bool:
     return all(k is None or k is Ellipsis or isinstance(k, int | slice)
                for k in (key if isinstance(key, tuple) else (key,)))
 
 
-def functions(lines: list[Line]) -> dict[str, Any]:
-    """What the text calls, by the name under which it does: a row or another function of the library, or np.exp."""
-    found: dict[str, Any] = {}
+def functions(lines: list[Line], taken: Iterable[str]) -> dict[Any, str]:
+    """What the text calls, and the name under which it does: a row or another function of the library, or np.exp.
+
+    taken: names that others have.
+    """
+    found: dict[Any, str] = {}
+    used = {*WORDS, *taken}
     for function in dict.fromkeys(line.function for line in lines):
         if function is not None and not isinstance(function, str):
             name = spelled(function)
-            while (name in found and "." not in name) or hasattr(builtins, name):       # two functions of one name
+            while "." not in name and (name in used or hasattr(builtins, name)):        # two functions of one name
                 name += "_"
-            found[name] = function
+            found[function] = name
+            used.add(name)
     return found
 
 
 def spelled(function: Any) -> str:
     """np.exp for a function of NumPy, or a row that is one; else the function's own name."""
-    if isinstance(getattr(function, "forward", None), np.ufunc):
-        function = function.forward
-    if isinstance(function, np.ufunc):
-        return f"np.{function.__name__}"
-    if isinstance(getattr(function, "__self__", None), np.ufunc):                       # np.maximum.reduce
-        return f"np.{function.__self__.__name__}.{function.__name__}"
-    module = getattr(function, "__module__", None) or ""
-    if module.split(".")[0] == "numpy":
-        return ".".join(["np", *module.split(".")[1:], function.__name__])
-    return name_of(function)
+    f = function.forward if isinstance(getattr(function, "forward", None), np.ufunc) else function
+    owner = getattr(f, "__self__", None)
+    if isinstance(owner, np.ufunc):                                                     # np.maximum.reduce
+        parts = [owner.__name__, f.__name__]
+    else:
+        module = "numpy" if isinstance(f, np.ufunc) else getattr(f, "__module__", None) or ""
+        parts = [*module.split(".")[1:], f.__name__] if module.split(".")[0] == "numpy" else []
+    if parts and reduce(lambda x, part: getattr(x, part, None), parts, np) == f:        # other libraries have ufuncs, too
+        return ".".join(["np", *parts])
+    return identifier(name_of(function))
 
 
 def _key(key: Any, written: dict[Any, Code]) -> str:
@@ -203,13 +227,23 @@ def _value(x: Any, written: dict[Any, Code]) -> Code:
         return Code(f"[{inner}]" if isinstance(x, list) else f"({inner}{',' * (len(x) == 1)})")
     if isinstance(x, slice):
         return Code(f"slice({x.start!r}, {x.stop!r}, {x.step!r})")
-    if isinstance(x, type) and issubclass(x, np.generic):
-        return Code(f"np.{x.__name__}")
+    if x is None or x is Ellipsis:
+        return Code("..." if x is Ellipsis else "None")
+    if isinstance(x, type) and issubclass(x, (np.generic, *TYPES)):
+        return Code(f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__)
     if isinstance(x, np.dtype):
-        return Code(f"np.{x.type.__name__}")
-    if isinstance(x, float) and not np.isfinite(x):
-        return Code(f"float('{x}')")
-    return Code("...") if x is Ellipsis else code(repr(x), UNARY if isinstance(x, int | float) and x < 0 else ATOM)
+        return Code(f"np.{x.type.__name__}" if x.isnative and not x.hasobject else f"np.dtype({x.str!r})")
+    if isinstance(x, np.generic):
+        told = repr(x.item()) if not isinstance(x, np.inexact) else str(x) if np.isfinite(x) else f"'{x}'"
+        return Code(f"np.{type(x).__name__}({told})")
+    if isinstance(x, range):
+        return Code(repr(x))
+    kind = next((kind for kind in TYPES if isinstance(x, kind)), None)
+    if kind is None:
+        raise BadType("a program has no text for an argument", expected="arrays, numbers, texts and types of numbers",
+                      got=describe(x), fix="a row (tinyae.op) that does the same, or grad, on the tape")
+    text = f"float('{x}')" if kind is float and not np.isfinite(x) else repr(kind(x))
+    return code(text, UNARY if text[0] == "-" else ATOM)
 
 
 # ---- the rule that a gradient comes from
@@ -288,8 +322,8 @@ def folded(first: str, parts: list[str], last: str) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def compiled(text: str, called: dict[str, Any]) -> Callable:
-    space = {name: getattr(f, "forward", f) for name, f in called.items() if "." not in name}
+def compiled(text: str, called: dict[Any, str]) -> Callable:
+    space = {name: getattr(f, "forward", f) for f, name in called.items() if "." not in name}
     space["np"] = np
     exec(compile(text, UNROLLED, "exec"), space)
     return space["step"]
@@ -297,7 +331,7 @@ def compiled(text: str, called: dict[str, Any]) -> Callable:
 
 def example(line: Line) -> str:
     """An expression for an array like that of a leaf: numbers in [0, 1), or for integers and masks zeros."""
-    if line.name == "rng" or line.dtype == object:
-        return "rng" if line.name == "rng" else "None"
+    if is_rng(line) or line.dtype == object:
+        return "rng" if is_rng(line) else "None"
     dtype = f"np.{line.dtype.type.__name__}"
     return f"rng.random({line.shape}).astype({dtype})" if line.dtype.kind == "f" else f"np.zeros({line.shape}, {dtype})"
