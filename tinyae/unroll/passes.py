@@ -55,7 +55,8 @@ def _number(x: object, other: object, line: Line) -> object:
     first = x.line.value.reshape(-1)[0]
     if x.dtype != line.dtype or x.dtype.kind != "f" or (x.line.in_rows and not other.line.in_rows):
         return x                    # the number would not keep the dtype, or the order in which the result lies
-    return float(first) if x.line.value.tobytes() == np.full_like(x.line.value, first).tobytes() else x     # 0 is not -0
+    same = x.line.value.tobytes() == np.full_like(x.line.value, first).tobytes()                # 0 is not -0
+    return float(first) if same else x
 
 
 def share(lines: list[Line], outputs: list[Line], drawn: list[Line]) -> None:
@@ -64,9 +65,9 @@ def share(lines: list[Line], outputs: list[Line], drawn: list[Line]) -> None:
     first = _firsts(lines, alone)
     for line in lines:
         factors = {*map(_root, line.uses())} if line.function in PRODUCTS else set()
-        if len(factors) > len({first[factor] for factor in factors}):       # BLAS has a routine of its own, which rounds
-            alone |= factors                                                # in another way, for the product of an
-            first = _firsts(lines, alone)                                   # array with itself
+        if len(factors) > len({first[factor] for factor in factors}):       # BLAS multiplies an array with itself in
+            alone |= factors                                                # another way, which rounds differently
+            first = _firsts(lines, alone)
     for line in lines:
         for x in line.recorded():
             x.line = first[x.line]

@@ -141,8 +141,9 @@ class Program:
             inputs, program = self._otherwise(inputs, rng)
         draws = (rng,) if self.has_rng else ()
         with self.lock:                                         # two threads would share the buffers
-            values, second = program.step(*inputs, *draws, *program.constants, *[t._data for t in program.tensors], *more)
-        # An array, and no number, is one that somebody else has as well.
+            data = [t._data for t in program.tensors]
+            values, second = program.step(*inputs, *draws, *program.constants, *data, *more)
+        # What is an array, and no number, may be an input.
         return named(program.terms, [np.array(v) if isinstance(v, np.ndarray) else v for v in values]), second
 
     def check_rng(self, rng: Any) -> None:

@@ -77,8 +77,8 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
     T = property(lambda self: self.record(np.transpose, (self,), {}))
     mT = property(lambda self: self.record(np.swapaxes, (self, -1, -2), {}))
 
-    # To code outside of this library, isinstance says of a Recorded what it will say of the array in a call.
-    __class__ = property(lambda self: Recorded if within(sys._getframe(1)) else np.ndarray)     # type: ignore[assignment]
+    # Outside of this library, isinstance says of a Recorded what it will say of the array in a call.
+    __class__ = property(lambda self: Recorded if within(sys._getframe(1)) else np.ndarray)
 
     def record(self, function: Any, args: tuple, settings: dict[str, Any]) -> Any:
         return self.recording.call(function, args, settings)
@@ -169,7 +169,7 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
             self.refuse(escaping("a text"))
         return repr(self)
 
-    __int__ = __index__ = __complex__ = __hash__ = __float__          # type: ignore[assignment]
+    __int__ = __index__ = __complex__ = __hash__ = __float__
     tolist = item
 
     def __getattr__(self, name: str) -> NoReturn:

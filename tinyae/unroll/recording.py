@@ -39,7 +39,7 @@ class Recording:
         self.apart: Callable | None = None                      # what takes rows apart, see buffers.py,
         self.fixed: dict[str, Recorded] = {}                    # and the rows of zeros and ones that it needs, by name
         self.tensors: dict[Tensor, tuple[Array, Recorded]] = {}     # what a Tensor held before, and what it holds now
-        self.named: set[Tensor] = set()                         # Tensors that a program takes, whether f uses them or not
+        self.named: set[Tensor] = set()                         # those that a program takes, used or not
         self.refused: Refusal | None = None                     # what f did that cannot be recorded
         self.constants: dict[Line, Array] = {}
         self.known: dict[int, Recorded] = {}                    # id of a constant -> its Recorded

@@ -17,7 +17,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import cache, reduce
+from functools import cache
 from math import inf, prod
 from typing import Any
 from unicodedata import normalize
@@ -124,7 +124,7 @@ def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradi
             if uses[line] == 1 and len(expression) <= SHORT and not (line in kept or _draws(line)) and inline(line):
                 written[line] = expression
             else:
-                written[line] = target if target in homes else name(line)
+                written[line] = Code(target) if target in homes else name(line)
                 body.append(Statement(written[line], expression, line, rules.get(line, []), target))
     return body, written
 
@@ -136,8 +136,8 @@ def _draws(line: Line) -> bool:
 
 def _call(line: Line, written: dict[Any, Code], target: str) -> Code:
     """The line as an expression; target: the array that it is written into, or nothing."""
-    args = [_value(a, written) for a in line.args]
-    settings = [f"{name}={_value(value, written)}" + "[...]" * (name == "like" and _is_scalar(value))
+    args = [literal(a, written) for a in line.args]
+    settings = [f"{name}={literal(value, written)}" + "[...]" * (name == "like" and _is_scalar(value))
                 for name, value in line.settings.items()]               # NumPy takes no scalar as like=
     function, given = line.function, line.settings
     if OPERATORS.get(function) == "**" and _is_scalar(line.args[0]) and ROWS["power"] in (
@@ -158,7 +158,7 @@ def _call(line: Line, written: dict[Any, Code], target: str) -> Code:
                                             (np.swapaxes, (-1, -2), {})):
         return Code(f"{args[0].within(ATOM)}.mT")
     if function is ROWS["reshape"] and "shape" in given:
-        return Code(f"{args[0].within(ATOM)}.reshape({_value(given['shape'], written)})")
+        return Code(f"{args[0].within(ATOM)}.reshape({literal(given['shape'], written)})")
     if function is ROWS["index"] and "key" in given and _is_basic(given["key"]):
         return Code(f"{args[0].within(ATOM)}[{_key(given['key'], written)}]")
     settings += [f"out={target}"] * bool(target)
@@ -203,7 +203,10 @@ def spelled(function: Any) -> str:
     else:
         module = "numpy" if isinstance(f, np.ufunc) else getattr(f, "__module__", None) or ""
         parts = [*module.split(".")[1:], f.__name__] if module.split(".")[0] == "numpy" else []
-    if parts and reduce(lambda x, part: getattr(x, part, None), parts, np) == f:        # other libraries have ufuncs, too
+    found: Any = np
+    for part in parts:
+        found = getattr(found, part, None)
+    if parts and found == f:                                                            # others have ufuncs, too
         return ".".join(["np", *parts])
     return identifier(name_of(function))
 
@@ -215,16 +218,18 @@ def _key(key: Any, written: dict[Any, Code]) -> str:
     if isinstance(key, slice):
         first, last, step = ("" if part is None else repr(part) for part in (key.start, key.stop, key.step))
         return f"{first}:{last}" + f":{step}" * bool(step)
-    return _value(key, written)
+    return literal(key, written)
 
 
-def _value(x: Any, written: dict[Any, Code]) -> Code:
-    """An argument or a setting."""
+def literal(x: Any, written: dict[Any, Code]) -> Code:
+    """An argument, a setting or a constant as Python."""
     if isinstance(x, Recorded):
         return written[x.line]
     if isinstance(x, tuple | list):
-        inner = ", ".join(_value(part, written) for part in x)
+        inner = ", ".join(literal(part, written) for part in x)
         return Code(f"[{inner}]" if isinstance(x, list) else f"({inner}{',' * (len(x) == 1)})")
+    if isinstance(x, dict):
+        return Code(f"{{{', '.join(f'{literal(k, written)}: {literal(part, written)}' for k, part in x.items())}}}")
     if isinstance(x, slice):
         return Code(f"slice({x.start!r}, {x.stop!r}, {x.step!r})")
     if x is None or x is Ellipsis:

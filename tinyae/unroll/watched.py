@@ -124,7 +124,7 @@ class Watched:
             names |= {name for kind in kinds for name in vars(kind) if name[:2] == "__"}    # x(y) names no __call__
             todo = names - NOT_CALLED
             while todo:
-                methods = [m for name in todo for kind in kinds if name in vars(kind) for m in _code_of(vars(kind)[name])]
+                methods = [m for name in todo for kind in kinds for m in _code_of(vars(kind).get(name))]
                 todo = {name for m in methods for name in _names(m.__code__)} - names
                 names |= todo
             if names & BY_NAME:

@@ -64,7 +64,8 @@ def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = N
         head = places.head(recording)
     program = lines()
     used = {line: array for line, array in recording.constants.items() if line in program}
-    tensors = {t: array.line for t, (_, array) in recording.tensors.items() if t in recording.named or array.line in program}
+    tensors = {t: array.line for t, (_, array) in recording.tensors.items()
+               if t in recording.named or array.line in program}
     leaves = [*given, *used, *tensors.values()]
     taken = {*places.shapes, *recording.fixed, *(update.names if update else ())}
     called = text.functions(program, taken)
