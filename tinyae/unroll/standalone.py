@@ -19,7 +19,7 @@ import numpy as np
 from .. import backend, kernels, tensor
 from ..errors import BadType
 from . import buffers
-from .text import literal, spelled
+from .words import literal, spelled
 
 # What stands in the file in the place of functions that ask for the device.
 INSTEAD = {

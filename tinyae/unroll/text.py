@@ -9,9 +9,7 @@ is called g_z1; the comment names the rule that it comes from, as the row's tabl
 from __future__ import annotations
 
 import ast
-import builtins
 import inspect
-import keyword
 import operator
 import re
 import sys
@@ -20,26 +18,21 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from math import inf, prod
 from typing import Any
-from unicodedata import normalize
 
 import numpy as np
 
 from .. import kernels
-from ..backend import describe
-from ..errors import BadType
 from ..ops import ROWS
-from .recorded import Line, Recorded, is_rng, name_of
+from .recorded import Line, Recorded, is_rng
+from .words import ATOM, UNARY, WORDS, Code, code, identifier, index_text, literal
 
 SHORT, WIDE, COMMENT = 44, 118, 50          # columns: of what stands inside of a line; of a line; where comments begin
 UNROLLED = "<unrolled>"                     # the name of a program's file in a traceback
 LARGE = 1 << 16                             # bytes: a smaller array may live until the end
-TYPES = (bool, int, float, complex, str, bytes)
-WORDS = {"np", "step", "range", "slice", *(kind.__name__ for kind in TYPES)}   # that the text itself uses
 
 # How tightly the signs of Python bind. A name, a call or an index binds most tightly.
 LEVELS = {"==": 1, "!=": 1, ">": 1, ">=": 1, "<": 1, "<=": 1, "|": 2, "&": 3, "+": 4, "-": 4, "*": 5, "/": 5, "@": 5,
           "**": 7}
-UNARY, ATOM = 6, 8
 _SIGNS = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "power": "**", "matmul": "@", "greater": ">", "greater_equal": ">=",
     "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!=", "subtract": "-", "multiply": "*", "divide": "/",
@@ -48,21 +41,6 @@ _SIGNS = {
 REDUCTIONS = [ROWS[name] for name in ("sum", "mean", "max", "min")]
 OPERATORS = {f: sign for name, sign in _SIGNS.items() for f in (ROWS.get(name), getattr(np, name, None)) if f}
 OPERATORS |= {operator.pow: OPERATORS.pop(np.power)}        # x ** 0.5 is a root, and np.power(x, 0.5) is none
-
-
-class Code(str):
-    """An expression, and how tightly its outermost sign binds."""
-    level = ATOM
-
-    def within(self, level: int) -> str:
-        """The expression as an operand of a sign that binds at this level: in parentheses where it needs them."""
-        return self if self.level >= level else f"({self})"
-
-
-def code(text: str, level: int) -> Code:
-    written = Code(text)
-    written.level = level
-    return written
 
 
 class Statement:
@@ -74,13 +52,6 @@ class Statement:
         self.name, self.expression, self.rules, self.target = name, expression, rules, target
         self.shape = "several arrays" if line.shape is None else line.shape
         self.size = inf if line.shape is None else prod(line.shape) * line.dtype.itemsize
-
-
-def identifier(name: str) -> str:
-    """A parameter's dotted name as a Python name: encoder.0.W -> encoder_0_W. To Python, names that differ in a
-    compatible form of a letter alone (NFKC) are one name, so that this form must not be left to it."""
-    name = "".join(c if f"_{c}".isidentifier() else "_" for c in normalize("NFKC", name))
-    return name + "_" * keyword.iskeyword(name) if name.isidentifier() else f"_{name}"
 
 
 def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradient_of: dict[Line, Line],
@@ -144,7 +115,7 @@ def _call(line: Line, written: dict[Any, Code], target: str) -> Code:
             function, getattr(line.args[0].line.function, "vjps", None) and ROWS["power"]):
         args[0] = Code(f"{args[0].within(ATOM)}[...]")                  # as on the tape: arrays have other powers
     if function == "[]":
-        return Code(f"{args[0].within(ATOM)}[{_key(line.args[1], written)}]")
+        return Code(f"{args[0].within(ATOM)}[{index_text(line.args[1], written)}]")
     if isinstance(function, str):
         return Code(f"{args[0].within(ATOM)}.{function}({', '.join([*args[1:], *settings])})")
     sign = "" if settings or target else OPERATORS.get(function, "")
@@ -160,7 +131,7 @@ def _call(line: Line, written: dict[Any, Code], target: str) -> Code:
     if function is ROWS["reshape"] and "shape" in given:
         return Code(f"{args[0].within(ATOM)}.reshape({literal(given['shape'], written)})")
     if function is ROWS["index"] and "key" in given and _is_basic(given["key"]):
-        return Code(f"{args[0].within(ATOM)}[{_key(given['key'], written)}]")
+        return Code(f"{args[0].within(ATOM)}[{index_text(given['key'], written)}]")
     settings += [f"out={target}"] * bool(target)
     if function in REDUCTIONS and kernels.count(line.args[0], given.get("axis")) <= kernels.MANY[line.dtype.itemsize]:
         return Code(f"np.{function.__name__}({', '.join([*args, *settings])})")
@@ -175,80 +146,6 @@ def _is_scalar(x: Any) -> bool:
 def _is_basic(key: Any) -> bool:
     return all(k is None or k is Ellipsis or isinstance(k, int | slice)
                for k in (key if isinstance(key, tuple) else (key,)))
-
-
-def functions(lines: list[Line], taken: Iterable[str]) -> dict[Any, str]:
-    """What the text calls, and the name under which it does: a row or another function of the library, or np.exp.
-
-    taken: names that others have.
-    """
-    found: dict[Any, str] = {}
-    used = {*WORDS, *taken}
-    for function in dict.fromkeys(line.function for line in lines):
-        if function is not None and not isinstance(function, str):
-            name = spelled(function)
-            while "." not in name and (name in used or hasattr(builtins, name)):        # two functions of one name
-                name += "_"
-            found[function] = name
-            used.add(name)
-    return found
-
-
-def spelled(function: Any) -> str:
-    """np.exp for a function of NumPy, or a row that is one; else the function's own name."""
-    f = function.forward if isinstance(getattr(function, "forward", None), np.ufunc) else function
-    owner = getattr(f, "__self__", None)
-    if isinstance(owner, np.ufunc):                                                     # np.maximum.reduce
-        parts = [owner.__name__, f.__name__]
-    else:
-        module = "numpy" if isinstance(f, np.ufunc) else getattr(f, "__module__", None) or ""
-        parts = [*module.split(".")[1:], f.__name__] if module.split(".")[0] == "numpy" else []
-    found: Any = np
-    for part in parts:
-        found = getattr(found, part, None)
-    if parts and found == f:                                                            # others have ufuncs, too
-        return ".".join(["np", *parts])
-    return identifier(name_of(function))
-
-
-def _key(key: Any, written: dict[Any, Code]) -> str:
-    """An index as it stands between brackets."""
-    if isinstance(key, tuple) and key:
-        return ", ".join(_key(k, written) for k in key) + "," * (len(key) == 1)
-    if isinstance(key, slice):
-        first, last, step = ("" if part is None else repr(part) for part in (key.start, key.stop, key.step))
-        return f"{first}:{last}" + f":{step}" * bool(step)
-    return literal(key, written)
-
-
-def literal(x: Any, written: dict[Any, Code]) -> Code:
-    """An argument, a setting or a constant as Python."""
-    if isinstance(x, Recorded):
-        return written[x.line]
-    if isinstance(x, tuple | list):
-        inner = ", ".join(literal(part, written) for part in x)
-        return Code(f"[{inner}]" if isinstance(x, list) else f"({inner}{',' * (len(x) == 1)})")
-    if isinstance(x, dict):
-        return Code(f"{{{', '.join(f'{literal(k, written)}: {literal(part, written)}' for k, part in x.items())}}}")
-    if isinstance(x, slice):
-        return Code(f"slice({x.start!r}, {x.stop!r}, {x.step!r})")
-    if x is None or x is Ellipsis:
-        return Code("..." if x is Ellipsis else "None")
-    if isinstance(x, type) and issubclass(x, (np.generic, *TYPES)):
-        return Code(f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__)
-    if isinstance(x, np.dtype):
-        return Code(f"np.{x.type.__name__}" if x.isnative and not x.hasobject else f"np.dtype({x.str!r})")
-    if isinstance(x, np.generic):
-        told = repr(x.item()) if not isinstance(x, np.inexact) else str(x) if np.isfinite(x) else f"'{x}'"
-        return Code(f"np.{type(x).__name__}({told})")
-    if isinstance(x, range):
-        return Code(repr(x))
-    kind = next((kind for kind in TYPES if isinstance(x, kind)), None)
-    if kind is None:
-        raise BadType("a program has no text for an argument", expected="arrays, numbers, texts and types of numbers",
-                      got=describe(x), fix="a row (tinyae.op) that does the same, or grad, on the tape")
-    text = f"float('{x}')" if kind is float and not np.isfinite(x) else repr(kind(x))
-    return code(text, UNARY if text[0] == "-" else ATOM)
 
 
 # ---- the rule that a gradient comes from

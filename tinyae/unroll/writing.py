@@ -11,6 +11,7 @@ from . import buffers, passes, text
 from .graph import Graph
 from .recorded import Line, is_rng
 from .update import Update
+from .words import functions
 
 
 class Written(NamedTuple):
@@ -68,7 +69,7 @@ def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = N
                if t in recording.named or array.line in program}
     leaves = [*given, *used, *tensors.values()]
     taken = {*places.shapes, *recording.fixed, *(update.names if update else ())}
-    called = text.functions(program, taken)
+    called = functions(program, taken)
     body, names = text.statements(
         program, [*(array.line for array in recording.fixed.values()), *leaves], outputs, gradient_of, rules,
         lambda line: "names" in chosen and not (apart and buffers.is_fresh(line)), places.targets, called,
