@@ -185,7 +185,7 @@ class Recording:
     def check_shape(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
         """Refuse results whose shape depends on values: the shapes of a program are fixed."""
         name = name_of(function)
-        keys = flat([settings["key"] if "key" in settings else args[1] if function == "[]" else args * (name == "ix_")])
+        keys = flat([settings["key"] if "key" in settings else args[1] if function == "[]" else args * (name == "ix")])
         masks = [k for k in keys if isinstance(k, Recorded) and k.dtype == bool]
         if name in SHAPED_BY_VALUES or (name == "where" and len(args) + len(settings) == 1) or any(
                 k.line not in self.constants or self.writable(k) for k in masks):
