@@ -17,7 +17,7 @@ from support import refused
 
 from tinyae import Tensor, functions, grad, models, op, ops, params
 from tinyae.backend import freeze
-from tinyae.errors import BadName, BadType, BadValue, Refusal
+from tinyae.errors import BadName, BadType, BadValue
 from tinyae.optim import SGD, Adam
 from tinyae.unroll import PASSES, unroll, unroll_step
 
@@ -121,10 +121,10 @@ def test_a_row_may_have_any_name(name):
     assert bits(w.data) == bits(v.data)
 
 
-@pytest.mark.parametrize("names", [("σ²", "σ2"), ("ﬁ", "fi"), ("µ", "μ"), ("range", "slice"), ("float", "rng"), (0, 1),  # noqa: RUF001
+@pytest.mark.parametrize("names", [("σ²", "σ2"), ("ﬁ", "fi"), ("µ", "μ"), ("range", "slice"), ("float", "rng"), (0, 1),
                                    ("", "_"), ("b1", "zeros_20"), ("np", "step"), ("None", "1a")])
 def test_parameters_and_losses_may_have_any_names(names, tmp_path):
-    """µ is the micro sign here, and μ the Greek letter: in Python's texts, one name."""  # noqa: RUF002
+    """µ is the micro sign here, and μ the Greek letter: in Python's texts, one name."""
     wrt = dict(zip(names, (tensor(20, 20), tensor(20, 20, seed=2)), strict=True))
 
     def f(x):
@@ -152,6 +152,7 @@ LIES = {
     "a view backward": lambda x, w, y: x[::-1, ::-1] @ w,
     "copies of one row": lambda x, w, y: np.broadcast_to(x[:1], x.shape) @ w,
     "a view of data": lambda x, w, y: (x @ w).data[:, ::2] @ w[:15],
+    "the peak of a view backward": lambda x, w, y: functions.softmax((x @ w)[:, ::-1]),
     "a sum over a view": lambda x, w, y: ops.sum(w * (x[:, ::2] - x[:, ::2].mean()).sum()),
     "one product of two equal arrays": lambda x, w, y: ops.square(ops.tanh(x @ w).T @ ops.tanh(x @ w)),
 }
@@ -170,6 +171,12 @@ def test_a_factor_that_is_one_number_keeps_the_result_in_rows():
     """It lies in rows, the array beside it in columns: NumPy's result lies in rows."""
     w, b = tensor(50, 30), tensor(30)
     check_all(lambda x: ops.sum(3 * ops.tanh((w.T @ x.T).T + b)), X, wrt=[w, b])
+
+
+def test_the_bias_of_logits_in_columns():
+    w, b = tensor(50, 30), tensor(30)
+    check_all(lambda x, y: ops.sum(ops.square(functions.bce_with_logits((w.T @ x.T).T + b, y))), X, X[:, :30].copy(),
+              wrt=[w, b])
 
 
 @pytest.mark.parametrize("make", [SGD, Adam])
@@ -230,7 +237,7 @@ CONFIG.beta = 2.0
 
 class Part:
     """What a loss may call, with numbers in all kinds of places."""
-    scales = [2.0]
+    scales = [2.0]                                                      # noqa: RUF012
 
     def __init__(self):
         self.w, self._k, self.k, self.seen = tensor(4), 2.0, 2.0, {1}
@@ -372,9 +379,9 @@ def test_isinstance_says_what_it_says_of_an_array():
               X[0, :4].copy(), wrt=[W])
 
 
-@pytest.mark.parametrize("write", [lambda x, rng: np.copyto(x, 0), lambda x, rng: np.put(x, 0, 5.0),
-                                   lambda x, rng: np.cumsum(x, 0, None, x), lambda x, rng: rng.shuffle(x),
-                                   lambda x, rng: rng.random(out=x, dtype=np.float32), lambda x, rng: np.clip(x, 0, 0, x)])
+@pytest.mark.parametrize("write", [
+    lambda x, rng: np.copyto(x, 0), lambda x, rng: np.put(x, 0, 5.0), lambda x, rng: np.cumsum(x, 0, None, x),
+    lambda x, rng: np.clip(x, 0, 0, x), lambda x, rng: rng.shuffle(x), lambda x, rng: rng.random(out=x, dtype="f4")])
 def test_a_recording_writes_into_no_array_of_the_caller(write):
     x = X[0, :4].copy()
     with refused(BadType, "cannot be written into"):
@@ -410,7 +417,8 @@ def test_rows_of_one_name_that_take_turns_are_noticed():
 
 def test_a_loss_that_is_an_input_is_a_copy():
     y = np.ones((), np.float32)
-    value, _ = unroll(lambda x, y: {"a": ops.sum(W * x), "b": Tensor(y)}, X[0, :4].copy(), y, wrt=[W])(X[0, :4].copy(), y)
+    program = unroll(lambda x, y: {"a": ops.sum(W * x), "b": Tensor(y)}, X[0, :4].copy(), y, wrt=[W])
+    value, _ = program(X[0, :4].copy(), y)
     y[...] = 5
     assert value["b"] == 1
 

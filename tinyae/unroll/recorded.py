@@ -92,7 +92,7 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
         array = frozen(self.array)
         if array is self.array or self.array.flags.forc:        # where it has none, only the recording needs the copy
             return Recorded(array, self.line, self.recording)
-        return self.recording.call("copy", (self,), {"order": "K"}, freezes=True)
+        return self.recording.call(np.copy, (self,), {}, freezes=True)
 
     def refuse(self, error: Refusal) -> NoReturn:
         """Raise the error; `unroll` raises it again, should f catch it."""
