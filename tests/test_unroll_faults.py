@@ -235,6 +235,19 @@ CONFIG = ModuleType("config")
 CONFIG.beta = 2.0
 
 
+def helper(part):
+    return part.k
+
+
+def scaled(scales):
+    def decorate(f):
+        @wraps(f)
+        def g(*args):
+            return f(*args) * scales[0]
+        return g
+    return decorate
+
+
 class Part:
     """What a loss may call, with numbers in all kinds of places."""
     scales = [2.0]                                                      # noqa: RUF012
@@ -262,6 +275,13 @@ class Part:
     def by_default(self, x):
         return ops.sum(self.w * x) * getattr(self, "extra", 1.0)
 
+    def by_helper(self, x):
+        return ops.sum(self.w * x) * helper(self)
+
+    @scaled([1.0])
+    def decorated(self, x):
+        return ops.sum(self.w * x) * self.k
+
     def losses(self, x):
         return ops.sum(self(x))
 
@@ -269,15 +289,6 @@ class Part:
 class Child(Part):
     def losses(self, x):
         return super().losses(x) * 1.0
-
-
-def scaled(scales):
-    def decorate(f):
-        @wraps(f)
-        def g(x):
-            return f(x) * scales[0]
-        return g
-    return decorate
 
 
 def counted(x):
@@ -306,6 +317,8 @@ STALE = {       # part -> (a loss, what changes)
     "a number of an array": lambda p: (lambda x: ops.sum(p.w * x) * p.table[0], lambda: p.table.__setitem__(0, 3.0)),
     "getattr": lambda p: (p.by_getattr, lambda: setattr(p, "k", 3.0)),
     "a new attribute": lambda p: (p.by_default, lambda: setattr(p, "extra", 3.0)),
+    "a helper": lambda p: (p.by_helper, lambda: setattr(p, "k", 3.0)),
+    "a method that is decorated": lambda p: (p.decorated, lambda: setattr(p, "k", 3.0)),
     "a vjp": lambda p: (lambda x: ops.sum(tripled(p.w) * x), lambda: globals().update(FACTOR=FACTOR + 1)),
 }
 

@@ -181,8 +181,8 @@ class Program:
         inputs = checked(inputs)
         graph = record(self.f, inputs, self.wrt, self.tensors, self.constants, self.has_rng, self.unused, self.watched)
         self.first = self.first or [(x.shape, x.dtype) if is_array(x) else x for x in inputs]
-        self.watched = Watched(self.f, graph.recording.constants.values())
         found = written(graph, self.chosen, self.device, self.optimizer)
+        self.watched = Watched(self.f, found.constants)
         self.read |= dict.fromkeys(found.tensors)
         self.programs[self.kinds(inputs)] = found
         graph.recording.forget()

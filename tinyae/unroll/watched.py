@@ -12,7 +12,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from operator import is_
 from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
@@ -40,10 +40,11 @@ class Watched:
         self.places: list[tuple[Any, Any]] = []
         self.tensors: list[tuple[str, Tensor]] = []
         self.constants = [*constants]
-        self.seen = {*map(id, self.constants)}
+        self.seen: set[Any] = {*map(id, self.constants)}       # what was met: ids, of some with the name of a part
         self.contents: list[tuple[Any, _Content]] = []          # arrays, and other things of which parts may change
         self.names: set[str] = set()                            # all names in the code that was met,
-        self.modules: dict[str, ModuleType] = {}                # and modules, from which it may take some of them
+        self.modules: dict[str, ModuleType] = {}                # and modules, from which it may take some of them;
+        self.owners: list[Any] = []                             # objects whose methods it calls, of which it may, too
         while _is_ours(f) and hasattr(f, "__wrapped__"):        # of a Step, say
             f = f.__wrapped__
         known = isinstance(f, FunctionType | MethodType | partial)
@@ -51,13 +52,18 @@ class Watched:
         self.home = _package(_module_of(call))                  # never taken to stay as it is
         self._function(call)
         met = None
-        while met != (met := len(self.names) + len(self.modules)):
+        while met != (met := (len(self.names), len(self.modules), len(self.owners))):
             for module in [*self.modules.values()]:
                 for name in sorted(self.names & vars(module).keys()):
-                    self._value(vars(module), name, vars(module)[name])
+                    if self._is_new((id(module), name)):
+                        self._value(vars(module), name, vars(module)[name])
+            for x in [*self.owners]:
+                self._attributes(x, everything=bool(self.names & BY_NAME))
         self.places += [(content, f"the content of {key}") for key, content in self.contents
                         if key in self.names or not isinstance(key, str)]
         self.values = self._now()
+        for found in (self.seen, self.names, self.modules, self.owners, self.contents):     # they have served
+            found.clear()
 
     def are_the_same(self) -> bool:
         now = self._now()
@@ -87,11 +93,13 @@ class Watched:
             self._value([f.keywords], 0, f.keywords)
             f = f.func
         if isinstance(f, MethodType):
-            self._attributes(f.__self__, {name for method in _code_of(f.__func__) for name in _names(method.__code__)})
+            if self._is_new((id(f.__self__), "owner")):
+                self.owners.append(f.__self__)
             f = f.__func__
-        if isinstance(f, FunctionType) and not _is_ours(f) and self._is_new(f):
-            names = {*_names(f.__code__)}
-            self.names |= names | {*f.__code__.co_freevars} | {"__defaults__", "__kwdefaults__"}
+            self._name(f)
+        if isinstance(f, FunctionType) and not _is_ours(f) and self._is_new(id(f)):
+            names = self._name(f)
+            self.names |= {*f.__code__.co_freevars} | {"__defaults__", "__kwdefaults__"}
             for name in ("__defaults__", "__kwdefaults__"):
                 if getattr(f, name):
                     self._value(_Place(getattr, f, name), name, getattr(f, name))
@@ -106,6 +114,12 @@ class Watched:
                 elif isinstance(module := sys.modules.get(name), ModuleType):       # imported in f itself
                     self._module(module)
 
+    def _name(self, f: Any) -> set[str]:
+        """The names in f's code, from now on among all names."""
+        names = {name for code in _code_of(f) for name in _names(code.__code__)}
+        self.names |= names
+        return names
+
     def _row(self, row: Any) -> None:
         """A user's row: its vjps run when a program is recorded, and then their numbers are part of the text."""
         for f in (row.forward, *(row.vjps if isinstance(row.vjps, tuple) else (row.vjps.each,))):
@@ -117,30 +131,23 @@ class Watched:
 
     # ---- objects
 
-    def _attributes(self, x: Any, names: set[str] | None = None) -> None:
-        """The attributes of x; with names, only those, and those that methods of these names name in turn."""
+    def _attributes(self, x: Any, everything: bool = True) -> None:
+        """The attributes of x, or only those that are named in any code that was met."""
         kinds, own = type(x).__mro__[:-1], getattr(x, "__dict__", {})
-        if names is not None:
-            names |= {name for kind in kinds for name in vars(kind) if name[:2] == "__"}    # x(y) names no __call__
-            todo = names - NOT_CALLED
-            while todo:
-                methods = [m for name in todo for kind in kinds for m in _code_of(vars(kind).get(name))]
-                todo = {name for m in methods for name in _names(m.__code__)} - names
-                names |= todo
-            if names & BY_NAME:
-                names = None
-                self.names |= own.keys()
-                self.places.append((_Place(len, own), "number of attributes"))
-        for name in dict.fromkeys(sorted(names or ()) or [*own, *(n for kind in kinds for n in vars(kind))]):
-            for kind in kinds:                                  # super() may ask for each of them
-                for method in _code_of(vars(kind).get(name)):
-                    if name not in NOT_CALLED:
-                        self._function(method)
-            of_class = next((vars(kind)[name] for kind in kinds if name in vars(kind)), _code_of)   # _code_of: nothing
+        names = dict.fromkeys([*own, *(name for kind in kinds for name in vars(kind))])
+        if everything and self._is_new((id(x), "number")):
+            self.places.append((_Place(len, own), "number of attributes"))
+        for name in names:
+            is_special = name[:2] == "__"                       # x(y) names no __call__
+            if not (everything or is_special or name in self.names) or not self._is_new((id(x), name)):
+                continue
+            found = [vars(kind)[name] for kind in kinds if name in vars(kind)]      # super() may ask for each of them
+            for method in [f for part in found for f in _code_of(part) if name not in NOT_CALLED]:
+                self._name(method)
+                self._function(method)
             if name in own:
                 self._value(own, name, own[name])
-            elif isinstance(of_class, MemberDescriptorType) or not (
-                    name[:2] == "__" or of_class is _code_of or hasattr(type(of_class), "__get__")):
+            elif isinstance(found[0], MemberDescriptorType) or not (is_special or hasattr(type(found[0]), "__get__")):
                 with suppress(AttributeError):                  # a slot may be empty
                     self._value(_Place(getattr, x, name), name, getattr(x, name))
 
@@ -159,7 +166,7 @@ class Watched:
         if isinstance(value, ModuleType):
             self._module(value)
         elif isinstance(value, type):
-            if not _is_installed(value.__module__, self.home) and self._is_new(value):
+            if not _is_installed(value.__module__, self.home) and self._is_new(id(value)):
                 self._class(value)
         else:
             self.places.append((place, key))
@@ -173,7 +180,7 @@ class Watched:
         elif isinstance(value, FunctionType | MethodType | partial):
             if not _is_installed(_module_of(value), self.home):
                 self._function(value)
-        elif isinstance(value, SIMPLE) or not self._is_new(value):
+        elif isinstance(value, SIMPLE) or not self._is_new(id(value)):
             return
         elif isinstance(value, Tensor):
             if value.op is None:
@@ -194,8 +201,8 @@ class Watched:
             self._attributes(value)
 
     def _is_new(self, x: Any) -> bool:
-        new = id(x) not in self.seen
-        self.seen.add(id(x))
+        new = x not in self.seen
+        self.seen.add(x)
         return new
 
 
@@ -248,10 +255,20 @@ def _is_installed(module: str, home: str) -> bool:
 
 
 def _code_of(x: Any) -> list[FunctionType]:
-    """The functions behind what stands in a class: a method, a property and their like."""
-    found = [x.fget, x.fset] if isinstance(x, property) else [x.func] if isinstance(x, cached_property) else [
-        getattr(x, "__func__", x)]
-    return [f for f in found if isinstance(f, FunctionType)]
+    """The functions behind a function, a method, a property and their like, also those that a decorator has wrapped."""
+    found: list[FunctionType] = []
+    todo = [x.fget, x.fset] if isinstance(x, property) else [getattr(x, "func", x)]     # of a cached property, say
+    while todo:
+        f = todo.pop()
+        f = getattr(f, "__func__", f)
+        if isinstance(f, FunctionType) and f not in found:
+            found.append(f)
+            for cell in f.__closure__ or ():
+                with suppress(ValueError):                      # it may be empty
+                    todo += [cell.cell_contents] * isinstance(cell.cell_contents, FunctionType | MethodType)
+        if "__wrapped__" in getattr(f, "__dict__", ()):
+            todo.append(f.__wrapped__)                          # type: ignore[union-attr]
+    return found
 
 
 def _names(code: CodeType) -> Iterator[str]:
