@@ -66,9 +66,10 @@ NUMBERS = {
     "np.float64(nan)": lambda x: W * np.where(x > 2, np.float64("nan"), x).astype(np.float32),
     "a dtype of other bytes": lambda x: W * x.astype(np.dtype(">f4")).astype("f4"),
     "ones of integers": lambda x: W[np.argsort(x)[:2] + np.ones_like(np.argsort(x)[:2])],
-    "two zeros": lambda x: W * np.concatenate([np.zeros_like(x[:2]), -np.zeros_like(x[2:])]),
+    "two zeros": lambda x: ops.exp(W * np.concatenate([np.zeros_like(x[:2]), -np.zeros_like(x[2:])])) * x,
     "-0.0 as a base": lambda x: x / ops.power(-0.0, ops.square(W)),
     "one function as a row and as NumPy's": lambda x: ops.maximum(W, 0) + np.maximum(x, 0.5) + np.exp(x) * ops.exp(W),
+    "powers of powers": lambda x: (ops.square(W) ** x) ** 2 * ((x > 0.3) > (W.data > 0)).astype(x.dtype),
     "np.power is not **": lambda x: W * np.power(x - x, 0.5) * (x * x) ** 0.5 * ops.exp(W * 0 + x) ** 2,
     "a power of a number of data": lambda x: np.max(x) ** W + x.max() ** 2 * ops.sum(W) ** 2,
     "like= a number": lambda x: W * np.arange(4, like=ops.sum(W).data).astype(np.float32) * x,
@@ -88,6 +89,23 @@ def test_a_number_is_raised_to_a_power_as_an_array_is():
         w = Tensor(np.random.default_rng(seed).random(dtype=np.float32))
         program = unroll(lambda x: (w * x) ** 2.5 * x, np.array(X[0, 0]), wrt=[w])  # noqa: B023
         check(program, program.f, [np.array(X[0, 1])], [w])
+
+
+def test_halves_are_added_up_as_on_the_tape():
+    """In float32, and by one product of at most 256 rows."""
+    w, b = (Tensor(np.random.default_rng(1).standard_normal(s).astype(np.float16)) for s in ((50, 30), (30,)))
+    x = np.random.default_rng(0).random((300, 50)).astype(np.float16)
+    check_all(lambda x: ops.mean(ops.square(ops.tanh(x @ w + b)) * 3), x, wrt=[w, b])
+
+
+def test_two_equal_losses_and_their_gradient_have_one_exponential():
+    w = tensor(50, 30)
+
+    def f(x, y):
+        return ops.mean(functions.bce_with_logits(x @ w, y)) + ops.mean(functions.bce_with_logits(x @ w, y)) * 2
+    program = unroll(f, X, X[:, :30].copy(), wrt=[w], passes=("share",))
+    check(program, f, [X, X[:, :30].copy()], [w])
+    assert program.source.count("bce_and_sigmoid(") == 1 and " bce(" not in program.source
 
 
 @pytest.mark.parametrize("old, new", [(0.0, -0.0), (1, True), (1.0, 1)])
