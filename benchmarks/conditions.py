@@ -55,7 +55,16 @@ def others_now(seconds: float = 0.5) -> float:
     """The number of CPUs that other programs keep busy right now."""
     before = others_cpu()
     time.sleep(seconds)
-    return (others_cpu() - before) / seconds
+    return others_since(before, seconds)
+
+
+def others_since(before: float, seconds: float) -> float:
+    """The number of CPUs that other programs kept busy in the last seconds, at whose start others_cpu() was before.
+
+    /proc/stat counts whole ticks of 10 ms and process_time nanoseconds, so on an idle machine their difference may
+    fall: then it is 0.
+    """
+    return max(0.0, (others_cpu() - before) / seconds)
 
 
 def busy(others: float) -> str:

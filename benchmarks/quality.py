@@ -34,7 +34,7 @@ from tinyae.errors import BadFile, BadValue  # noqa: E402
 
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "results.md"
 SPREAD = ROOT / "benchmarks" / "measured" / "seeds.json"
-QUICK = ("linear-moon-latent-2-batch-size-100", "interpolate-moon", "linear-digits")
+QUICK = ("linear-moon-latent-2-batch-size-100", "interpolate-moon", "linear-digits", "anomaly-digits")
 SEEDS = range(1, 6)
 DEVIATIONS, ROUNDING = 4, 1e-5      # --verify: how many standard deviations over seeds, and a share of the figure
 SMOKE = (500, 100)         # numbers of training and test images

@@ -18,7 +18,7 @@ from statistics import median, quantiles
 from typing import Any, NamedTuple
 
 import numpy as np
-from conditions import THREADS, others_cpu, page_faults, peak_memory
+from conditions import THREADS, others_cpu, others_since, page_faults, peak_memory
 
 WARM = 6                    # steps before the timing; their losses are kept
 Step = Callable[[], Any]
@@ -116,7 +116,7 @@ def serve(pipe: Any, make: Callable[[], Step], threads: int) -> None:
                 float(step())
                 times.append(clock())
             pipe.send(Turn(np.diff(times).tolist(), (page_faults() - faults) / (len(times) - 1),
-                           (others_cpu() - others) / (time.perf_counter() - before)))
+                           others_since(others, time.perf_counter() - before)))
         pipe.send(peak_memory())
 
 

@@ -8,6 +8,7 @@ test images lie in the plane.
     python demos/conv_vae.py                                drawn digits, needs no download, a few minutes
     python demos/conv_vae.py --data fashion-mnist --epochs 30
     python demos/conv_vae.py --latent 10                    better pictures, but a space that cannot be drawn
+    python demos/conv_vae.py --page                         adds explorer.html: move over the plane, in a browser
 """
 from __future__ import annotations
 
@@ -20,13 +21,14 @@ from tinyae import models, ops, params, summary, train
 from tinyae.backend import generator, to_device, to_host
 from tinyae.demo import cli, experiments, images, plots
 from tinyae.optim import Adam
+from tinyae.show.latent import explorer
 from tinyae.train import diagnose, evaluate
 
 DENSE = (16,)       # hidden units between the convolutions and the two numbers
 
 
 def run() -> None:
-    flags = cli.flags("conv_vae", __doc__, hidden=[32, 64], latent=2)
+    flags = cli.flags("conv_vae", __doc__, hidden=[32, 64], latent=2, page=False)
     training, test = cli.images(flags)
     out = cli.folder(flags)
 
@@ -63,6 +65,9 @@ def run() -> None:
         if flags.latent == 2:
             codes = evaluate.over(model.encode, test.images, flags.device)
             plots.latent_map(codes, test.labels, out / "latents.png")
+    if flags.page:
+        explorer(out / "explorer.html", "What a convolutional variational autoencoder has learned",
+                 [*model.body, model.mu], model.decoder, model.encode(first(500)).data, test.labels, shape)
     last = history[-1]
     experiments.write(out, flags, history, {
         "nats per image": last["test_total"], "reconstruction": last["test_reconstruction"], "kl": last["test_kl"],

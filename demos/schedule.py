@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyae import data, models, train
+from tinyae import console, data, models, train
 from tinyae.demo.images import save_reconstructions
 
 FEW, PATIENCE = 500, 4
@@ -33,5 +33,5 @@ def watch(epoch: int, rows: list[dict[str, float]]) -> str:
 Path("runs").mkdir(exist_ok=True)
 rate = lambda epoch: 2e-3 * 0.99 ** epoch                                                   # 3. a schedule
 train.fit(model, (seen, unseen), epochs=1000, batch_size=50, lr=rate, on_epoch=watch)
-print(f"least loss on unseen images: {min(losses):.1f} nats, after {losses.index(min(losses)) + 1} epochs; the last "
-      f"reconstructions: runs/schedule.png")
+console.say(f"least loss on unseen images: {min(losses):.1f} nats, after {losses.index(min(losses)) + 1} epochs; the "
+            "last reconstructions: runs/schedule.png")

@@ -45,8 +45,10 @@ def run() -> None:
     def phase(losses: Any, own: dict[str, Tensor], name: str) -> train.Phase:
         return train.Phase(losses, own, Adam(own, lr=flags.lr), name)
 
-    def by_layers(net: models.Stacked, on_one_graph: bool) -> list[train.Phase]:
+    def by_layers(way: str, on_one_graph: bool) -> list[train.Phase]:
         """One stage for each pair, trained on the codes of the pairs below."""
+        net = nets[way]
+
         def losses(i: int) -> Any:
             def of_pair(x: Array, rng: Rng) -> dict[str, Tensor]:
                 codes = net.below(i, x)
@@ -55,12 +57,12 @@ def run() -> None:
 
         mine = [{name: p for name, p in params(net).items() if name.startswith(f"pairs.{i}.")}
                 for i in range(len(net.pairs))]
-        return [phase(losses(i), own, f"layer {i + 1}") for i, own in enumerate(mine)]
+        return [phase(losses(i), own, f"{way}, layer {i + 1}") for i, own in enumerate(mine)]
 
     whole, apart, graph = nets.values()
-    schedules = {"whole": [phase(whole.losses, params(whole), "whole")],
-                 "one layer at a time": by_layers(apart, on_one_graph=False),
-                 "phases on one graph": by_layers(graph, on_one_graph=True)}
+    schedules = {ways[0]: [phase(whole.losses, params(whole), "whole")],
+                 ways[1]: by_layers(ways[1], on_one_graph=False),
+                 ways[2]: by_layers(ways[2], on_one_graph=True)}
 
     each = max(1, flags.epochs // len(graph.pairs))         # the layers share the epochs
 

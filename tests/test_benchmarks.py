@@ -165,6 +165,14 @@ def test_a_busy_machine_is_said():
     assert np.isfinite(conditions.others_now(0.01))
 
 
+def test_no_more_than_no_cpu_is_idle(monkeypatch):
+    """The difference of two clocks falls below 0 where the machine is idle."""
+    monkeypatch.setattr(conditions, "others_cpu", lambda: 5.0)
+    assert str(conditions.others_since(5.0, 0.5)) == str(conditions.others_since(5.02, 0.5)) == "0.0"
+    assert conditions.others_since(4.0, 0.5) == 2.0
+    assert not [path for path in FOLDER.glob("measured/*.json") if '"others": -' in path.read_text()]
+
+
 @pytest.fixture
 def cublas_of_the_double(double, monkeypatch):
     monkeypatch.setattr(cublas.Blas, "one", lambda: SimpleNamespace(matmul=double.product, use=lambda stream: None))

@@ -16,6 +16,8 @@ import pytest
 
 from tinyae import data
 from tinyae.demo import cli
+from tinyae.demo.plots import terms
+from tinyae.train.history import read_csv
 
 DEMOS = Path(__file__).parents[1] / "demos"
 
@@ -137,6 +139,21 @@ def test_a_demo_trains_draws_and_says_where(name, folder, monkeypatch, capsys):
         assert Path(path).stat().st_size > 0
     config = json.loads(Path(f"runs/{name}-1/config.json").read_text())
     assert (config["demo"], config["data"], config["hidden"], config["latent"]) == (name, "good.npy", [6], 2)
+
+
+@pytest.mark.parametrize("name, models", [
+    ("denoising", ["gaussian", "masking"]), ("dropout", ["with dropout", "without dropout"]),
+    ("stacked", ["whole", *(f"{way}, layer {n}" for way in ("one layer at a time", "phases on one graph")
+                            for n in (1, 2))])])
+def test_a_report_shows_the_curves_of_every_model_that_a_demo_trains(name, models, folder, monkeypatch):
+    """Also after --resume, which trains all but the first again."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for line in (f"{SMALL} --out run", "--resume run"):
+        assert demo(name, line, monkeypatch) == 0
+        rows = read_csv("run/history.csv")
+        assert list(dict.fromkeys(row["phase"] for row in rows)) == models
+        titles = [f"{model} {term}" for model in models for term in terms(rows, model)]
+        assert re.findall("<figcaption>(.*?): training", Path("run", "report.html").read_text()) == titles
 
 
 def test_without_matplotlib_a_demo_says_once_what_to_install(folder, monkeypatch, capsys):

@@ -34,6 +34,7 @@ def small(tmp_path, monkeypatch):
     no_plots.parent.mkdir()
     no_plots.write_text("raise ImportError")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(no_plots.parent), str(ROOT), str(ROOT / "tests")]))
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     return tmp_path
 
 
@@ -44,14 +45,24 @@ def shell(redirected: str, command: list[str], **environment: str) -> subprocess
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.mark.parametrize("redirected", [">/dev/full", ">&-", "2>&-", ">&- 2>&-", "2>/dev/full", ">/dev/full 2>&1"])
-@pytest.mark.parametrize("command", [[*VAE, *FLAGS], FIT], ids=["demo", "library"])
+@pytest.mark.parametrize("command", [[*VAE, *FLAGS], FIT, [FIT[0], "-u", *FIT[1:]]],
+                         ids=["demo", "library", "library-unbuffered"])
 def test_a_run_does_not_die_of_its_log(redirected, command, small):
     ended = shell(redirected, command)
     assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
     assert Path("run", "weights.npz").exists()
-    if redirected == ">/dev/full" and command is not FIT:
+    if redirected == ">/dev/full" and command[:2] == VAE:
         assert ended.stderr == ("note: stdout cannot be written to (No space left on device), so some lines are "
                                 "missing there\n")
+
+
+def test_a_library_s_run_goes_on_without_its_reader(small):
+    """As in `| head`: each line meets a closed pipe."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(FIT, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, b"") and Path("run", "weights.npz").exists()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp932", "latin-1", "cp1252", "utf-8", "utf-16"])

@@ -158,10 +158,21 @@ def test_images_are_taken_in_equal_parts_of_at_most_a_block(n):
     assert step <= 6 and -(-n // step) == -(-n // 6) and step * -(-n // step) - n < -(-n // step)
 
 
-def test_no_images_at_all():
-    assert conv.conv2d(np.ones((0, 5, 5, 1)), np.ones((3, 3, 1, 2))).shape == (0, 3, 3, 2)
-    assert conv.conv_transpose2d(np.ones((0, 3, 3, 2)), np.ones((3, 3, 1, 2)), size=(5, 5)).shape == (0, 5, 5, 1)
-    assert not conv.conv2d_kernel(np.ones((0, 5, 5, 1)), np.ones((0, 3, 3, 2)), size=(3, 3)).any()
+def test_no_images_at_all(device):
+    x, y, W = (device.xp.ones(shape) for shape in ((0, 5, 5, 1), (0, 3, 3, 2), (3, 3, 1, 2)))
+    assert conv.conv2d(x, W).shape == y.shape and conv.conv_transpose2d(y, W, size=(5, 5)).shape == x.shape
+    kernel = device.host(conv.conv2d_kernel(x, y, size=(3, 3)))
+    assert kernel.shape == W.shape and not kernel.any()
+
+
+def test_a_gpu_kernel_refuses_more_numbers_than_it_can_count(device):
+    x, limit = device.xp.ones((2, 1)), 1 << 32
+    assert conv_blocks.images_at_once(x, limit - 1) == 1
+    if device.id == "numpy":
+        assert conv_blocks.images_at_once(x, limit) == 1
+    else:
+        with refused(BadValue, "an image is too large for a GPU", "crops of the image"):
+            conv_blocks.images_at_once(x, limit)
 
 
 # ---- pooling

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support import refused
 
+import tinyae
 from tinyae import Tensor, conv, functions, grad, layers, op, ops, params
 from tinyae.errors import BadName, BadType, BadValue
 
@@ -92,6 +93,7 @@ MISTAKES = {
     "float64 beside float32": (lambda: x() * np.ones(2), BadType, ("mul mixes dtypes", "x.astype(np.float32)")),
     "softmax where it is not": (lambda: ops.softmax(x()), BadName, ("tinyae.functions.softmax",)),
     "a layer where it is not": (lambda: ops.Dense(2, 3), BadName, ("tinyae.layers.Dense",)),
+    "a row where it is not": (lambda: tinyae.relu(x()), BadName, ("tinyae.ops.relu",)),
     "a method that is a function": (lambda: x().softmax(0), BadName, ("tinyae.functions.softmax(t)",)),
     "images without a batch": (lambda: conv.conv2d(x(), x()), BadValue, ("images (n, h, w, c)",)),
     "a list of Tensors": (lambda: np.max([x(), x()]), BadType, ("ops.stack(*ts)",)),

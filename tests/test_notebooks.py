@@ -42,7 +42,7 @@ def test_every_cell_runs(path, tmp_path, monkeypatch):
 
 
 def first_gradient(names: dict[str, Any], printed: str, folder: Path) -> None:
-    assert "expected: 0.25 by differences" in printed and "got:      0.5 by grad" in printed    # as the text says
+    assert "expected: -0.5 by differences" in printed and "got:      -0.25 by grad" in printed  # as the text says
     assert "True\n" in printed                                                                  # the mended row
     assert abs(names["w"].data - [0.5, -1.5, 2.0]).max() < 0.05
 

@@ -259,6 +259,7 @@ def test_leaves_are_copied_and_pickled_by_value_and_results_are_not(device):
 
 
 def test_a_tensor_says_what_it_is(device):
+    assert "Tensor([2.9], " in repr(device.tensor([2.9])) and "2.9]" in device.tensor([2.9])._repr_html_()
     text = repr(device.tensor([1.0, 2.0]) * 2)
     assert "[2.0, 4.0]" in text and "(2,)" in text and "float32" in text and "mul" in text
     assert ("cuda" in text) == (device.name == "cuda")

@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinyae
@@ -208,6 +209,14 @@ def test_checks_use_only_what_the_chapters_so_far_have_introduced(n):
     assert used <= known, f"chapter {n} has not yet named {used - known}"
 
 
+def test_no_other_page_shows_the_answer_of_an_exercise():
+    """As a row: `softsign = op(...)`. The engine's own table is another matter."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "tinyae" / "tensor.py",
+             *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "notebooks").glob("*.ipynb")]
+    row = re.compile(rf"\b({'|'.join(exercise.name for exercise in EXERCISES.values())})\s*=\s*op\(")
+    assert {page.name: found for page in pages if (found := row.findall(page.read_text(encoding="utf-8")))} == {}
+
+
 def test_the_engine_of_the_first_two_chapters_is_the_one_their_checks_use(cells):
     shown = "\n".join(re.sub(r"^(>>>|\.\.\.) ?", "", line) for n in (1, 2) if n in PAGES
                       for _, fence in cells.fences(TEXTS[n]) for line in fence.splitlines())
@@ -216,6 +225,13 @@ def test_the_engine_of_the_first_two_chapters_is_the_one_their_checks_use(cells)
     if 2 in PAGES:
         parts += map(inspect.getsource, (scalar.Tensor, scalar.tape, scalar.grad))
     assert all(part.rstrip() in shown for part in parts)
+
+
+def test_an_error_inside_numpy_is_told_at_the_readers_line():
+    def squared_error(y, x):
+        return np.broadcast_to(np.zeros(3), (2,))
+    words = tour.verdict("4.3", squared_error)[1]
+    assert "raised ValueError" in words and "in squared_error: return np.broadcast_to" in words
 
 
 # ---- check and hint
@@ -259,6 +275,13 @@ def test_the_command(tmp_path):
     status, words = command("1.2", "other.py")
     assert status == 2 and "no slope in other.py" in words
     assert command("1.2", "absent.py")[0] == command("9.9")[0] == 2
+    (tmp_path / "bare.py").write_text("\nexp = op(None)\n")
+    (tmp_path / "cut.py").write_text("exp = (\n")
+    for file, line, error, fix in (("bare.py", 2, "NameError: name 'op'", "from tinyae.tour.scalar import *"),
+                                   ("cut.py", 1, "SyntaxError", "mend that line of cut.py")):
+        status, words = command("1.1", file)
+        assert status == 2 and "Traceback" not in words and fix in words
+        assert f"{file} stops with an error in line {line}" in words and f"got:      {error}" in words
 
 
 def test_the_engine_does_not_load_the_tour():

@@ -122,7 +122,7 @@ def test_mpiexec_runs_a_demo_as_it_is(tmp_path):
     assert not list(temporary.iterdir())
     one, two = ([row["test_total"] for path in sorted((tmp_path / n).rglob("history.csv")) for row in read_csv(path)]
                 for n in "12")
-    assert len(one) == 2
+    assert len(one) == 2 * 2, "both of its nets, for two epochs"
     np.testing.assert_allclose(two, one, rtol=1e-6)
 
 
@@ -167,6 +167,12 @@ def is_running(pid: int) -> bool:
     return any(state != "Z" for state in states)
 
 
+def launchers(first: int, rank: int) -> list[int]:
+    """The pids from mpiexec, the first, down to the parent of a rank."""
+    parent = int(Path(f"/proc/{rank}/stat").read_text().rpartition(")")[2].split()[1])
+    return [first] if parent == first else [*launchers(first, parent), parent]
+
+
 @needs_mpi
 def test_ctrl_c_saves_and_ends_all_ranks(tmp_path):
     with endless(tmp_path, 3) as (process, _):
@@ -197,6 +203,22 @@ def test_a_rank_that_hangs_ends_all(tmp_path):
             os.kill(pids[1], signal.SIGKILL)
     assert status == 1 and "rank 0 of 2 ends the run: another rank has not answered for 3 s" in err
     assert_intact(tmp_path)
+
+
+@needs_mpi
+@pytest.mark.parametrize("killed", [1, None], ids=["mpiexec", "all-above-the-ranks"])
+def test_a_killed_launcher_leaves_no_rank(killed, tmp_path):
+    """MPICH's hydra_pmi_proxy outlives mpiexec long enough to send SIGTERM; without both, only ranks can end ranks."""
+    with endless(tmp_path) as (process, pids):
+        for pid in launchers(process.pid, pids[0])[:killed]:
+            os.kill(pid, signal.SIGKILL)
+        status, *_ = ended(process)
+        assert status == -signal.SIGKILL
+        try:
+            assert_intact(tmp_path)
+        finally:
+            for pid in filter(is_running, pids):        # else a failing test leaves them
+                os.kill(pid, signal.SIGKILL)
 
 
 @needs_mpi

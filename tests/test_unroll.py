@@ -114,6 +114,14 @@ def test_random_programs(program, seed, dtype, chosen):
                 np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("loss", [lambda w: ops.sum(np.abs(w.data) * w + ops.abs(w)),
+                                  lambda w: ops.sum(ops.abs(w) + np.abs(w.data) * w)], ids=["ufunc, row", "row, ufunc"])
+def test_a_row_and_the_ufunc_of_its_forward_in_one_program(loss):
+    """The text calls both by one name, np.absolute."""
+    w = Tensor(np.array([0.3, -2.0]))
+    same(unroll(lambda: loss(w), wrt=[w]), lambda: loss(w), [], [w])
+
+
 def test_second_order():
     """A loss that contains a gradient: its tape is as good as any other."""
     x = np.random.default_rng(0).random((N, D), dtype=np.float32)

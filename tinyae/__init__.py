@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-from . import check, conv, functions, layers, ops
+from . import check, conv, functions, layers, ops, refusals
 from .check.gradcheck import gradcheck
 from .layers import load, load_params, params, save, summary
 from .show import draw, explain, show
@@ -26,7 +26,7 @@ __all__ = ["Tensor", "check", "conv", "data", "draw", "explain", "functions", "g
 def __getattr__(name: str) -> Any:
     """Python asks this for a name that is not loaded: a chapter's, or none that there is."""
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise refusals.elsewhere(__name__, name)
     return import_module(f"{__name__}.{name}")
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -165,22 +166,23 @@ def add_at(z: Array, key: Any, g: Array) -> None:
     (np if device_of(z) == "cpu" else gpu()).add.at(z, key, g)
 
 
-def windows(x: Array, size: tuple[int, int], stride: int) -> Array:
-    """x (n, h, w, c) -> (n, u, v, a, b, c): the window of size (a, b) at every stride-th row and column.
+def by_hand(name: str, inputs: str, output: str, cuda: str) -> Callable:
+    """f(*inputs, output): a GPU kernel for what CuPy's functions would do in several launches and is not elementwise.
 
-    A read-only view, which shares its numbers with x.
+    cuda computes entry i of the output. An input that is declared raw it may read anywhere. Inputs and output are
+    declared as for cupy.ElementwiseKernel, which compiles the kernel.
     """
-    (n, h, w, c), (a, b) = x.shape, size
-    shape = (n, (h - a) // stride + 1, (w - b) // stride + 1, a, b, c)
-    images, rows, columns, channels = x.strides
-    strides = (images, rows * stride, columns * stride, rows, columns, channels)
-    # as_strided does not dispatch, and CuPy has no read-only views.
-    as_strided = (np if device_of(x) == "cpu" else gpu()).lib.stride_tricks.as_strided
-    return freeze(as_strided(x, shape, strides))
+    @cache
+    def kernel(kind: Any) -> Callable:
+        return gpu().ElementwiseKernel(inputs, output, cuda, f"tinyae_{name}")
+
+    return lambda *args: kernel(type(args[-1]))(*args)                 # type: ignore[arg-type]
 
 
 def ones(n: int, like: Array) -> Array:
     """n ones of like's dtype and device, which are kept and not to be handed on: making them costs a GPU a launch."""
+    if hasattr(like, "ones"):
+        return like.ones(n)                                              # of unroll: made before the program's step
     return (_kept_ones if n <= 1 << 16 else _kept_ones.__wrapped__)(n, like.dtype, type(like))      # type: ignore[arg-type]
 
 

@@ -37,8 +37,21 @@ codecs.register_error("tinyae.plain", _plain)
 def say(line: str) -> None:
     """print(line) to stdout, if there is one and it takes the line; a log that is full or closed ends no run."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    with suppress(OSError, ValueError):         # ValueError: the stream was closed
+    try:
         print(line.encode(encoding, "tinyae.plain").decode(encoding), flush=True)
+    except (OSError, ValueError):               # ValueError: the stream was closed
+        _forget(sys.stdout)
+
+
+def _forget(stream: Any) -> None:
+    """Empty the buffer of a stream that could not be written to; else Python complains of it at its end."""
+    with suppress(AttributeError, OSError, ValueError):         # one without a file has nothing to empty
+        kept, nowhere = os.dup(stream.fileno()), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        stream.flush()
+        os.dup2(kept, stream.fileno())
+        os.close(kept)
+        os.close(nowhere)
 
 
 def bar(total: int | None, *, shown: bool = True, leave: bool = False, **settings: Any) -> tqdm:

@@ -105,7 +105,7 @@ def _forward(f: Any) -> Any:
 def _conv2d_affine(x: Array, W: Array, b: Array | None, stride: int = 1, padding: int = 0) -> Array:
     places = _places("conv2d", (x, W), x.shape, W.shape, stride, padding)
     _check_bias("conv2d_affine", b, W.shape[3])
-    return conv_blocks.conv2d(x, W, b, places, stride, (padding, padding))
+    return conv_blocks.conv2d(x, W, b, places, stride, padding)
 
 
 @_forward
@@ -121,7 +121,7 @@ def _conv_transpose2d_affine(y: Array, W: Array, b: Array | None, size: tuple[in
 def _conv2d_kernel(x: Array, y: Array, size: tuple[int, int], stride: int = 1, padding: int = 0) -> Array:
     kernel = (*_pair("conv2d_kernel", size), *x.shape[3:], *y.shape[3:])
     _places("conv2d_kernel", (x, y), x.shape, kernel, stride, padding, y.shape)
-    return conv_blocks.conv2d_kernel(x, y, size, stride, (padding, padding))
+    return conv_blocks.conv2d_kernel(x, y, size, stride, padding)
 
 
 @_forward

@@ -5,10 +5,13 @@ for them stay in a core's cache:
 
     conv2d              patches, one row of a b c numbers for each place, times the kernel as a matrix
     conv2d_kernel       the same patches, transposed, times y, added up over the blocks
-    conv_transpose2d    a product for each tap, moved to its pixels and added; on a GPU, a conv2d with more channels
+    conv_transpose2d    y times the kernel: a term for each tap, moved to its pixel and added there
 
 Patches hold a b / stride^2 times as many numbers as the images. So all blocks share one array, and a gradient makes the
 patches again instead of keeping them. docs/performance.md compares these ways with others.
+
+On a GPU, where blocks are large and starting a kernel takes longer than most of them compute, one kernel written by
+hand makes all patches of a block (im2col: Chellapilla, Puri & Simard 2006), and one, its adjoint, adds up all terms.
 """
 from __future__ import annotations
 
@@ -17,32 +20,30 @@ from itertools import product
 
 import numpy as np
 
-from .backend import Array, device_of, windows
+from .backend import Array, by_hand, device_of
+from .errors import BadValue
 
-BLOCK = {"cpu": 128 << 10, "cuda": 256 << 20}   # bytes of patches, or of y in cells, for the images of a block
+BLOCK = {"cpu": 128 << 10, "cuda": 256 << 20}   # bytes of patches, of terms, or of y in cells, for a block's images
 NARROW = 8      # an image with fewer channels is narrow: NumPy is slow where its innermost loop is so short
 
 
-def conv2d(x: Array, W: Array, bias: Array | None, places: tuple, stride: int, corner: tuple[int, int]) -> Array:
-    """x (n, h, w, c), W (a, b, c, k), bias (k,) or None -> z (n, u, v, k) = places.
-
-    corner: how many rows of zeros stand above the image, and how many columns to its left.
-    """
-    if bias is not None and device_of(x) == "cuda":
-        return conv2d(x, W, None, places, stride, corner) + bias            # two launches fewer than with ones
+def conv2d(x: Array, W: Array, bias: Array | None, places: tuple, stride: int, padding: int) -> Array:
+    """x (n, h, w, c), W (a, b, c, k), bias (k,) or None -> z (n, u, v, k) = places."""
+    if device_of(x) == "cuda":
+        return _conv2d_on_gpu(x, W, bias, places, stride, padding)
     matrix = W.reshape(-1, W.shape[3])                                      # (a b c, k)
     if bias is not None:
         matrix = np.concatenate([matrix, bias[None]])                       # (a b c + 1, k): last, for the ones
     z = np.empty(places, x.dtype, like=x)
-    for block, patches in _patches(x, W.shape[:2], places, stride, corner, ones=bias is not None):
+    for block, patches in _patches(x, W.shape[:2], places, stride, padding, ones=bias is not None):
         np.matmul(patches, matrix, out=z[block].reshape(-1, W.shape[3]))
     return z
 
 
-def conv2d_kernel(x: Array, y: Array, size: tuple[int, int], stride: int, corner: tuple[int, int]) -> Array:
+def conv2d_kernel(x: Array, y: Array, size: tuple[int, int], stride: int, padding: int) -> Array:
     """x (n, h, w, c), y (n, u, v, k), size (a, b) -> W (a, b, c, k)."""
     shape, matrix = (*size, x.shape[3], y.shape[3]), None
-    for block, patches in _patches(x, size, y.shape, stride, corner):
+    for block, patches in _patches(x, size, y.shape, stride, padding):
         term = patches.T @ y[block].reshape(-1, shape[3])                   # (a b c, k)
         matrix = term if matrix is None else np.add(matrix, term, out=matrix)
     return np.zeros(shape, x.dtype, like=x) if matrix is None else matrix.reshape(shape)
@@ -57,51 +58,15 @@ def conv_transpose2d(y: Array, W: Array, bias: Array | None, size: tuple[int, in
     cell     stride x stride pixels; there are (U, V) of them, and place (u, v) belongs to cell (u, v)
     tap      one matrix W[i, j].T (k, c); it takes place (u, v) to one pixel of cell (u + i // stride, v + j // stride)
     residue  (i % stride, j % stride), which of the cell's pixels that is; all taps of a residue add up there
+
+    The cells of a block lie in memory one behind the other, with zeros where there is no place. One product multiplies
+    all cells with all taps. To move a term down by i cells and right by j is then to shift all of it by i V + j, and
+    NumPy adds whole arrays.
     """
-    cells = tuple(-(-(pixels + 2 * padding) // stride) for pixels in size)
-    transpose = _tap_by_tap if device_of(y) == "cpu" else _cell_by_cell
-    return transpose(y, W, bias, size, cells, stride, padding)
-
-
-def images_at_once(x: Array, numbers: int) -> int:
-    """How many images a block has, if each takes so many numbers: a BLOCK at most, all blocks about equal."""
-    n, most = max(1, len(x)), max(1, BLOCK[device_of(x)] // max(1, numbers * x.itemsize))
-    return -(-n // -(-n // most))
-
-
-def _patches(x: Array, size: tuple[int, int], places: tuple, stride: int, corner: tuple[int, int],
-             ones: bool = False) -> Iterator[tuple[slice, Array]]:
-    """Block by block, a slice of images and their patches, (m u v, a b c); with ones, a 1 ends each row.
-
-    The next block overwrites the patches of this one. Those of narrow images have the places side by side in memory
-    (order F), other patches have their own numbers side by side (order C).
-    """
-    (n, h, w, c), (_, u, v, _), (a, b), (top, left) = x.shape, places, size, corner
-    step, length = images_at_once(x, u * v * a * b * c), a * b * c
-    padded = np.zeros((step, stride * (u - 1) + a, stride * (v - 1) + b, c), x.dtype, like=x)
-    image = padded[:, top:top + h, left:left + w]                           # what lies inside the last patch
-    view = windows(padded, size, stride)                                    # (step, u, v, a, b, c)
-    narrow = c < NARROW and device_of(x) == "cpu"
-    rows = np.empty((step * u * v, length + ones), x.dtype, "F" if narrow else "C", like=x)
-    if ones:
-        rows[:, length] = 1
-    patches = rows[:, :length].reshape(view.shape)                          # a view
-    for start in range(0, n, step):
-        block = slice(start, start + step)
-        m = len(x[block])
-        image[:m] = x[block, :image.shape[1], :image.shape[2]]
-        patches[...] = view
-        yield block, rows[:m * u * v]
-
-
-def _tap_by_tap(y: Array, W: Array, bias: Array | None, size: tuple[int, int], cells: tuple[int, ...], stride: int,
-                padding: int) -> Array:
-    """One product of all cells with all taps; then the terms of each residue are moved by whole cells and added.
-
-    The cells of a block lie in memory one behind the other, with zeros where there is no place. So to move a term down
-    by i cells and right by j is to shift all of it by i V + j, and NumPy adds whole arrays.
-    """
-    (n, u, v, k), (a, b, c, _), (U, V), narrow = y.shape, W.shape, cells, W.shape[2] < NARROW
+    if device_of(y) == "cuda":
+        return _conv_transpose2d_on_gpu(y, W, bias, size, stride, padding)
+    (n, u, v, k), (a, b, c, _), narrow = y.shape, W.shape, W.shape[2] < NARROW
+    U, V = (-(-(pixels + 2 * padding) // stride) for pixels in size)
     A, B, one = max(a, stride), max(b, stride), int(bias is not None)       # every residue has a tap, if only of zeros
     taps = np.zeros((A, B, k + one, c), y.dtype)
     taps[:a, :b, :k] = W.swapaxes(2, 3)
@@ -135,6 +100,42 @@ def _tap_by_tap(y: Array, W: Array, bias: Array | None, size: tuple[int, int], c
     return x
 
 
+def images_at_once(x: Array, numbers: int) -> int:
+    """How many images a block has, if each takes so many numbers: a BLOCK at most, all blocks about equal."""
+    if device_of(x) == "cuda" and numbers >= 1 << 32:
+        raise BadValue("an image is too large for a GPU: 32 bits count its patches' numbers", expected=f"< {1 << 32:,}",
+                       got=f"{numbers:,}", fix="crops of the image, a larger stride or fewer channels")
+    n, most = max(1, len(x)), max(1, BLOCK[device_of(x)] // max(1, numbers * x.itemsize))
+    return -(-n // -(-n // most))
+
+
+def _patches(x: Array, size: tuple[int, int], places: tuple, stride: int, padding: int,
+             ones: bool = False) -> Iterator[tuple[slice, Array]]:
+    """Block by block, a slice of images and their patches, (m u v, a b c); with ones, a 1 ends each row.
+
+    The next block overwrites the patches of this one. Those of narrow images have the places side by side in memory
+    (order F), other patches have their own numbers side by side (order C).
+    """
+    if device_of(x) == "cuda":
+        yield from _patches_on_gpu(x, size, places, stride, padding)
+        return
+    (n, h, w, c), (_, u, v, _), (a, b) = x.shape, places, size
+    step, length = images_at_once(x, u * v * a * b * c), a * b * c
+    padded = np.zeros((step, stride * (u - 1) + a, stride * (v - 1) + b, c), x.dtype, like=x)
+    image = padded[:, padding:padding + h, padding:padding + w]             # what lies inside the last patch
+    windows = np.lib.stride_tricks.sliding_window_view(padded, size, (1, 2))[:, ::stride, ::stride]
+    windows = windows.transpose(0, 1, 2, 4, 5, 3)                           # (step, u, v, a, b, c)
+    rows = np.empty((step * u * v, length + ones), x.dtype, "F" if c < NARROW else "C", like=x)
+    rows[:, length:] = 1
+    patches = rows[:, :length].reshape(windows.shape)                          # a view
+    for start in range(0, n, step):
+        block = slice(start, start + step)
+        m = len(x[block])
+        image[:m] = x[block, :image.shape[1], :image.shape[2]]
+        patches[...] = windows
+        yield block, rows[:m * u * v]
+
+
 def _of_residue(r: int, pixels: int, stride: int, padding: int) -> tuple[slice, slice]:
     """Along one axis: the cells whose r-th pixel lies inside the image, and those pixels."""
     start = (r - padding) % stride
@@ -142,21 +143,56 @@ def _of_residue(r: int, pixels: int, stride: int, padding: int) -> tuple[slice, 
     return slice(first, first + len(range(start, pixels, stride))), slice(start, pixels, stride)
 
 
-def _cell_by_cell(y: Array, W: Array, bias: Array | None, size: tuple[int, int], cells: tuple[int, ...], stride: int,
-                  padding: int) -> Array:
-    """A convolution of stride 1 whose channels are all pixels of a cell: sub-pixel convolution (Shi et al. 2016).
+# ---- on a GPU
 
-    A cell depends on A x B places: its own, and those above and to the left of it whose taps reach it. This multiplies
-    by some zeros that _tap_by_tap leaves out. But it starts 8 GPU kernels, 9 with a bias, however many taps and
-    residues there are, and on a GPU starting them is what takes time.
-    """
-    (n, _, _, k), (a, b, c, _), (U, V), s, (h, w) = y.shape, W.shape, cells, stride, size
-    A, B = -(-a // s), -(-b // s)
-    taps = np.zeros((A * s, B * s, c, k), W.dtype, like=W)
-    taps[:a, :b] = W
-    taps = taps.reshape(A, s, B, s, c, k)[::-1, :, ::-1]                    # a cell's own place is its patch's last
-    kernel = taps.transpose(0, 2, 5, 1, 3, 4).reshape(A, B, k, s * s * c)
-    z = conv2d(y, kernel, None, (n, U, V, s * s * c), 1, (A - 1, B - 1))
-    padded = z.reshape(n, U, V, s, s, c).swapaxes(2, 3).reshape(n, U * s, V * s, c)
-    x = padded[:, padding:padding + h, padding:padding + w]
-    return x if bias is None else x + bias
+def _conv2d_on_gpu(x: Array, W: Array, bias: Array | None, places: tuple, stride: int, padding: int) -> Array:
+    matrix = W.reshape(-1, places[3])                                               # (a b c, k)
+    blocks = [patches @ matrix for _, patches in _patches_on_gpu(x, W.shape[:2], places, stride, padding)]
+    z = blocks[0] if len(blocks) == 1 else np.concatenate([np.empty((0, places[3]), x.dtype, like=x), *blocks])
+    return z.reshape(places) if bias is None else np.add(z, bias, out=z).reshape(places)
+
+
+def _patches_on_gpu(x: Array, size: tuple[int, int], places: tuple, stride: int,
+                    padding: int) -> Iterator[tuple[slice, Array]]:
+    """As _patches, without ones."""
+    (n, h, w, c), (_, u, v, _), (a, b) = x.shape, places, size
+    step = images_at_once(x, u * v * a * b * c)
+    for start in range(0, n, step):
+        images = x[start:start + step]
+        patches = np.empty((len(images) * u * v, a * b * c), x.dtype, like=x)
+        _patches_of(images, h, w, c, u, v, a, b, stride, padding, patches)
+        yield slice(start, start + step), patches
+
+
+def _conv_transpose2d_on_gpu(y: Array, W: Array, bias: Array | None, size: tuple[int, int], stride: int,
+                             padding: int) -> Array:
+    """One product of all places with all taps; each pixel adds up the terms that fall on it, and the bias."""
+    (n, u, v, k), (a, b, c, _), (h, w) = y.shape, W.shape, size
+    step = images_at_once(y, max(u * v * a * b, h * w) * c)
+    taps = W.reshape(-1, k).T                                                       # (k, a b c)
+    x, first = np.empty((n, h, w, c), y.dtype, like=y), y.dtype.type(0) if bias is None else bias
+    for start in range(0, n, step):
+        terms = y[start:start + step].reshape(-1, k) @ taps                         # (m u v, a b c)
+        _sums_of_terms(first, terms, h, w, c, u, v, a, b, stride, padding, x[start:start + step])
+    return x
+
+
+SIZES = "uint32 h, uint32 w, uint32 c, uint32 u, uint32 v, uint32 a, uint32 b, uint32 stride, uint32 padding"
+
+# What would be negative, as a row above the image, is huge as an unsigned integer.
+_patches_of = by_hand("patches", f"raw T x, {SIZES}", "T patches", """
+    unsigned k = i, e = k % c, s = (k /= c) % b, r = (k /= b) % a, q = (k /= a) % v, p = (k /= v) % u, image = k / u;
+    unsigned row = p * stride + r - padding, column = q * stride + s - padding;
+    ptrdiff_t pixel[] = {image, row, column, e};
+    patches = row < h && column < w ? x[pixel] : T(0);
+""")
+_sums_of_terms = by_hand("sums_of_terms", f"T first, raw T terms, {SIZES}", "T x", """
+    unsigned k = i, e = k % c, column = (k /= c) % w + padding, row = (k /= w) % h + padding, image = k / h;
+    T sum = first;
+    for (unsigned r = row % stride; r < a; r += stride)
+        for (unsigned s = column % stride; s < b; s += stride) {
+            size_t p = (row - r) / stride, q = (column - s) / stride;           // tap (r, s) of place (p, q) falls here
+            if (p < u && q < v) sum = sum + terms[((((image * u + p) * v + q) * a + r) * b + s) * c + e];
+        }
+    x = sum;
+""")

@@ -13,9 +13,9 @@ import numpy as np
 from .backend import Array, Value, describe, is_array
 from .errors import BadType, BadValue
 from .kernels import exp_below_top, fuse, matmul, softplus
-from .ops import clip, exp, expm1, index, log, mean, named, reshape, sigmoid, square, stack, sum
+from .ops import clip, exp, expm1, index, log, maximum, mean, minimum, named, reshape, sigmoid, square, stack, sum
 from .ops import softplus as softplus_row
-from .tensor import Tensor, data_of, op
+from .tensor import Tensor, data_of, op, sum_to
 
 # ---- forwards
 
@@ -103,54 +103,78 @@ def same_shape(name: str, x: Any, y: Any) -> None:
 # ---- log_mean_sigmoids: log mean sigmoid(x) and log mean sigmoid(-x) of each column, (n, k) -> (2, k)
 
 def _log_mean_sigmoids(x: Array) -> Array:
-    on, off, c, *_ = _sigmoids(x)
-    return np.stack([np.log(on.mean(0)) + np.minimum(c, 0), np.log(off.mean(0)) - np.maximum(c, 0)])
+    c, low, high = _shift(x.max(0), x.min(0), top=_top(x))
+    on, off = _near_zero(x) if _is_near(x, c) else _shifted(x, c, low, high, top=_top(x))
+    return np.stack(_logs(sum_to(on, shape=c.shape), sum_to(off, shape=c.shape), c, len(x)))
 
 
-def _log_mean_sigmoids_vjp(g: Value, x: Value) -> Value:
-    on, off, _, low, high = _sigmoids(x)
-    of_column = index(g, 0) * (high / sum(on, axis=0)) - index(g, 1) * (low / sum(off, axis=0))
+def _log_mean_sigmoids_vjp(g: Value, z: Value, x: Value) -> Value:
+    # Where a column is far from 0, z tells its largest and its least entry up to log n. That is near enough.
+    logs = data_of(z)
+    c, low, high = _shift(logs[0], -logs[1], top=_top(x))
+    of_column = _of_column(index(z, 0), index(z, 1), index(g, 0), index(g, 1), c, low, high, len(x))
+    if not _is_near(x, c):
+        return _slope(x, c, low, high, of_column, top=_top(x))
+    on, off = _near_zero(x)
     on *= off
     on *= of_column
     return on
 
 
-def _sigmoids(x: Value) -> tuple[Any, ...]:
-    """(on, off, c, low, high): sigmoid(x) = low on and sigmoid(-x) = high off, and neither on nor off underflows to 0
-    in a whole column.
+# sigmoid(x) = low on and sigmoid(-x) = high off, and neither on nor off underflows to 0 in a whole column. For that, a
+# column far below 0 is raised by -c, and one far above 0 is lowered by c; low and high are e^c and 1, or 1 and e^-c.
+# Results made of all five do not depend on c, so c is a constant of the derivative as well.
 
-    A column far below 0 is raised by -c, and one far above 0 is lowered by c; low and high are e^c and 1, or 1 and
-    e^-c. Results made of all five do not depend on c, so c is a constant of the derivative as well.
-    """
-    data = data_of(x)
-    top = float(np.log(np.finfo(data.dtype).max)) * 0.9                     # e^top is finite
-    peak, least = data.max(0), data.min(0)
-    c, low, high = _shift(peak, least, top=top)
-    # On a GPU the comparison would force a sync, and a Tensor's vjp, which may be unrolled, must not branch on a value:
-    # there the general form serves all columns. Its bits are the same.
-    near = type(x) is np.ndarray and not c.any() and (peak < top).all()
-    return *(_near_zero(x) if near else _shifted(x, c, low, high, top=top)), c, low, high
+def _top(x: Value) -> float:
+    """e^top is finite."""
+    return float(np.log(np.finfo(x.dtype).max)) * 0.9
 
 
 @fuse
 def _shift(peak: Array, least: Array, top: float) -> tuple[Array, Array, Array]:
+    """(c, low, high) for columns whose largest entry is about `peak` and whose least about `least`."""
     c = np.minimum(peak + top / 2, 0) + np.maximum(least - top / 2, 0)
     return c, np.exp(np.minimum(c, 0)), np.exp(-np.maximum(c, 0))
 
 
-def _near_zero(x: Value) -> tuple[Any, Any]:
+@fuse
+def _shifted(x: Value, c: Array, low: Array, high: Array, top: float) -> tuple[Any, Any]:
+    """(on, off)"""
+    on = exp(clip(x - c, -float("inf"), top))
+    off = 1 / (on * low + high)
+    return on * off, off
+
+
+def _is_near(x: Value, c: Array) -> bool:
+    # On a GPU the question would force a sync, and a Tensor's vjp, which may be unrolled, must not branch on a value:
+    # there the general form serves all columns. Its bits are the same.
+    return type(x) is np.ndarray and not c.any() and x.max(initial=0) < _top(x)
+
+
+def _near_zero(x: Array) -> tuple[Array, Array]:
     """_shifted for c = 0."""
-    on = exp(x)
+    on = np.exp(x)
     off = 1 / (1 + on)
     on *= off
     return on, off
 
 
 @fuse
-def _shifted(x: Value, c: Array, low: Array, high: Array, top: float) -> tuple[Any, Any]:
-    on = exp(clip(x - c, -float("inf"), top))
-    off = 1 / (on * low + high)
-    return on * off, off
+def _logs(sum_on: Array, sum_off: Array, c: Array, n: int) -> tuple[Array, Array]:
+    return np.log(sum_on / n) + np.minimum(c, 0), np.log(sum_off / n) - np.maximum(c, 0)
+
+
+@fuse
+def _of_column(log_on: Value, log_off: Value, g_on: Value, g_off: Value, c: Array, low: Array, high: Array,
+               n: int) -> Value:
+    """The factor of on off: the means of on and off are e^(log_on - min(c, 0)) and e^(log_off + max(c, 0))."""
+    return (g_on * high * exp(minimum(c, 0) - log_on) - g_off * low * exp(-maximum(c, 0) - log_off)) / n
+
+
+@fuse
+def _slope(x: Value, c: Array, low: Array, high: Array, of_column: Value, top: float) -> Value:
+    on, off = _shifted(x, c, low, high, top=top)
+    return on * off * of_column
 
 
 # ---- vjps
@@ -190,7 +214,7 @@ bce      = op(_bce,        lambda g, z, logits, x: _bce_vjp(_to_pixels(g, x), lo
 kl       = op(_kl,         lambda g, z, mu, lv: _to_pixels(g, mu) * mu,
                            lambda g, z, mu, lv: _to_pixels(0.5 * g, lv) * expm1(lv))
 squared_norm = op(_squared_norm, lambda g, z, x: 2 * g * x)
-log_mean_sigmoids = op(_log_mean_sigmoids, lambda g, z, x: _log_mean_sigmoids_vjp(g, x))
+log_mean_sigmoids = op(_log_mean_sigmoids, _log_mean_sigmoids_vjp)
 # fmt: on
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import refusals
-from .backend import Array, Axis, Value, device_of, freeze, frozen, is_array, to_device
+from .backend import Array, Axis, Value, device_of, freeze, frozen, is_array, to_device, to_host
 from .errors import Refusal
 
 if TYPE_CHECKING:
@@ -342,15 +342,18 @@ class Guarded:
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
 
+    # with the digits of their own dtype: 2.9 of a float32, not 2.9000000953674316
+    _numbers = property(lambda self: to_host(self._data).astype(str).astype(float).tolist())
+
     def __repr__(self) -> str:
         made = f"made by {self.op.__name__}" if self.op else "leaf"
         place = "" if device_of(self._data) == "cpu" else ", on cuda"
-        value = f"{self._data.tolist()}, " if self._data.size <= 8 and not hasattr(self._data, "record") else ""
+        value = f"{self._numbers}, " if self._data.size <= 8 and not hasattr(self._data, "record") else ""
         return f"Tensor({value}shape {self._data.shape}, {self._data.dtype}, {made}{place})"
 
     def _repr_html_(self) -> str:
         """The same as a table, which a notebook shows."""
-        facts = {"Tensor": self._data.tolist()} if self._data.size <= 8 else {}
+        facts = {"Tensor": self._numbers} if self._data.size <= 8 else {}
         facts |= {"shape": self._data.shape, "dtype": self._data.dtype, "device": device_of(self._data),
                   "made by": self.op.__name__ if self.op else "Tensor(array): a leaf"}
         rows = (f"<tr><th>{name}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())

@@ -81,6 +81,7 @@ reshape  = op(kernels.reshape, lambda g, z, x, shape: reshape(g, x.shape))
 transpose = op(kernels.transpose, lambda g, z, x, axes=None: transpose(g, _inverse(axes)))
 swapaxes = op(kernels.swapaxes, lambda g, z, x, axis1, axis2: swapaxes(g, axis1, axis2))
 cast     = op(kernels.cast, lambda g, z, x, dtype: cast(g, x.dtype))
+# each(i, g, z, *xs) is the vjp of argument i: for rows that take any number of arrays
 concatenate = op(kernels.concatenate, each=lambda i, g, z, *xs, axis=0: _part(i, g, xs, axis))
 stack    = op(kernels.stack, each=lambda i, g, z, *xs, axis=0: _layer(i, g, axis))
 # fmt: on

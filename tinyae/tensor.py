@@ -70,7 +70,7 @@ def op(forward: Callable, *vjps: Callable | None, each: Callable | None = None) 
     an argument without a gradient; each(i, g, z, *arrays, **settings) is for rows with any number of arguments. A row
     saves nothing, does not write into g, and leaves broadcasting to the engine.
 
-        softsign = op(lambda x: x / (1 + np.abs(x)),  lambda g, z, x: g / ops.square(1 + ops.abs(x)))
+        bell = op(lambda x: 1 / (1 + x * x),  lambda g, z, x: -2 * g * x * z * z)
     """
     def row(*args: Any, **settings: Any) -> Any:
         for first in args:                              # the first Tensor among the arguments

@@ -16,7 +16,9 @@ Streams, memory pools and CUDA graphs are played as far as a training step needs
 Not played either: the copy that CuPy makes of an operand whose memory overlaps the result's, the small kernel that
 hands the addresses of a stack of matrices to cuBLAS, memsets. So counts are a little below CuPy's.
 
-Reading order: counts, gates, graphs, arrays, calls, module.
+Kernels written in CUDA are not run: see by_hand.
+
+Reading order: counts, gates, graphs, arrays, calls, by_hand, module.
 """
 from .arrays import DeviceArray
 from .calls import product

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import DeviceArray, finish
+from .by_hand import ElementwiseKernel
 from .calls import Ufunc, function, fuse
 from .counts import capturing, count
 from .gates import API, bind, check, host
@@ -86,7 +87,7 @@ def get_array_module(*xs: Any) -> Any:
 
 cupy = Module("cupy")
 vars(cupy).update(__version__=API["version"], ndarray=DeviceArray, fuse=fuse, is_available=is_available,
-                  asnumpy=asnumpy, get_array_module=get_array_module,
+                  asnumpy=asnumpy, get_array_module=get_array_module, ElementwiseKernel=ElementwiseKernel,
                   cuda=types.SimpleNamespace(Device=Device, MemoryPool=MemoryPool, Stream=Stream,
                                              alloc_pinned_memory=bytearray, is_available=is_available,
                                              using_allocator=using_allocator))

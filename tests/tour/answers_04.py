@@ -35,6 +35,11 @@ def last_axis_only(y: Any, x: Any) -> Any:
     return broadcast_loss(y, x)
 
 
+def asserting(y: Any, x: Any) -> Any:
+    assert y.shape == x.shape
+    return broadcast_loss(y, x)
+
+
 RIGHT = {"4.1": RIGHT_AXES, "4.2": unbroadcast, "4.3": squared_error}
 WRONG = {
     "4.1": [(RIGHT_AXES | {"q": (0,)}, "(8, 1) after padding"),
@@ -47,6 +52,7 @@ WRONG = {
             (lambda g, shape: g.reshape(-1)[:int(np.prod(shape))].reshape(shape), "add up all of them")],
     "4.3": [(broadcast_loss, "targets of other images"),                                # broadcast_loss
             (last_axis_only, "targets of other images"),
+            (asserting, "expected: a ValueError"),
             (lambda y, x: squared_error(y, x) / 3, "not their mean"),
             (lambda y, x: ops.sum(squared_error(y, x)), "for each image")],
 }

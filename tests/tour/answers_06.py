@@ -52,7 +52,7 @@ WRONG = {
     "6.1": [(lambda y, wrt: live(y, wrt, reversed), "go oldest first"),
             (lambda y, wrt: set(tensor.tape(y)), "is not live"),
             (lambda y, wrt: live(y, wrt) - set(wrt), "go oldest first"),
-            (lambda y, wrt: list(live(y, wrt)), "a Tensor is live if")],                # hash_order
+            (lambda y, wrt: list(live(y, wrt)), "return them as a set")],                  # hash_order
     "6.2": [(lambda y: broadcast_arguments(y)[::-1], "append while walking back"),
             (by_the_result, "not with the result's"),
             (lambda y: [], "note it, and replace ga")],

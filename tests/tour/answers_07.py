@@ -42,6 +42,11 @@ def late(program: Any, p: Any, x: Any, lr: Any, steps: Any) -> Any:
     return [descend(program, p, x, lr, 1) and program(x)[0] for _ in range(steps)]
 
 
+def in_place(program: Any, p: Any, x: Any, lr: float, steps: int) -> Any:
+    for w, g in zip(p.values(), program(x)[1].values(), strict=True):
+        w.data -= lr * g
+
+
 RIGHT = {"7.1": by_hand, "7.2": huber, "7.3": descend}
 WRONG = {
     "7.1": [(lambda *args: by_hand(*args, second=0), "add that of h @ W.T"),            # untied_weights
@@ -54,5 +59,6 @@ WRONG = {
             (lambda x: huber(x) / 3, "not their mean")],
     "7.3": [(lambda *args: descend(*args, sign=1), "against the gradient is downhill"),  # negative_rate
             (lambda *args: descend(*args, sign=0), "makes a new Tensor"),
-            (late, "before the step")],
+            (late, "before the step"),
+            (in_place, "replaced, not written into")],
 }

@@ -1,8 +1,8 @@
 """cases: the points at which each row, function, layer and model is checked.
 
-To add softsign to the checks, add one line to CASES, at the end of this file:
+To add bell to the checks, add one line to CASES, at the end of this file:
 
-    "softsign": unary(ops.softsign),
+    "bell": unary(ops.bell),
 
 unary makes four cases of it, at arrays of shape (), (1,), (3, 4) and (2, 0, 3); binary, reduction, settings, layer,
 model and others do the same for functions of their kind, and case(f, *shapes) makes one. Each draws its numbers from a

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import files
-from ..train.history import Row
+from ..train.history import Row, to_csv
 
 
 class Target(NamedTuple):
@@ -156,7 +156,9 @@ def ratio(a: float, b: float) -> float:
 def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], figures: Mapping[str, float]) -> None:
     """Write out/result.json: demo, settings, fingerprint of the data, seconds of training, machine, figures by name.
 
-    history: the rows of all runs that the demo made, one after the other. Figures that are not finite are left out.
+    history: the rows of all models that the demo has trained, one after the other, with phases named by model. They
+    become out/history.csv, which until then has those of the model that fit trained in this folder. Figures that are
+    not finite are left out.
     """
     how = ("out", "page", "resume", "unroll", "captured", "data_dir")       # changes no figure
     setting = {name: value for name, value in vars(flags).items() if name not in (*how, "demo", "fingerprint")}
@@ -164,6 +166,7 @@ def write(out: str | Path, flags: argparse.Namespace, history: Sequence[Row], fi
     result = {"demo": flags.demo, "setting": setting, "fingerprint": flags.fingerprint, "machine": machine(),
               "seconds": round(sum(seconds for _, seconds in epochs), 1),
               "figures": {name: float(f"{value:.6g}") for name, value in figures.items() if isfinite(value)}}
+    files.write(Path(out) / "history.csv", to_csv(list(history)).encode())
     files.write(Path(out) / "result.json", (json.dumps(result, indent=2) + "\n").encode())
 
 

@@ -87,7 +87,8 @@ def rows_in(text: str) -> list[Row]:
 
 def state(run: Path, config: dict[str, Any], rows: list[Row], result: dict[str, Any]) -> str:
     """How far the run is, and on which machine."""
-    count = f"{rows[-1]['epoch']} epoch{'s'[:rows[-1]['epoch'] - 1]}"
+    epochs = max(row["epoch"] for row in rows)
+    count = f"{epochs} epoch{'s'[:epochs - 1]}"
     if not (run / "weights.npz").exists():      # the last file that train.fit writes
         again = f"python demos/{config.get('demo')}.py {shlex.join(['--resume', str(run)])}"
         return (f'<p class="panel">The run has not ended: {count} so far.'

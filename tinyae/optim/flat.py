@@ -15,6 +15,7 @@ import numpy as np
 from ..backend import Array, describe, device_of, freeze, keep_memory, to_device, to_host
 from ..errors import BadValue
 from ..tensor import Tensor, renew
+from .join import end_to_end
 
 BLOCK = 1 << 16     # numbers: that much of each of Adam's five arrays stays in a core's cache for a dozen passes
 
@@ -45,7 +46,7 @@ class FlatParameters:
             self.slices.append(slice(start, start := start + p.size))
         self.array: Array = None                                # made by the first step
         self.pieces: list[Array] = []                           # the views of it that are the tensors' data
-        self.blocks = list(self._blocks(start, BLOCK if self.device == "cpu" else start))
+        self.blocks = list(self._blocks(start, BLOCK if self.device == "cpu" else max(1, start)))
 
     def _blocks(self, size: int, block: int) -> Iterator[tuple[slice, list[tuple[int, slice]]]]:
         """The blocks of the array, each with the tensors (by number) and the slices of them that lie in it."""
@@ -63,7 +64,7 @@ class FlatParameters:
         gs, p = [g.reshape(-1) for g in self.gradients(grads)], self.data()
         new = np.empty_like(p)
         for block, parts in self.blocks:
-            g = np.concatenate([gs[i][part] for i, part in parts])
+            g = self.join([gs[i][part] for i, part in parts])
             rule(g, p[block], *[m[block] for m in moments], new[block], *numbers, **settings)
         self.give(new)
 
@@ -89,7 +90,7 @@ class FlatParameters:
         return np.zeros_like(self.join([p.data for p in self.tensors.values()]))
 
     def join(self, arrays: Sequence[Array]) -> Array:
-        return np.concatenate([a.reshape(-1) for a in arrays])
+        return end_to_end([a.reshape(-1) for a in arrays])
 
     def split(self, array: Array) -> list[Array]:
         """Views of a flat array in the parameters' shapes."""

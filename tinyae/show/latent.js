@@ -10,23 +10,33 @@ function half(h) { // IEEE 754: sign, 5 bits of exponent, 10 of fraction
   return sign * (e === 0 ? 2 ** -14 * f : e === 31 ? (f ? NaN : Infinity) : 2 ** (e - 15) * (1 + f));
 }
 
-function unpack({ n, k, f, w }) {
-  const bytes = Uint8Array.from(atob(w), (c) => c.charCodeAt(0)), view = new DataView(bytes.buffer);
-  return { n, k, f: FUNCTIONS[f], w: Float32Array.from({ length: (n + 1) * k }, (_, i) => half(view.getUint16(2 * i, true))) };
+function unpack(layer) {
+  const bytes = Uint8Array.from(atob(layer.w), (c) => c.charCodeAt(0)), view = new DataView(bytes.buffer);
+  const w = Float32Array.from({ length: bytes.length / 2 }, (_, i) => half(view.getUint16(2 * i, true)));
+  return { ...layer, f: FUNCTIONS[layer.f], w };
 }
 
-function run(layers, x) {
-  for (const { n, k, f, w } of layers) {
-    const y = new Float64Array(k);
-    for (let j = 0; j < k; j++) y[j] = w[n * k + j];
-    for (let i = 0; i < n; i++) if (x[i] !== 0) for (let j = 0; j < k; j++) y[j] += x[i] * w[i * k + j];
-    x = Array.from(y, f);
+// Each layer is dT/dy or dT/dx of conv.py's number T(x, W, y), plus a bias; a Dense layer has images of one pixel.
+function run(layers, input) {
+  for (const { x: [h, wide, c], y: [u, v, k], taps, stride, padding, transposed, f, w } of layers) {
+    const d = transposed ? c : k, size = transposed ? h * wide * c : u * v * k;
+    const sum = Float64Array.from({ length: size }, (_, i) => w[taps * taps * c * k + (i % d)]); // the bias
+    for (let p = 0; p < u; p++) for (let q = 0; q < v; q++) for (let i = 0; i < taps; i++) for (let j = 0; j < taps; j++) {
+      const row = stride * p + i - padding, column = stride * q + j - padding;
+      if (row < 0 || row >= h || column < 0 || column >= wide) continue;
+      const X = (row * wide + column) * c, Y = (p * v + q) * k, W = (i * taps + j) * c * k;
+      for (let l = 0; l < c; l++) for (let m = 0; m < k; m++) {
+        if (transposed) sum[X + l] += w[W + l * k + m] * input[Y + m];
+        else sum[Y + m] += input[X + l] * w[W + l * k + m];
+      }
+    }
+    input = Array.from(sum, f);
   }
-  return x;
+  return input;
 }
 
 const encoder = DATA.encoder.map(unpack), decoder = DATA.decoder.map(unpack);
-const [high, wide] = DATA.shape, latent = decoder[0].n - DATA.classes, LIMIT = 4;
+const [high, wide] = DATA.shape, latent = DATA.codes[0].length, LIMIT = 4;
 const hot = () => Array.from({ length: DATA.classes }, (_, c) => Number(c === Number(at("class").value)));
 const decode = (z) => run(decoder, [...z, ...hot()]).map(FUNCTIONS.sigmoid);
 const encode = (x) => run(encoder, [...x, ...hot()]);

@@ -1,12 +1,12 @@
 """show · latent: a trained encoder and decoder in one HTML file, where a reader moves through the latent space.
 
 The weights are float16, half the bytes: a pixel probability then differs by less than 2e-3, half a grey level. The page
-computes in float32, as NumPy does, so that on the rounded weights it agrees with Python to 1e-5.
+adds up in float64; on the rounded weights it agrees with NumPy's float32 to 1e-5.
 """
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,21 @@ import numpy as np
 
 from ..backend import to_host
 from ..errors import BadValue
-from ..layers import ACTIVATIONS, Dense
-from ..tensor import data_of
+from ..layers import ACTIVATIONS, Conv2D, ConvTranspose2D, Dense, Flatten, Reshape
 from . import page
 
 KNOWN = {function: name for name, function in ACTIVATIONS.items()}
 POINTS = 500        # test codes on the map
+ONE_PIXEL = (1, 1)
 
 
-def explorer(path: str | Path, title: str, encoder: Sequence[Dense], decoder: Sequence[Dense], codes: Any, labels: Any,
-             shape: tuple[int, ...], classes: int = 0) -> None:
-    """Write the page. encoder: pixels -> code; decoder: code -> logits of pixels, each a sequence of Dense.
+def explorer(path: str | Path, title: str, encoder: Sequence[Callable], decoder: Sequence[Callable], codes: Any,
+             labels: Any, shape: tuple[int, ...], classes: int = 0) -> None:
+    """Write the page. encoder: pixels -> code; decoder: code -> logits of pixels, each a sequence of layers.
 
     codes (n, latent), labels (n,) or None: of test images, for the map. shape: (h, w) of an image. classes: how many
-    one-hot numbers stand behind the pixels and behind the code, as in a conditional model. BadValue: a layer that is
-    not Dense, an activation without a name, or images with colours.
+    one-hot numbers stand behind the pixels and behind the code, as in a conditional model. BadValue: a layer that the
+    page does not run, an activation without a name, or images with colours.
     """
     if len(shape) > 2 and shape[2] != 1:
         raise BadValue("the page draws grey images", expected="shape (h, w)", got=shape, fix="grey pictures")
@@ -39,26 +39,32 @@ def explorer(path: str | Path, title: str, encoder: Sequence[Dense], decoder: Se
         "labels": None if labels is None else np.asarray(labels)[:POINTS].tolist()})
 
 
-def packed(layers: Sequence[Dense]) -> list[dict[str, Any]]:
-    """Each layer as {n, k, f: activation, w: W then b in float16, base64}."""
+def packed(layers: Sequence[Callable]) -> list[dict[str, Any]]:
+    """What the page runs: convolutions, each with its T(x, W, y) of conv.py. A Dense is one of images of one pixel.
+
+    Each is {x: (h, w, c), y: (u, v, k), taps, stride, padding, transposed: whether it is dT/dx, not dT/dy, f: the
+    activation, w: W (taps, taps, c, k), then b, in float16, base64}.
+    """
+    size: Any = ONE_PIXEL
     found = []
     for layer in layers:
-        if not isinstance(layer, Dense) or layer.activation not in KNOWN:
-            raise BadValue("the page runs Dense layers", expected=f"activations {', '.join(ACTIVATIONS)}",
-                           got=repr(layer), fix="a model of dense_stack, with activations by name")
-        flat = np.concatenate([to_host(layer.W.data).ravel(), to_host(layer.b.data)]).astype("<f2")
-        found.append({"n": layer.W.shape[0], "k": layer.W.shape[1], "f": KNOWN[layer.activation],
-                      "w": base64.b64encode(flat.tobytes()).decode()})
+        if isinstance(layer, Reshape | Flatten):
+            size = layer.shape[:2] if isinstance(layer, Reshape) else ONE_PIXEL
+            continue
+        if not isinstance(layer, Dense | Conv2D | ConvTranspose2D) or layer.activation not in KNOWN:
+            raise BadValue("the page runs Dense layers and convolutions", got=repr(layer),
+                           expected=f"activations {', '.join(ACTIVATIONS)}",
+                           fix="a model of these layers, with activations by name")
+        W, b = to_host(layer.W.data), to_host(layer.b.data)
+        after = ONE_PIXEL if isinstance(layer, Dense) else layer.size(*size)
+        transposed = isinstance(layer, ConvTranspose2D)
+        above, below = (after, size) if transposed else (size, after)
+        found.append({"x": [*above, W.shape[-2]], "y": [*below, W.shape[-1]], "taps": len(W) if W.ndim == 4 else 1,
+                      **getattr(layer, "geometry", {"stride": 1, "padding": 0}), "transposed": transposed,
+                      "f": KNOWN[layer.activation],
+                      "w": base64.b64encode(np.concatenate([W.ravel(), b]).astype("<f2").tobytes()).decode()})
+        size = after
     return found
-
-
-def run(layers: list[dict[str, Any]], x: np.ndarray) -> np.ndarray:
-    """(m, n) -> (m, k): what the page computes of packed layers, in NumPy."""
-    for layer in layers:
-        flat = np.frombuffer(base64.b64decode(layer["w"]), "<f2").astype(np.float32)
-        W, b = flat[:-layer["k"]].reshape(layer["n"], layer["k"]), flat[-layer["k"]:]
-        x = data_of(ACTIVATIONS[layer["f"]](x @ W + b))
-    return x
 
 
 BODY = """<p class="keys">Move over the map, or give it the focus and use the arrow keys (with Shift: larger steps).

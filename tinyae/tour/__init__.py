@@ -1,4 +1,4 @@
-"""tour: the exercises of the book in docs/tour, three to a chapter. Each checks what the reader has written.
+"""tour: the exercises of docs/tour, three to a chapter. Each checks what the reader has written.
 
     tinyae.tour.check("3.2", logcosh)       # "right: ...", or what is off: expected, got, fix
     tinyae.tour.hint("3.2")                 # the first hint; called again, the next one

@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import runpy
 from collections.abc import Sequence
+from traceback import extract_tb
 
 from .. import console
 from ..demo.cli import Parser, main
-from ..errors import BadFile, BadValue
+from ..errors import BadFile, BadValue, Refusal
 from . import exercise, exercises, verdict
 
 
@@ -47,10 +48,24 @@ def answer(path: str, name: str) -> object:
     except OSError as error:
         raise BadFile("the file cannot be read", expected=f"Python code that defines {name}", got=f"{path}: {error}",
                       fix=f"save your answer as {path}") from error
+    except Refusal:
+        raise
+    except Exception as error:                      # of the reader's code
+        raise failed(path, error) from error
     if name not in defined:
         raise BadValue("the file does not define the answer", expected=f"the name {name}", got=f"no {name} in {path}",
                        fix=f"call your answer {name}, as the exercise does")
     return defined[name]
+
+
+def failed(path: str, error: Exception) -> BadValue:
+    """The refusal of a file that stops with `error`; its line, where the file has one."""
+    own = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == path]
+    at = error.lineno if isinstance(error, SyntaxError) else own[-1] if own else None
+    fix = ("the file runs by itself: put the imports and cells that it needs at its top, for chapters 1 and 2 "
+           "from tinyae.tour.scalar import *" if isinstance(error, NameError) else f"mend that line of {path}")
+    return BadValue(f"{path} stops with an error" + (f" in line {at}" if at else ""), expected="code that runs",
+                    got=f"{type(error).__name__}: {error}", fix=fix)
 
 
 if __name__ == "__main__":

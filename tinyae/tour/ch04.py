@@ -61,10 +61,13 @@ def check_squared_error(answer: Any) -> float:
     for p, q in ((y[:, :1], x[:, 0]), (y, x[0]), (y, x[:1])):
         try:
             got = answer(Tensor(p), q)
+            given = f"a result of shape {np.shape(got.data)}"
         except ValueError:
             continue
+        except Exception as error:
+            given = f"{type(error).__name__}: {error}"
         raise BadValue(f"squared_error takes predictions of shape {p.shape} and targets of shape {q.shape}",
-                       expected="a ValueError", got=f"a result of shape {np.shape(got.data)}",
+                       expected="a ValueError", got=given,
                        fix="y - x would compare predictions with targets of other images: if y.shape != x.shape, raise")
     return worst
 

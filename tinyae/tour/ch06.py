@@ -33,7 +33,9 @@ def check_live(answer: Any) -> str:
         if not isinstance(got, set | frozenset) or got != want:
             listed = names(got, known) if isinstance(got, set | frozenset | list | tuple) else repr(got)[:80]
             fix = "go through the tape oldest first: a Tensor is live if it is in wrt or has a live parent"
-            if isinstance(got, set | frozenset):
+            if isinstance(got, list | tuple) and set(got) == want:
+                fix = "the right Tensors: return them as a set"
+            elif isinstance(got, set | frozenset):
                 fix = ("newest first, a Tensor is asked before its parents have been: go oldest first" if got < want
                        else "what does not depend on an entry of wrt is not live" if got > want else fix)
             raise BadValue(f"live(y, [{names(wrt, known)}]) of y = h * h + q, with p = x * w, h = p + b, q = v * x",
@@ -97,8 +99,8 @@ def check_affine(answer: Any) -> float:
 EXERCISES = (
     Exercise(
         "6.1", "live", """\
-Write the first part of grad: `live(y, wrt)` returns the set of all Tensors on the tape of y that depend on an entry of
-the list wrt, those entries included. Use `tensor.tape(y)`. (Keep Tensors in sets or dicts, which find them by identity;
+Write the first part of grad: `live(y, wrt)` returns the set of the entries of the list wrt and of all Tensors on the
+tape of y that depend on one of them. Use `tensor.tape(y)`. (Keep Tensors in sets or dicts, which find them by identity;
 `t in some_list` would compare values.)""", """\
 def live(y, wrt):
     return set(tensor.tape(y))
@@ -106,8 +108,8 @@ def live(y, wrt):
     Exercise(
         "6.2", "undone", """\
 Make grad tell where it undoes broadcasting. `undone(y)` walks from y, of one element, to all leaves, and returns a
-list of (name of the row, i): the row's i-th argument was broadcast. Newest first. The starter is grad without the
-undoing.""", """\
+list of pairs `(t.op.__name__, i)`, newest first: argument i of the row that made t was broadcast. The starter is grad
+without the undoing.""", """\
 def undone(y):
     found, grads = [], {y: np.ones_like(y.data)}
     for t in reversed(tensor.tape(y)):

@@ -97,8 +97,8 @@ EXERCISES = (
         "8.1", "Tied", """\
 An autoencoder may decode with the matrix that it encodes with, transposed. Write the layer `Tied(dense)`: it takes
 $y$ (n, k) to $y W^T + c$ (n, d), where $W$ (d, k) is the matrix of `dense` and $c$ is a bias of its own, zeros at
-first. There must be one matrix, which learns from both of its uses. (Exercise 7.1 derived its gradient by hand.) How
-many parameters do `dense` and `Tied(dense)` have together?""", """\
+first. There must be one matrix, which learns from both of its uses (exercise 7.1 derived its gradient by hand), so that
+`params([dense, Tied(dense)])` finds three Tensors.""", """\
 import numpy as np
 from tinyae import Tensor
 
@@ -115,7 +115,8 @@ class Tied:
         "8.2", "cross_entropy", """\
 A net with $k$ outputs bets on one of $k$ classes: the probability of class $i$ is $e^{l_i} / \\sum_j e^{l_j}$. Write
 its loss, `cross_entropy(logits, labels)`: logits (n, k), integer labels (n,) -> (n,), in nats. Simplify
-$-\\log p$ on paper first, as for `bce`. Loss and gradient must be right for logits of 1000, too.""", """\
+$-\\log p$ on paper first, as for `bce`. Loss and gradient must be right for logits of
+1000, too, although $e^{1000}$ overflows.""", """\
 import numpy as np
 from tinyae import ops
 
@@ -128,8 +129,8 @@ def cross_entropy(logits, labels):
       "ops.max(logits, axis=1, keepdims=True) is the largest logit of each row."), check_cross_entropy),
     Exercise(
         "8.3", "corrected", """\
-Adam's step divides two arrays by numbers, $m / (1 - \\beta_1^t)$ and $v / (1 - \\beta_2^t)$. The end of section 2 of
-the paper saves both passes over memory: the step is also $\\eta_t\\, m / (\\sqrt{v} + \\hat\\epsilon)$, with numbers
+Adam's step divides two arrays by numbers, $m / (1 - \\beta_1^t)$ and $v / (1 - \\beta_2^t)$. The paper (end of
+section 2) saves these divisions of arrays: the step is also $\\eta_t\\, m / (\\sqrt{v} + \\hat\\epsilon)$, with numbers
 $\\eta_t$ and $\\hat\\epsilon$ that depend on $t$. Write `corrected(t, lr, eps, b1, b2)`, which returns the pair
 $(\\eta_t, \\hat\\epsilon)$ that gives exactly the same step.""", """\
 def corrected(t, lr, eps, b1, b2):

@@ -99,9 +99,9 @@ EXERCISES = (
     Exercise(
         "9.1", "components", """\
 The net's plane is PCA's, but the rows of $D$ are not the principal components. Recover them. Write
-`components(E, D, x)`: from the trained matrices $E$ (d, k) and $D$ (k, d) and the centred images $x$ (n, d), compute
-the $k$ principal components, orthonormal, the largest variance first, each up to its sign. You may not run PCA on $x$
-itself; think of the images that the net draws.""", """\
+`components(E, D, x)`: from arrays, the trained matrices $E$ (d, k) and $D$ (k, d) and the centred images $x$ (n, d),
+compute the $k$ principal components, orthonormal, the largest variance first, each up to its sign. You may not run PCA
+on $x$ itself; think of the images that the net draws.""", """\
 import numpy as np
 
 def components(E, D, x):

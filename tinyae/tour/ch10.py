@@ -69,7 +69,7 @@ def check_weight(answer: Any) -> float:
         worst = max(worst, compare(
             f"weight({d}, {k})", got, k / d, "divide d mean + k mean by d: what stands before the second mean?", {
                 "with equal weights, two means are not two sums: each is divided by another number": 1.0,
-                "the other way round: this makes the KL d / k times too heavy, squared": d / k,
+                "the other way round: this makes the KL (d / k)^2 times too heavy": d / k,
                 "the KL is a mean over k numbers as well": 1 / d,
                 "the reconstruction is a mean over d pixels as well": float(k)}))
     return worst

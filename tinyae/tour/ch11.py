@@ -95,9 +95,10 @@ def penalty(h, W):
 """, ("tanh' = 1 - tanh^2.", "The starter has two mistakes. Try W with the rows (4,) and (-4,)."), check_penalty),
     Exercise(
         "11.3", "jvp", """\
-Reverse mode gives $u^T J$, a row vector times the Jacobian. There is a trick for the other side, $J v$. Regard
-$u^T J$ as a function of $u$. It is linear, so the derivative of $\\langle u^T J, v \\rangle$ by $u$ is $J v$, whatever
-$u$ is. Write `jvp(f, x, v)` for a function `f` from (d,) to (m,), and arrays $x$ and $v$ (d,).""", """\
+The gradient of $\\langle u, f(x) \\rangle$ by $x$ is $u^T J$, a row vector times the Jacobian. There is a trick for the
+other side, $J v$. Regard $u^T J$ as a function of $u$. It is linear, so the derivative of $\\langle u^T J, v \\rangle$
+by $u$ is $J v$, whatever $u$ is. Write `jvp(f, x, v)` for a function `f` from (d,) to (m,), and arrays $x$ and $v$
+(d,).""", """\
 from tinyae import Tensor, grad, ops
 
 def jvp(f, x, v):

@@ -13,7 +13,7 @@ from ..check.gradcheck import WrongGradient, gradcheck
 from ..errors import BadValue
 from ..tensor import data_of
 
-PACKAGE = Path(__file__).parents[1]
+LIBRARIES = Path(__file__).parents[1], Path(np.__file__).parent         # whose lines are not the reader's
 
 
 class Exercise(NamedTuple):
@@ -55,9 +55,11 @@ def compare(what: str, got: Any, want: Any, fix: str, mistakes: Mapping[str, Any
 def raised(name: str, error: Exception) -> BadValue:
     """The refusal for an answer whose code raised `error`, or whose result a check cannot use."""
     frames = extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not Path(frame.filename).is_relative_to(PACKAGE)]
+    own = [frame for frame in frames if not any(map(Path(frame.filename).is_relative_to, LIBRARIES))]
     fix = (f"look at line {own[-1].lineno}, in {own[-1].name}: {own[-1].line}" if own else
            f"it takes or returns something else than the exercise asks for; the check was at: {frames[-1].line}")
+    if "read-only" in str(error):
+        fix += "; an array of a Tensor is replaced, not written into: w.data = w.data - ..."
     return BadValue(f"{name} raised {type(error).__name__}", expected=f"{name}, as the exercise describes it",
                     got=str(error) or type(error).__name__, fix=fix)
 

@@ -35,6 +35,7 @@ from .shares import Share, share_of
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")    # the number of processes, as MPICH's and Open MPI's launchers tell it
 TIMEOUT = 600.0     # seconds that a rank waits for the others: rank 0 may be writing, another drawing pictures
 GRACE = 2.0         # seconds in which an error that every rank meets reaches every rank
+FORWARD = 0.5       # seconds in which mpiexec forwards a rank's last words: it drops what comes just before Abort
 SPIN = 0.02         # seconds of waiting at full speed; then the rank leaves its core to others
 give_way = getattr(os, "sched_yield", lambda: time.sleep(0))    # to another rank, if there are more ranks than cores
 
@@ -139,6 +140,7 @@ class Ranks:
         """End the processes of all ranks. The last checkpoint stays: files are written whole or not at all."""
         with suppress(OSError, ValueError):
             print(f"rank {self.rank} of {self.size} ends the run: {message}", file=sys.__stderr__, flush=True)
+        time.sleep(FORWARD)
         try:
             self.comm.Abort(status)
         finally:

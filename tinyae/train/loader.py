@@ -34,8 +34,9 @@ class Loader:
         check_whole("batch_size", batch_size, 1)
         train, test = _pair(data) if validation is None else _split(data, validation, seed)
         if batch_size > len(train):
+            fits = min(128, len(train))
             raise BadValue("batch_size must not exceed the number of training images", got=f"batch_size={batch_size}",
-                           expected=f"at most {len(train)}", fix=f"batch_size={min(128, len(train))}")
+                           expected=f"at most {len(train)}", fix=f"batch_size={fits}; in a demo, --batch-size {fits}")
         self.batch_size, self.seed, self.device, self.dtype = batch_size, seed, device, dtype
         self.steps = math.ceil(len(train) / batch_size)                         # of an epoch
         self.facts = {"seed": seed, "batch_size": batch_size, "training images": _description(train),

@@ -83,6 +83,10 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
     def record(self, function: Any, args: tuple, settings: dict[str, Any]) -> Any:
         return self.recording.call(function, args, settings)
 
+    def ones(self, n: int) -> Recorded:
+        """backend.ones, while a row is taken apart."""
+        return self.recording.row("ones", n, self.dtype)
+
     def forward(self, row: Any) -> Callable:
         """The row's forward, recorded. On the tape, its result is read-only."""
         return lambda *args, **settings: self.recording.call(row, args, settings, freezes=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -35,9 +36,6 @@ INSTEAD = {
     buffers.keep: "def keep(x, mask, out=None):\n    bits = f'i{x.itemsize}'\n"
                   "    z = np.multiply(x.view(bits), mask, out=None if out is None else out.view(bits))\n"
                   "    return z.view(x.dtype)",
-    backend.windows: "def windows(x, size, stride):\n"
-                     "    view = np.lib.stride_tricks.sliding_window_view(x, size, (1, 2))[:, ::stride, ::stride]\n"
-                     "    return view.transpose(0, 1, 2, 4, 5, 3)",
 }
 
 HEAD = '''"""A loss and its gradients as straight-line NumPy, written by tinyae's unroll.
@@ -156,7 +154,8 @@ class _Plain(ast.NodeTransformer):
         return self.visit(ast.Assign([node.target], node.value)) if node.value is not None else None
 
     def visit_If(self, node: ast.If) -> Any:
-        if isinstance(node.body[0], ast.Raise):
+        for_gpu = re.match(r"device_of\(\w\) == 'cuda'", ast.unparse(node.test))
+        if for_gpu or isinstance(node.body[0], ast.Raise):
             return [self.visit(statement) for statement in node.orelse] or None
         return self.generic_visit(node)
 
