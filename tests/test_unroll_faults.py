@@ -191,6 +191,18 @@ def test_a_factor_that_is_one_number_keeps_the_result_in_rows():
     check_all(lambda x: ops.sum(3 * ops.tanh((w.T @ x.T).T + b)), X, wrt=[w, b])
 
 
+def test_a_program_copies_what_the_tape_copies():
+    """A view with gaps that can be written into, and no other. (The bits depend on it where BLAS takes no such view.)"""
+    w = tensor(50, 30)
+
+    def copies(f, x):
+        return unroll(f, x, wrt=[w]).source.count("np.copy(")
+    assert copies(lambda x: ops.sum(x[:, ::-1] @ w), X) == 1 and copies(lambda x: ops.sum(x.T.T @ w), X) == 0
+    assert copies(lambda x: ops.sum(x[:, ::-1] @ w), freeze(X.copy())) == 0
+    assert copies(lambda x: ops.sum((x @ w).data[:, ::2] @ w[:15]), X) == 0
+    assert copies(lambda x: ops.sum(np.broadcast_to(x[0], x.shape) @ w), X) == 1
+
+
 def test_the_bias_of_logits_in_columns():
     w, b = tensor(50, 30), tensor(30)
     check_all(lambda x, y: ops.sum(ops.square(functions.bce_with_logits((w.T @ x.T).T + b, y))), X, X[:, :30].copy(),
@@ -241,6 +253,23 @@ def test_a_gradient_that_is_used_again_stands_in_its_home():
         step(X[:4, :5])
     for p, q in zip(params(nets[0]).values(), params(nets[1]).values(), strict=True):
         assert bits(p.data) == bits(q.data)
+
+
+def test_a_large_gradient_that_is_used_again_lives_to_the_end():
+    a, w = tensor(200, 100), tensor(50, 100, seed=2)
+    x = np.random.default_rng(0).random((200, 50), dtype=np.float32)
+    check_all(lambda x: ops.sum(ops.square(a + x @ w)), x, wrt=[a, w])
+
+
+def test_draws_keep_their_order_whatever_is_used_first():
+    w = tensor(4)
+
+    def f(x, rng):
+        first, second = rng.random(4, "f4"), rng.random(4, "f4")
+        return ops.sum(ops.exp(w * second) + x * first * w)
+    program = unroll(f, X[0, :4].copy(), wrt=[w], rng=0)
+    value, _ = program(X[0, :4].copy(), rng=np.random.default_rng(3))
+    assert bits(value) == bits(f(X[0, :4].copy(), np.random.default_rng(3)).data)
 
 
 # ---- stale
@@ -466,6 +495,17 @@ def test_a_saved_program_has_the_rows_of_the_user(name, tmp_path):
         exec((tmp_path / "step.py").read_text(), space)
         (value,), (gradient,) = space["step"](x, w.data)
         assert bits(value) == bits(program(x)[0]) and bits(gradient) == bits(program(x)[1][0])
+
+
+def test_a_row_does_not_hide_a_builtin_of_a_saved_program(tmp_path):
+    def max(x):
+        return x * 3.0
+    triple, double = op(max, lambda g, z, x: g), op(unrolled_rows.doubled, lambda g, z, x: g)
+    program = unroll(lambda x: ops.sum(double(triple(W)) * x), X[0, :4].copy(), wrt=[W])
+    program.save(tmp_path / "step.py")
+    space = {"__name__": "step"}
+    exec((tmp_path / "step.py").read_text(), space)
+    assert bits(space["step"](X[0, :4], W.data)[0][0]) == bits(program(X[0, :4].copy())[0])
 
 
 def test_a_row_without_a_source_of_its_own_cannot_be_saved(tmp_path):

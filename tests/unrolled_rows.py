@@ -24,6 +24,10 @@ def helper(x, k=B):
     return x * k
 
 
+def doubled(x):
+    return x * max(2.0, 1.0)
+
+
 def with_helper(x):
     return helper(x) + math.exp(1) * sqrt(2) * PI
 
