@@ -19,7 +19,7 @@ from tinyae import Tensor, functions, grad, models, op, ops, params
 from tinyae.backend import freeze
 from tinyae.errors import BadName, BadType, BadValue
 from tinyae.optim import SGD, Adam
-from tinyae.unroll import PASSES, unroll, unroll_step
+from tinyae.unroll import PASSES, buffers, unroll, unroll_step
 
 CHOICES = [(), ("names",), ("share",), ("deaths",), ("buffers",), PASSES]
 X = np.random.default_rng(0).random((40, 50), dtype=np.float32)
@@ -170,7 +170,6 @@ LIES = {
     "a view backward": lambda x, w, y: x[::-1, ::-1] @ w,
     "copies of one row": lambda x, w, y: np.broadcast_to(x[:1], x.shape) @ w,
     "a view of data": lambda x, w, y: (x @ w).data[:, ::2] @ w[:15],
-    "the peak of a view backward": lambda x, w, y: functions.softmax((x @ w)[:, ::-1]),
     "a sum over a view": lambda x, w, y: ops.sum(w * (x[:, ::2] - x[:, ::2].mean()).sum()),
     "one product of two equal arrays": lambda x, w, y: ops.square(ops.tanh(x @ w).T @ ops.tanh(x @ w)),
 }
@@ -204,6 +203,13 @@ def test_a_program_copies_what_the_tape_copies():
     program = unroll(lambda x: ops.sum(x[:, ::-1] @ w), X, wrt=[w])
     program(freeze(X.copy()))
     assert ["np.copy(" in found.text() for found in program.programs.values()] == [True, False]
+
+
+def test_the_peaks_of_a_view_backward(monkeypatch):
+    """With an out=, NumPy 2.0 reduces such a view to other numbers."""
+    monkeypatch.setattr(buffers, "SMALL", 0)
+    w = tensor(50, 30)
+    check_all(lambda x: ops.sum(ops.square(functions.softmax((x @ w)[:, ::-1]))), X, wrt=[w])
 
 
 def test_the_bias_of_logits_in_columns():
