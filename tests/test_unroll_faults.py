@@ -95,7 +95,11 @@ def test_halves_are_added_up_as_on_the_tape():
     """In float32, and by one product of at most 256 rows."""
     w, b = (Tensor(np.random.default_rng(1).standard_normal(s).astype(np.float16)) for s in ((50, 30), (30,)))
     x = np.random.default_rng(0).random((300, 50)).astype(np.float16)
-    check_all(lambda x: ops.sum(ops.mean(ops.square(ops.tanh(x @ w + b)) * 3, axis=1)), x, wrt=[w, b])
+
+    def f(x):
+        means = ops.mean(ops.square(ops.tanh(x @ w + b)) * 3, axis=1)
+        return {i: means[i] for i in range(8)}
+    check_all(f, x, wrt=[w, b])
 
 
 def test_two_equal_losses_and_their_gradient_have_one_exponential():
@@ -209,7 +213,7 @@ def test_the_peaks_of_a_view_backward(monkeypatch):
     """With an out=, NumPy 2.0 reduces such a view to other numbers."""
     monkeypatch.setattr(buffers, "SMALL", 0)
     w = tensor(50, 30)
-    check_all(lambda x: ops.sum(ops.square(functions.softmax((x @ w)[:, ::-1]))), X, wrt=[w])
+    check_all(lambda x: ops.sum(ops.tanh(x @ w) * (x @ w).data[:, ::-1].max(axis=1, keepdims=True)), X, wrt=[w])
 
 
 def test_the_bias_of_logits_in_columns():
