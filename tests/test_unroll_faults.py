@@ -356,7 +356,8 @@ def counted(x):
 
 
 counted.w, counted.k = tensor(4), 2.0
-tripled = op(lambda x: x * FACTOR, lambda g, z, x: g * FACTOR)
+RATE = 2.0
+tripled = op(lambda x: x * RATE, lambda g, z, x: g * RATE)
 STALE = {       # part -> (a loss, what changes)
     "a property": lambda p: (p.by_property, lambda: setattr(p, "_k", 3.0)),
     "__call__": lambda p: (p.losses, lambda: setattr(p, "k", 3.0)),
@@ -379,7 +380,7 @@ STALE = {       # part -> (a loss, what changes)
     "a new attribute": lambda p: (p.by_default, lambda: setattr(p, "extra", 3.0)),
     "a helper": lambda p: (p.by_helper, lambda: setattr(p, "k", 3.0)),
     "a method that is decorated": lambda p: (p.decorated, lambda: setattr(p, "k", 3.0)),
-    "a vjp": lambda p: (lambda x: ops.sum(tripled(p.w) * x), lambda: globals().update(FACTOR=FACTOR + 1)),
+    "a vjp": lambda p: (lambda x: ops.sum(tripled(p.w) * x), lambda: globals().update(RATE=RATE + 1)),
 }
 
 
