@@ -47,7 +47,9 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
     of them the program to train with.
 
     Numbers, and all that f decides without looking at an array, become part of the program, as in any text. A program
-    notices when a number has changed that f reads from a variable or an attribute; watched.py says where.
+    notices when a number has changed that f reads from a variable or an attribute; watched.py says where. While f is
+    recorded, isinstance(x, np.ndarray) is true of an input, but type(x) is another type. What f writes down elsewhere,
+    such as a count of its calls, a program does not.
     BadValue, BadType: f branches on a value, takes one out of its array, writes into an array, uses an array that comes
     from elsewhere, or computes something else in a second call.
     """
