@@ -233,6 +233,8 @@ class _Content:
 
 
 def _module_of(f: Any) -> str:
+    while isinstance(f, partial):
+        f = f.func
     return getattr(getattr(f, "__func__", f), "__globals__", {}).get("__name__", "")
 
 
