@@ -4,7 +4,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import deque
-from functools import reduce, wraps
+from functools import partial, reduce, update_wrapper, wraps
 from operator import add
 from types import ModuleType, SimpleNamespace
 
@@ -308,6 +308,16 @@ def scaled(scales):
     return decorate
 
 
+class Method:
+    """A decorator that is an object."""
+
+    def __init__(self, f):
+        update_wrapper(self, f)
+
+    def __get__(self, part, kind):
+        return partial(self.__wrapped__, part)
+
+
 class Part:
     """What a loss may call, with numbers in all kinds of places."""
     scales = [2.0]                                                      # noqa: RUF012
@@ -334,6 +344,13 @@ class Part:
 
     def by_default(self, x):
         return ops.sum(self.w * x) * getattr(self, "extra", 1.0)
+
+    @Method
+    def inner(self, x):
+        return ops.sum(self.w * x) * self.k
+
+    def by_object(self, x):
+        return self.inner(x)
 
     def by_helper(self, x):
         return ops.sum(self.w * x) * helper(self)
@@ -380,6 +397,7 @@ STALE = {       # part -> (a loss, what changes)
     "a new attribute": lambda p: (p.by_default, lambda: setattr(p, "extra", 3.0)),
     "a helper": lambda p: (p.by_helper, lambda: setattr(p, "k", 3.0)),
     "a method that is decorated": lambda p: (p.decorated, lambda: setattr(p, "k", 3.0)),
+    "a decorator that is an object": lambda p: (p.by_object, lambda: setattr(p, "k", 3.0)),
     "a vjp": lambda p: (lambda x: ops.sum(tripled(p.w) * x), lambda: globals().update(RATE=RATE + 1)),
 }
 
