@@ -323,7 +323,7 @@ class Part:
     scales = [2.0]                                                      # noqa: RUF012
 
     def __init__(self):
-        self.w, self._k, self.k, self.seen = tensor(4), 2.0, 2.0, {1}
+        self.w, self._k, self.k, self.rate, self.seen = tensor(4), 2.0, 2.0, 2.0, {1}
         self.queue, self.table, self.long = deque([2.0]), np.array([2.0, 1.0]), [2.0] * 300
 
     def __call__(self, x):
@@ -347,7 +347,7 @@ class Part:
 
     @Method
     def inner(self, x):
-        return ops.sum(self.w * x) * self.k
+        return ops.sum(self.w * x) * self.rate
 
     def by_object(self, x):
         return self.inner(x)
@@ -397,7 +397,7 @@ STALE = {       # part -> (a loss, what changes)
     "a new attribute": lambda p: (p.by_default, lambda: setattr(p, "extra", 3.0)),
     "a helper": lambda p: (p.by_helper, lambda: setattr(p, "k", 3.0)),
     "a method that is decorated": lambda p: (p.decorated, lambda: setattr(p, "k", 3.0)),
-    "a decorator that is an object": lambda p: (p.by_object, lambda: setattr(p, "k", 3.0)),
+    "a decorator that is an object": lambda p: (p.by_object, lambda: setattr(p, "rate", 3.0)),
     "a vjp": lambda p: (lambda x: ops.sum(tripled(p.w) * x), lambda: globals().update(RATE=RATE + 1)),
 }
 
