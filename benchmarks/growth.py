@@ -143,10 +143,25 @@ def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
     return float(np.polyfit(np.log(sizes[-LAST:]), np.log(costs[-LAST:]), 1)[0])
 
 
+def digits(sizes: Sequence[float], costs: Sequence[float]) -> str:
+    """The slope as a table shows it: two digits, and no -0.00."""
+    return f"{round(slope(sizes, costs), 2) + 0.0:.2f}"
+
+
 def columns(result: dict[str, Any], name: str) -> tuple[list[int], list[float], list[float]]:
     """(sizes, milliseconds, megabytes)."""
     found = result["growth"][name]
     return list(map(int, found)), [cost["ms"] for cost in found.values()], [cost["MB"] for cost in found.values()]
+
+
+def slopes(result: dict[str, Any]) -> str:
+    """A row for each size that grows: the slopes of time and memory."""
+    rows = []
+    for name in result["growth"]:
+        sizes, ms, mb = columns(result, name)
+        rows.append([f"{name}: {MEANS[name]}", f"{sizes[-LAST:][0]:,} to {sizes[-1]:,}",
+                     digits(sizes, ms), digits(sizes, mb)])
+    return tables.table(["what grows", "fitted to", "slope of ms a step", "slope of MB at most"], rows)
 
 
 def report(result: dict[str, Any]) -> str:
@@ -154,7 +169,7 @@ def report(result: dict[str, Any]) -> str:
     for name in result["growth"]:
         sizes, ms, mb = columns(result, name)
         rows = [[f"{n:,}", tables.number(t), tables.number(m)] for n, t, m in zip(sizes, ms, mb, strict=True)]
-        rows.append([f"slope from {sizes[-LAST:][0]:,} on", f"{slope(sizes, ms):.2f}", f"{slope(sizes, mb):.2f}"])
+        rows.append([f"slope from {sizes[-LAST:][0]:,} on", digits(sizes, ms), digits(sizes, mb)])
         parts += [f"### {name}: {MEANS[name]}\n", tables.table([name, "ms a step", "MB at most"], rows), ""]
     return "\n".join(parts)
 
@@ -163,8 +178,8 @@ def panels(result: dict[str, Any]) -> Iterator[charts.Panel]:
     for name in result["growth"]:
         sizes, ms, mb = columns(result, name)
         yield charts.Panel(f"{MEANS[name].partition(';')[0].partition(',')[0]}", name, "ms, MB", {
-            f"ms a step, slope {slope(sizes, ms):.2f}": (sizes, ms),
-            f"MB at most, slope {slope(sizes, mb):.2f}": (sizes, mb)})
+            f"ms a step, slope {digits(sizes, ms)}": (sizes, ms),
+            f"MB at most, slope {digits(sizes, mb)}": (sizes, mb)})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

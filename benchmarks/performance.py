@@ -4,13 +4,14 @@
     python benchmarks/performance.py --only step        one of them; the others' figures stay
     python benchmarks/performance.py --report           none of them: only writes the page from benchmarks/measured
 
-Every figure of the page comes from benchmarks/measured. Other libraries are compared if they are installed. The figures
-of a GPU, in h200.json, were put together from runs on one machine, and stay as they are.
+The figures of the page's tables come from benchmarks/measured. Other libraries are compared if they are installed. The
+figures of a GPU, in h200.json, were collected from runs on one machine, and stay as they are.
 """
 from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from math import nan
@@ -24,6 +25,7 @@ import cpu_vs_gpu
 import feeding
 import growth
 import launches
+import race
 import shares
 import step
 import tables
@@ -39,28 +41,35 @@ MEASURED, PAGE = ROOT / "benchmarks" / "measured", ROOT / "docs" / "performance.
 
 HEAD = """# Performance
 
+A step is one training step: forward pass, backward pass and Adam. The tables compare times on one machine; between
+machines only ratios compare, and [Machines](#machines) names the machine and the date of each section. All times are
+medians. With one thread they are CPU time, which other programs disturb least.
+
 The command beside each table measures its figures and keeps them in benchmarks/measured.
-`python benchmarks/performance.py --report` writes this page from those files. Times are medians. With one thread they
-are CPU time, which other programs disturb least.
+`python benchmarks/performance.py --report` writes this page from those files.
+
+## In short
+
+{short}
 """
 
 STEP = """## A training step compared with other libraries
 
 `python benchmarks/step.py` trains the same models in every library, from the same weights, on the same batches, with
 the same noise, and checks that their losses agree. A ratio is tinyae's time divided by that of the other library; below
-1, tinyae is faster. `hand` is the same step written by hand in NumPy, without autograd, so it is the limit for an
-engine without any overhead. `products` computes only the step's matrix products, each into an existing array; for a
-convolution these multiply its patches, already gathered, by its kernel.
+1, tinyae is faster. `hand` is the same step written by hand in NumPy, without autograd: an engine without any overhead
+would reach it. `products` computes only the step's matrix products, each into an existing array; for a convolution
+these multiply its patches, already gathered, by its kernel.
 
 {overview}
 
-On another machine, expect the same ratios to `hand` and `products`, since both sides use one NumPy and one BLAS, and
-other ratios to the libraries. Most of a step is matrix products, each library brings its own, and which is the fastest
-depends on the processor. W8 is different: it is so small that it shows what each library spends on bookkeeping.
-
-The overhead of each library:
+On another machine, expect the same ratios to `hand` and `products`, because both sides use one NumPy and one BLAS.
+Ratios to the libraries change: most of a step is matrix products, each library brings its own, and the processor
+decides which is the fastest. W8 is so small that it shows the cost of each library's bookkeeping instead:
 
 {costs}
+
+[The last section](#each-workload-library-by-library) has the times of each library.
 """
 
 UNROLLED = """## An unrolled step
@@ -70,18 +79,20 @@ runs. The first step records the program, takes its rows apart, and compiles it.
 
 {unrolled}
 
-A program has no Python between its lines and allocates nothing, so W8 gains most. In W1 to W6 `hand` is faster by
-computing numbers that round otherwise: it gets a loss and its gradient from one tanh, takes one logarithm of the
+A program has no Python between its lines and allocates nothing, so W8 gains most. In W1 to W6 `hand` is faster because
+it computes numbers that round differently: it gets a loss and its gradient from one tanh, takes one logarithm of the
 product of 64 numbers, and keeps Adam's m and v in units that save two of its twelve sweeps. A program has the bits of
-the tape. jax.jit is faster where Adam or the activations have many numbers (W3, W5, W6), since XLA makes one loop of
-all sweeps. The products alone are the floor for all of them. A recording of W8 takes many of its short steps: compiling
-the text alone takes more than two.
+the tape. jax.jit was faster in every run of {behind}, because XLA merges the sweeps of Adam and
+of the activations into one loop. The products alone bound all of them from below.
 
-Three choices were measured when they were made, and no command repeats that. `np.maximum` with a row of zeros takes
-0.28 to 0.52 of its time with the number 0. The loss of pixels and its gradient take 0.94 (W1) and 0.87 (W5) of the time
-of their rows if they write into arrays that are there. In blocks of rows, which stay in the cache, W1's take 1.03 of
-their time in one piece with blocks of 128 rows, 1.15 with 32 and 1.77 with 8, because NumPy's calls cost more than the
-cache saves; so only the optimizer's step runs in blocks.
+Three choices were measured once, and no command repeats the measurement:
+
+- `np.maximum` with a row of zeros takes 0.28 to 0.52 of its time with the number 0.
+- The loss of pixels and its gradient, written into existing arrays, take 0.94 (W1) and 0.87 (W5) of the time of their
+  rows.
+- In blocks of rows, which stay in the cache, W1's loss and gradient take 1.03 of their time in one piece with blocks of
+  128 rows, 1.15 with 32 and 1.77 with 8: NumPy's calls cost more than the cache saves. So only the optimizer's step
+  runs in blocks.
 """
 
 WHERE = """## Where the time goes
@@ -92,10 +103,10 @@ Python code between the rows.
 
 {shares}
 
-Where jax.jit is faster, these columns show why. XLA compiles into one loop, in a core's registers, operations for which
-NumPy sweeps over memory a dozen times. In W3 and W6 that is Adam. In W1, W2 and W5 it is the loss of pixels and the
-activations; XLA also computes their exponentials once for the value and the gradient, while tinyae's rows save nothing
-and compute them twice. In W2, W4 and W8 it is the Python code between the rows, of which a compiled step has none.
+These columns show where jax.jit gains. NumPy sweeps over memory a dozen times for operations that XLA compiles into one
+loop, in a core's registers. In W3 and W6 these are Adam's. In W1, W2 and W5 they belong to the loss of pixels and the
+activations. XLA also computes their exponentials once for the value and the gradient; tinyae's rows save nothing, and
+compute them twice. In W2, W4 and W8 jax.jit saves the Python code between the rows, because a compiled step has none.
 """
 
 WAYS = tables.table(
@@ -111,23 +122,24 @@ WAYS = tables.table(
 
 CONVOLUTION = """## Convolutions
 
-`python benchmarks/convolution.py`: two models' training steps, and their layers one by one, beside PyTorch's. A layer's
-time is that of its forward pass and its gradients, of x (but for a first layer), W and b; the rest of a step are the
-activations, the loss and Adam. Memory is what a fresh process grows by in its first steps, above what it held with the
-model and the batch in place.
+`python benchmarks/convolution.py` times two models' training steps, and their layers one by one, beside PyTorch's. A
+layer's time covers its forward pass and the gradients of x (except in a first layer), W and b. The rest of a step is
+the activations, the loss and Adam. Memory is the growth of a fresh process in its first steps, once it holds the model
+and the batch.
 
 {convolution}
 
-The sprite model is that of W7, as textbooks have it; demos/sprites.py adds layer_norm and colours to it.
+The sprite model has the layers of W7{again}.
+[demos/sprites.py](../demos/sprites.py) adds layer_norm and colours.
 
-tinyae keeps no patches, which a step of the sprites would have to read again from memory: it makes them twice, of a few
-images at a time, in an array that stays in the cache.
+tinyae does not keep the patches of a convolution, which the backward pass would have to read from memory. It gathers
+them twice, for a few images at a time, in an array that stays in the cache.
 
 ### Ways to convolve
 
-tinyae/conv_blocks.py takes the first way for conv2d and for conv_transpose2d. The others were measured beside it when
-the choice was made, and no command repeats that: medians in ms of one core's time, with cold caches, for a 3x3 kernel
-with stride 2.
+[conv_blocks.py](../tinyae/conv_blocks.py) takes the first way for conv2d and for conv_transpose2d. The others were
+measured once, beside it, and no command repeats the measurement: medians in ms of one core's time, with cold caches,
+for a 3x3 kernel with stride 2.
 
 {ways}
 
@@ -158,18 +170,23 @@ it into float32, and to draw noise or masks. There are {images:,} images, in bat
 GROWTH = """## How cost grows
 
 `python benchmarks/growth.py` measures a step at growing sizes. A slope of s means that twice the size costs 2^s times
-as much. It is fitted to the last {last} sizes, because small sizes are dominated by fixed costs, above all by Adam's
-update of the weights.
+as much. It is fitted to the last {last} sizes, because fixed costs dominate the small ones, above all Adam's update of
+the weights. [All sizes](#how-cost-grows-size-by-size) stand below.
+
+{slopes}
 
 ![time and memory over batch, width, depth, images, steps](../benchmarks/measured/growth.png)
+"""
+
+SIZES = """## How cost grows, size by size
 
 {growth}
 """
 
 GPU = """## CPU and GPU
 
-`python benchmarks/cpu_vs_gpu.py`, both with all they have, on the clock. GFLOP/s counts the matrix products of a step;
-"its products'" is what they reach when nothing else is computed.
+`python benchmarks/cpu_vs_gpu.py` gives both devices all that the machine has, and measures wall-clock time. GFLOP/s
+counts the matrix products of a step; "its products'" is the rate when nothing else is computed.
 
 {which}
 
@@ -180,12 +197,12 @@ GPU = """## CPU and GPU
 
 H200 = """## On an H200
 
-Three runs, each on one {card}, on {date}, with CuPy {cupy} and PyTorch {torch}.
-benchmarks/measured/h200.json holds their figures, and no command of this page writes it. tinyae changed meanwhile:
+Three runs, each on one {card}, on {date}, with CuPy {cupy} and PyTorch {torch}. Their figures are in
+benchmarks/measured/h200.json, which no command writes. tinyae changed between the runs:
 
 {runs}
 
-It has changed since run C, and [gpu.md](gpu.md#what-has-never-been-measured) says in what.
+It has changed since run C, too; [gpu.md](gpu.md#what-has-never-been-measured) says how.
 
 Run A measured four workloads as `python benchmarks/cpu_vs_gpu.py` does. The CPU is that of the same machine, with 16
 cores.
@@ -196,13 +213,13 @@ cores.
 
 ### A step, call by call and as one launch
 
-Milliseconds a step, call by call. In run C, tinyae's step also gathers its batch from images on the GPU.
+The table has the milliseconds of a step, call by call. In run C, tinyae's step also gathers its batch from images on
+the GPU. "torch" has Adam in one kernel, as tinyae has; PyTorch's default for Adam takes more kernels.
 
 {eager}
 
-Run C, with "captured", the step of `train.fit(captured=True)`, beside PyTorch's CUDA graph. "torch" has Adam in one
-kernel, as tinyae and the graph have; PyTorch's default for Adam takes more. Over 100 steps (20 of W7), the losses of a
-captured run and of one call by call differed by {apart:g}.
+The next table is of run C. "captured" is the step of `train.fit(captured=True)`, and "torch graph" is PyTorch's CUDA
+graph. Over 100 steps (20 of W7), the losses of a captured run and of a run call by call differed by {apart:g}.
 
 {captured}
 
@@ -215,43 +232,51 @@ LAUNCHES = """## What a step asks of a GPU
 `python benchmarks/launches.py` counts kernels, uploads and waits on a stand-in for CuPy. A kernel takes some
 microseconds to start, whatever it computes. If the kernels compute for less than that, the number of kernels decides
 how long the step takes. "Without fusing", each operation of an elementwise function is a kernel of its own
-(tinyae/kernels.py). The uploads are tables of addresses, which the kernel that joins more than eight gradients needs.
-No step waits for a result.
+([kernels.py](../tinyae/kernels.py)). The uploads are tables of addresses, which the kernel that joins more than eight
+gradients needs. No step waits for a result.
 
 {launches}
 """
 
 
 def page(found: dict[str, dict[str, Any]]) -> str:
-    """The page with everything that has been measured."""
-    parts = [HEAD]
+    """The page with everything that has been measured: the results, then the long tables."""
+    parts = [HEAD.format(short=in_short(found))]
     if "step" in found:
         steps = found["step"]["workloads"]
         parts.append(STEP.format(overview=step.overview(steps), costs=step.costs_table(found["step"]["costs"])))
     if "unrolled" in found:
-        runs = max(len(w["runs"]) for w in found["unrolled"]["workloads"].values())
-        parts.append(UNROLLED.format(unrolled=unrolled.report(found["unrolled"]), runs=runs))
+        workloads = found["unrolled"]["workloads"]
+        behind = [name for name, w in workloads.items()
+                  if min(ratios(w["runs"], "tinyae_unrolled", "jax"), default=0) > 1]
+        parts.append(UNROLLED.format(unrolled=unrolled.report(found["unrolled"]), behind=listed(behind) or "none",
+                                     runs=max(len(w["runs"]) for w in workloads.values())))
     if "shares" in found:
         parts.append(WHERE.format(shares=shares.report(found["shares"])))
-    if "convolution" in found:
-        parts.append(CONVOLUTION.format(convolution=convolution.report(found["convolution"]), ways=WAYS))
     if "techniques" in found:
         parts.append(WORTH.format(techniques=techniques.report(found["techniques"])))
+    if "convolution" in found:
+        w7 = ratios([found["step"]["workloads"]["W7"]["libraries"]] if "step" in found else [], "tinyae", "torch")
+        again = (f", whose step took {w7[0]:.2f} times as long as PyTorch's in the first table:\n"
+                 "two runs may differ that much") if w7 else ""
+        parts.append(CONVOLUTION.format(convolution=convolution.report(found["convolution"]), ways=WAYS, again=again))
     if "feeding" in found:
         parts.append(FEEDING.format(feeding=feeding.report(found["feeding"]), images=found["feeding"]["images"],
                                     batch=found["feeding"]["batch"]))
     if "growth" in found:
-        parts.append(GROWTH.format(growth=growth.report(found["growth"]).strip(), last=growth.LAST))
-    if "cpu_vs_gpu" in found:
-        result = found["cpu_vs_gpu"]
-        which = f"The GPU: {result['gpu']}." if "gpu" in result else (
-            f"This is the CPU's half, for there was no GPU: {result['no gpu']}. "
-            "[Below](#on-an-h200) are both halves of four workloads.")
-        parts.append(GPU.format(gpu=cpu_vs_gpu.report(result).strip(), which=which))
+        parts.append(GROWTH.format(slopes=growth.slopes(found["growth"]), last=growth.LAST))
     if "h200" in found:
         parts.append(on_h200(found["h200"]))
     if "launches" in found:
         parts.append(LAUNCHES.format(launches=launches.report(found["launches"])))
+    if "cpu_vs_gpu" in found:
+        result = found["cpu_vs_gpu"]
+        which = f"The GPU is an {result['gpu']}." if "gpu" in result else (
+            "This machine had no GPU, so these are the CPU's times. [Above](#on-an-h200) are those of both devices,\n"
+            "for four workloads.")
+        parts.append(GPU.format(gpu=cpu_vs_gpu.report(result).strip(), which=which))
+    if "growth" in found:
+        parts.append(SIZES.format(growth=growth.report(found["growth"]).strip()))
     if "step" in found:
         parts.append("## Each workload, library by library\n")
         for name, result in found["step"]["workloads"].items():
@@ -261,6 +286,67 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         machines.setdefault(described(result), []).append(name + libraries_of(result) + disturbed(result))
     parts += ["## Machines\n", *(f"- {machine}: {'; '.join(names)}" for machine, names in machines.items())]
     return "\n".join(parts) + "\n"
+
+
+DENSE = ["W1", "W2", "W3", "W4", "W5", "W6"]
+
+
+def ratios(races: Sequence[dict[str, Any]], side: str, other: str) -> list[float]:
+    """Times of a step of one side, divided by those of another, where both were timed."""
+    return [race.ratio(figures[side], figures[other]) for figures in races if side in figures and other in figures]
+
+
+def span(numbers: Sequence[float]) -> str:
+    return f"{min(numbers):.2f}" if min(numbers) == max(numbers) else f"{min(numbers):.2f} to {max(numbers):.2f}"
+
+
+def listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def beside(result: dict[str, Any], races: Sequence[dict[str, Any]], ours: str) -> str:
+    """A sentence on our time divided by that of each library that was timed; nothing if none was."""
+    found = [(label, ratios(races, ours, side)) for label, side in
+             (("PyTorch's", "torch"), ("torch.compile's", "torch_compile"), ("jax.jit's", "jax"))]
+    spans = [f"{span(numbers)} times as long as {label}" for label, numbers in found if numbers]
+    return f" On an {result['machine'].split(',')[0]}, it takes {listed(spans)}." if spans else ""
+
+
+def in_short(found: dict[str, dict[str, Any]]) -> str:
+    """The main results, a line each, with links to their sections."""
+    lines = []
+    if "step" in found:
+        races = [w["libraries"] for name, w in found["step"]["workloads"].items() if name in DENSE]
+        by_hand = span(ratios(races, "tinyae", "hand"))
+        lines.append("[A training step](#a-training-step-compared-with-other-libraries) of W1 to W6 takes "
+                     f"{by_hand} times as long as the same step written by hand in NumPy."
+                     + beside(found["step"], races, "tinyae"))
+    if "unrolled" in found:
+        races = [run for name, w in found["unrolled"]["workloads"].items() if name in DENSE for run in w["runs"]]
+        by_hand = span(ratios(races, "tinyae_unrolled", "hand"))
+        lines.append(f"[Unrolled](#an-unrolled-step), it takes {by_hand} times as long as by hand."
+                     + beside(found["unrolled"], races, "tinyae_unrolled"))
+    if "convolution" in found:
+        nets = [sides for sides in found["convolution"]["steps"].values() if "torch" in sides]
+        if nets:
+            memory = [sides["tinyae"]["step_MB"] / sides["torch"]["step_MB"] for sides in nets]
+            lines.append(f"[Convolutional models](#convolutions) take {span(ratios(nets, 'tinyae', 'torch'))} times as "
+                         f"long as PyTorch's, and {span(memory)} of their memory.")
+    if "growth" in found:
+        columns = {name: growth.columns(found["growth"], name) for name in found["growth"]["growth"]}
+        by = {name: growth.digits(sizes, ms) for name, (sizes, ms, _) in columns.items()}
+        lines.append("[The time of a step](#how-cost-grows) grows in proportion to the batch, the width and the depth "
+                     f"(slopes {by['batch']}, {by['width']} and {by['depth']}), and hardly with the number of images "
+                     f"and of steps ({by['images']} and {by['steps']}).")
+    if "h200" in found:
+        runs = {name: sides["C"] for name, sides in found["h200"]["steps"].items() if "captured" in sides["C"]}
+        one = {name: ms["captured"] / ms["torch graph"] for name, ms in runs.items()}
+        dense = span([one[name] for name in DENSE])
+        lines.append(f"[On an H200](#on-an-h200), a step as one launch takes {dense} times as long as PyTorch's CUDA "
+                     f"graph for W1 to W6, and {one['W7']:.2f} times for W7. "
+                     "[gpu.md](gpu.md) says from which batch on a GPU pays.")
+    return "\n".join(textwrap.fill(f"- {line}", 120, subsequent_indent="  ", break_long_words=False,
+                                   break_on_hyphens=False) for line in lines)
 
 
 def on_h200(result: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ Published data sets are read from $TINYAE_DATA or downloaded. Exit status 1: a d
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -40,13 +41,23 @@ DEVIATIONS, ROUNDING = 4, 1e-5      # --verify: how many standard deviations ove
 SMOKE = (500, 100)         # numbers of training and test images
 HEAD = """# Results
 
-Every figure comes from a run's result.json in benchmarks/results. `python benchmarks/quality.py --report` writes this
-page from those files. Each heading gives the demo and the flags of its run: `python demos/NAME.py FLAGS`.
-The seconds are those of a machine that may have done other things. After "data" stands the beginning of the SHA-256 of
-all images and labels (`python -m tinyae.data show NAME` prints it); a result of other data does not enter this page.
-`python benchmarks/quality.py --verify` runs the quick ones again, with data drawn anew.
-Errors and nats are per test image, summed over its pixels. For grey images a cross-entropy is not a likelihood, nor is
-anything computed from it: compare such nats with each other, not with those published for black and white digits.
+{runs} runs of the demos have {targets} targets: {met} are met, {missed} are missed. A target comes from a
+publication, from the same net in another library, from mathematics, or is our own aim. The first table lists the
+targets. Below it, a section for each run lists all figures.
+
+- **Reading.** A heading gives the demo and the flags of its run: `python demos/NAME.py FLAGS`. Errors and nats are per
+  test image, summed over its pixels. For grey images a cross-entropy is not a likelihood, and neither is anything
+  computed from it: compare such nats with each other, not with those published for black and white digits.
+- **Times** are those of a machine that may have been busy with other programs.
+- **Data.** Each run states the first digits of the SHA-256 of its images and labels, which
+  `python -m tinyae.data show NAME` prints. A result of other data does not enter this page.
+- **Reproduction.** Every figure comes from a run's result.json in benchmarks/results, and
+  `python benchmarks/quality.py --report` writes this page from those files. `--verify` runs the quick ones again, with
+  data drawn anew.
+
+## Targets
+
+{table}
 """
 
 
@@ -79,11 +90,13 @@ def is_of(job: experiments.Experiment, result: dict[str, Any]) -> bool:
 
 
 def page(results: dict[str, dict[str, Any]]) -> str:
-    """docs/results.md: a table for each experiment that has a result. BadFile: one is a result of other data."""
-    parts, machines = [HEAD], {}
-    for job in experiments.EXPERIMENTS:
-        if job.name not in results:
-            continue
+    """docs/results.md: the targets, and a table for each experiment that has a result.
+
+    BadFile: a result is of other data.
+    """
+    parts, machines, judged = [], {}, []
+    jobs = [job for job in experiments.EXPERIMENTS if job.name in results]
+    for job in jobs:
         result = results[job.name]
         if not is_of(job, result):
             name = job.flags.split()[1]
@@ -91,14 +104,45 @@ def page(results: dict[str, dict[str, Any]]) -> str:
                           expected=f"{name} of SHA-256 {data.FINGERPRINTS[name]}",
                           got=result.get("fingerprint"), fix="python benchmarks/quality.py --missing")
         number = machines.setdefault(result["machine"], len(machines) + 1)
+        lines = rows(job, result)
+        judged += [line for line in lines if line[-1]]
         parts += [f"## {job.demo} {job.flags}\n",
                   f"Seed {result['setting']['seed']}, {result['seconds']:,.0f} s of training on machine {number}, "
-                  f"data {result['fingerprint'][:8]}.\n",
-                  "| figure | ours | target | source | verdict |", "|---|---|---|---|---|"]
-        parts += ["| " + " | ".join(line[1:]) + " |" for line in rows(job, result)]
+                  f"data {result['fingerprint'][:8]}.\n"]
+        if any(line[-1] for line in lines):
+            parts += ["| figure | ours | target |", "|---|---|---|",
+                      *(f"| {figure} | {ours} | {', '.join(filter(None, (target, verdict)))} |"
+                        for _, figure, ours, target, _, verdict in lines)]
+        else:
+            parts += ["| figure | ours |", "|---|---|", *(f"| {line[1]} | {line[2]} |" for line in lines)]
         parts.append("")
+    met = sum(line[-1] == "met" for line in judged)
+    head = HEAD.format(runs=len(jobs), targets=len(judged), met=met, missed=len(judged) - met, table=targets(judged))
     parts += ["## Machines\n", *(f"{number}. {machine}" for machine, number in machines.items())]
-    return "\n".join(parts) + "\n"
+    return "\n".join([head, *parts]) + "\n"
+
+
+def targets(judged: list[list[str]]) -> str:
+    """The rows that have a target, in a table; runs of a demo with the same target for the same figure share a row."""
+    groups: dict[tuple[str, ...], list[list[str]]] = {}
+    for line in judged:
+        run, figure, _, *target = line
+        groups.setdefault((run.split()[0], figure, *target), []).append(line)
+    cells = []
+    for (demo, figure, target, source, verdict), group in groups.items():
+        runs, ours = [line[0] for line in group], [line[2] for line in group]
+        sets = list(dict.fromkeys(run.split()[2] for run in runs))
+        more = f", {len(runs)} runs" * (len(runs) > len(sets))
+        cells.append([f"{demo} on {', '.join(sets)}{more}" if len(runs) > 1 else f"[{runs[0]}](#{anchor(runs[0])})",
+                      figure, " to ".join(dict.fromkeys((min(ours, key=float), max(ours, key=float)))), target, verdict,
+                      source])
+    head = ["run", "figure", "ours", "target", "verdict", "source of the target"]
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(c)} |" for c in cells)])
+
+
+def anchor(heading: str) -> str:
+    """As a code host makes it: lower case, without signs, hyphens for spaces."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def table(lines: list[list[str]]) -> str:

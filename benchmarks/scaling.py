@@ -7,12 +7,12 @@
 Each rank runs one BLAS thread. Every round starts mpiexec anew for each number of ranks, so that a slow moment of the
 machine meets all of them. The ranks share the workload's batch; figures are medians over the rounds.
 
-Then a model is fitted to what was measured, and asked about more ranks than there are here. A step on n ranks, k images
-each, with P bytes of gradients, takes
+Then a model is fitted to the measurements, and predicts steps on more ranks than there are here. A step on n ranks, k
+images each, with P bytes of gradients, takes
 
     t(n, k) = c + k F/R + 2 ceil(log2 n) L + 2 (n-1)/n P/B
 
-c: what a step costs whatever its batch (launching rows, Adam); F: floating-point operations of an image's products;
+c: the cost of a step with any batch (launching rows, Adam); F: floating-point operations of an image's products;
 R: operations a second; the last two terms are an Allreduce by halving and doubling (Thakur, Rabenseifner & Gropp 2005),
 with a message's latency L and the bandwidth B. The table and the predictions are printed and saved in
 FOLDER/scaling.json.
@@ -197,8 +197,9 @@ Between two ranks here: latency {latency * 1e6:.3g} us, bandwidth {bandwidth / 1
 
 {predictions(result)}
 
-Assumed: every rank computes as fast as one did here alone; all wait for none; Allreduce by halving and doubling, none
-of it hidden behind backward; each rank has a link of its own, with this latency and bandwidth:
+Assumed: every rank computes as fast as one rank did here alone, and no rank waits for a slower one. An Allreduce goes
+by halving and doubling, after the backward pass. Each rank has a link of its own, with this latency and bandwidth:
+
 {links}"""
 
 

@@ -118,11 +118,11 @@ TWINS: dict[str, Callable[[], None]] = {
     "x @ W + b is one row, not two": product_then_bias,
     "a loss is one row, not a chain of rows": losses_of_rows,
     "sigmoid, softplus, elu, cross-entropy in place, in few passes": fresh_arrays,
-    "a bias' gradient is a product, not a sum": sum_of_rows,
+    "the gradient of a bias is a product, not a sum": sum_of_rows,
     "Adam in place on all parameters joined, not one by one": tensor_by_tensor,
     "Adam block by block in the cache": all_at_once,
-    "a tied weight's gradients lie in memory as it does": as_it_falls,
-    "a price: targets outside [0, 1] are refused": unguarded,
+    "a tied weight's gradients have its memory layout": as_it_falls,
+    "a check, not a gain: targets outside [0, 1] are refused": unguarded,
 }
 
 

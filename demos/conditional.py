@@ -1,9 +1,9 @@
 """A variational autoencoder that draws the digit you ask for.
 
-A plain VAE draws some digit from a random code. This one is told the class while it learns: encoder and decoder see it
-as a one-hot vector beside the pixels and beside the code (Kingma et al. 2014; Sohn, Lee & Yan 2015). The code is then
-free to hold the handwriting, and the class decides which digit is written. A classifier that was trained on the
-training images reads what has been drawn: how often is it what was asked for?
+A plain VAE draws some digit from a random code. This one learns with the class: encoder and decoder see it as a one-hot
+vector beside the pixels and beside the code (Kingma et al. 2014; Sohn, Lee & Yan 2015). The code is then free to hold
+the handwriting, and the class decides which digit is written. A classifier that was trained on the training images
+reads what has been drawn: how often is it what was asked for?
 
     python demos/conditional.py                             drawn digits, needs no download, a minute
     python demos/conditional.py --data fashion-mnist --epochs 20

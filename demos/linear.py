@@ -1,6 +1,6 @@
 """An autoencoder without activations rediscovers principal component analysis.
 
-PCA is eighty years older than backpropagation, and it is exact: no other 30 numbers per image give a better
+PCA (Pearson 1901) is much older than backpropagation, and it is exact: no other 30 numbers per image give a better
 reconstruction by sums of fixed pictures. A net of two linear layers, trained on the same images, reaches the same
 error. Its decoder's weights are mixtures of the principal components; a singular value decomposition separates them.
 

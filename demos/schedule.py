@@ -1,7 +1,7 @@
 """Training that watches itself: the learning rate falls, every epoch is drawn, and the run ends where it overfits.
 
 On 500 images an autoencoder soon learns the images themselves: its loss on them goes on falling, while the loss on
-images that it has not seen rises again. Each of the three means is one line, marked below.
+images that it has not seen rises again. Each of the three takes one line of the program.
 
     python demos/schedule.py        drawn digits, needs no download, some seconds
 """

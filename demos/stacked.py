@@ -9,7 +9,7 @@ upper layer as arrays. The second keeps everything on one graph and freezes the 
 list of parameters.
 
 The textbook's weight decay, 1e-3 against the mean over pixels, is strong: it raises the error by more than the depth
-lowers it, so that PCA with 20 numbers reconstructs MNIST as well as this net with 150.
+lowers it, so that PCA with 20 numbers reconstructs MNIST better than this net with 150.
 
     python demos/stacked.py                                 drawn digits, needs no download, a few minutes
     python demos/stacked.py --data mnist

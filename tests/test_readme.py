@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from test_house import lines_of_code
 
 import tinyae
 
@@ -32,6 +33,7 @@ def test_the_loop_is_the_first_demo_s():
     _, loop = blocks("python")
     assert "\n" + loop in (ROOT / "demos" / "first.py").read_text()
     assert len(loop.splitlines()) <= 12 and "optimizer.step(g)" in loop
+    assert f"a whole program in {lines_of_code(ROOT / 'demos' / 'first.py')} lines" in README
 
 
 def test_the_checks_of_a_change_are_the_readme_s_second_command():

@@ -2,7 +2,7 @@
 
 An array is a numpy.ndarray (device "cpu") or a cupy.ndarray (device "cuda"). The rest of the library calls np.exp(x),
 and NumPy hands a CuPy array to CuPy (its dispatch protocols, NEP 13 and NEP 18). Those protocols do not cover choosing
-a device, moving arrays, drawing random numbers and waiting for the GPU. These stand here; no other file names CuPy.
+a device, moving arrays, drawing random numbers and waiting for the GPU. This file does that; no other file names CuPy.
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 from .errors import BadType, BadValue
 
 Array = Any     # numpy.ndarray or cupy.ndarray; a Union would need CuPy installed
-Value = Any     # a Tensor or an Array; what is computed from a Tensor is a Tensor
+Value = Any     # a Tensor or an Array; anything computed from a Tensor is a Tensor
 Rng = Any       # anything with the methods standard_normal(shape, dtype) and random(shape, dtype)
 Axis = Any      # None, an int, or several ints
 DEVICES = ("cpu", "cuda", "auto")
@@ -88,7 +88,7 @@ def device_of(x: Array) -> str:
 
 @lru_cache(maxsize=256)
 def _place(kind: type) -> str | None:
-    """The device of arrays of this type; None for what is no array, and for NumPy's own."""
+    """The device of arrays of this type; None for NumPy's arrays, and for other objects."""
     # PyTorch's tensors have the first of the two, also on a CPU, but do not take part in NumPy's dispatch.
     on_cuda = hasattr(kind, "__cuda_array_interface__") and hasattr(kind, "__array_function__")
     return "cuda" if on_cuda else "cpu" if hasattr(kind, "record") else None     # unroll's arrays record
@@ -180,7 +180,7 @@ def by_hand(name: str, inputs: str, output: str, cuda: str) -> Callable:
 
 
 def ones(n: int, like: Array) -> Array:
-    """n ones of like's dtype and device, which are kept and not to be handed on: making them costs a GPU a launch."""
+    """n ones of like's dtype and device, kept because making them costs a launch on a GPU. Do not pass them on."""
     if hasattr(like, "ones"):
         return like.ones(n)                                              # of unroll: made before the program's step
     return (_kept_ones if n <= 1 << 16 else _kept_ones.__wrapped__)(n, like.dtype, type(like))      # type: ignore[arg-type]
@@ -192,7 +192,7 @@ def _kept_ones(n: int, dtype: np.dtype, kind: type) -> Array:
 
 
 def frozen(x: Array) -> Array:
-    """x itself if it can no longer be written into, else a read-only copy. CuPy has no such flag: x itself."""
+    """x itself if it is read-only, else a read-only copy. CuPy has no such flag: then x itself."""
     if hasattr(type(x), "record"):                  # of unroll
         return x.frozen()
     return freeze(np.array(x)) if isinstance(x, np.ndarray) and not is_frozen(x) else x
@@ -206,7 +206,7 @@ def is_frozen(x: Any) -> bool:
 
 
 def freeze(x: Array) -> Array:
-    """x, read-only from now on: for an array that the caller has just made."""
+    """x, made read-only: for an array that the caller has just made."""
     if isinstance(x, np.ndarray):
         x.setflags(write=False)
     return x

@@ -35,7 +35,7 @@ codecs.register_error("tinyae.plain", _plain)
 
 
 def say(line: str) -> None:
-    """print(line) to stdout, if there is one and it takes the line; a log that is full or closed ends no run."""
+    """print(line) to stdout, if there is one and it takes the line; a full or closed log does not end a run."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         print(line.encode(encoding, "tinyae.plain").decode(encoding), flush=True)

@@ -22,8 +22,8 @@ _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 def write(path: str | Path, content: bytes) -> None:
     """Replace the file at path with content, atomically and durably: write beside it, fsync, rename, fsync the folder.
 
-    Each write has a temporary file of its own, so two processes that write the same file leave the one or the other.
-    BadFile: the folder cannot be written to, or is full. The file that was there before is then unchanged.
+    Each write has a temporary file of its own, so two processes that write the same file leave one version or the
+    other. BadFile: the folder cannot be written to, or is full. The file that was there before is then unchanged.
     """
     path = Path(path)
     beside = path.with_name(f"{path.name}.{os.urandom(8).hex()}.tmp")
@@ -55,7 +55,7 @@ def read(path: str | Path, limit: int) -> bytes:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files that killed processes left in folder. Nobody else may write into it meanwhile."""
+    """Remove the temporary files that killed processes left in folder. No other process may write into it meanwhile."""
     for path in folder.iterdir():
         if ABANDONED.fullmatch(path.name):
             with suppress(OSError):

@@ -2,8 +2,8 @@
 
 A loss returns one number per image, shape (n,), summed over pixels or latents; a model takes the mean over its batch.
 Its two arguments must have the same shape, because a loss that broadcasts would compare each image with all others.
-Every function takes Tensors or arrays, and returns a Tensor if an argument is one. A loss of no images is an array of
-no numbers. docs/numbers.md has a table of nan, inf and kinks.
+Every function takes Tensors or arrays, and returns a Tensor if an argument is one. The loss of zero images is an empty
+array. docs/numbers.md has a table of nan, inf and kinks.
 """
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from .tensor import data_of, op
 def softmax(x: Value, axis: int = -1) -> Value:
     """exp(x_i) / sum_j exp(x_j) along axis: (n, k) -> (n, k).
 
-    0 at an x_i of -inf, with gradient 0; nan in a row of -inf alone, as in PyTorch and JAX. Of no numbers, no numbers.
+    0 at an x_i of -inf, with gradient 0; nan in a row of -inf alone, as in PyTorch and JAX. An empty x gives an empty
+    array.
     """
     e = exp(x - _peak(x, axis)[1])
     return e / sum(e, axis=axis, keepdims=True)
@@ -42,8 +43,8 @@ def log_softmax(x: Value, axis: int = -1) -> Value:
 def logsumexp(x: Value, axis: Axis = -1, keepdims: bool = False) -> Value:
     """log sum_j exp(x_j) along axis: (n, k) -> (n,), without overflow; (n, 1) with keepdims.
 
-    A row of -inf, or of no numbers, gives log 0 = -inf, and its gradient is 0. (PyTorch and JAX give such a row the
-    gradient nan, which spoils every parameter behind it.) A row with inf gives inf, and nan for the gradient of inf.
+    A row of -inf, or an empty row, gives log 0 = -inf, and its gradient is 0. (PyTorch and JAX give such a row the
+    gradient nan, which makes every parameter behind it nan.) A row with inf gives inf, and nan for the gradient of inf.
     """
     highest, peak = _peak(x, axis)
     total = sum(exp(x - peak), axis=axis, keepdims=True)                # >= 1, but 0 in a row of -inf,
@@ -67,7 +68,7 @@ def _peak(x: Value, axis: Axis) -> tuple[Array, Array]:
 def var(x: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     """mean((x - mean(x))^2) along axis: (n, k), axis=0 -> (k,). Division by n, as in NumPy with ddof=0.
 
-    BadValue: x has no numbers along axis. (PyTorch and JAX give nan.)
+    BadValue: the axis is empty. (PyTorch and JAX give nan.)
     """
     return mean(square(x - mean(x, axis=axis, keepdims=True)), axis=axis, keepdims=keepdims)
 

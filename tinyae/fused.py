@@ -1,4 +1,4 @@
-"""fused: rows that do in few passes over memory what several rows of ops.py do in many. Skip at first reading.
+"""fused: rows that each replace several rows of ops.py, with fewer passes over memory. Skip at first reading.
 
 Each row stands beside its plain twin in PLAIN, which a test compares with it. A loss here is one number per image: it
 is summed over all axes but the first.

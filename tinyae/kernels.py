@@ -321,7 +321,7 @@ def parts(key: Any, x: Array) -> tuple:
 
 
 def _is_plain(k: Any) -> bool:
-    """Whether this part of an index is no array, and cannot name a place twice."""
+    """Whether this part of an index is not an array, and so cannot name a place twice."""
     return k is None or k is Ellipsis or isinstance(k, int | slice | np.integer)
 
 

@@ -9,10 +9,10 @@ chain rule alone derives it: dL/dx_i = sum_j g_j dz_j/dx_i, over all entries j o
 
 The Jacobian itself is never built.
 
-Forwards are NumPy's functions, or stand in kernels.py under the row's name. Vjps are written with operators and other
-rows: here abs, sum, max and min are rows. On bare arrays they run at NumPy's speed; on Tensors they are traced, so that
-every row can be differentiated as often as you like. Arrays come first, then settings, by position or by name. What a
-row does with nan, inf and at kinks stands in docs/numbers.md, beside PyTorch and JAX.
+Forwards are NumPy's functions, or functions of kernels.py with the row's name. Vjps are written with operators and
+other rows: here abs, sum, max and min are rows. On bare arrays they run at NumPy's speed; on Tensors they are traced,
+so that every row can be differentiated as often as you like. Arrays come first, then settings, by position or by name.
+docs/numbers.md shows what rows do at nan, inf and kinks, beside PyTorch and JAX.
 """
 # Rows refer to each other, and mypy reads a lambda before it knows the rows below it:
 # mypy: disable-error-code="has-type"

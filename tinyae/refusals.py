@@ -254,7 +254,7 @@ def no_row(name: str, settings: str = "") -> BadType:
 
 
 def lost_as_number() -> BadType:
-    return BadType(f"a plain number {LOST}", expected="a row in the place of float, math.exp, array[i] = t and so on",
+    return BadType(f"a plain number {LOST}", expected="a row instead of float, math.exp, array[i] = t and so on",
                    got="a Tensor where Python or NumPy asks for a number",
                    fix="ops.exp(t) for math.exp(t), ops.stack(*ts) for an array of Tensors; "
                        "t.item() or t.numpy() for a constant")

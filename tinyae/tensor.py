@@ -3,7 +3,7 @@
 A Tensor is an array that remembers which op made it, and from what. An op is a row of calculus: the forward function
 and, for each argument, its vector-Jacobian product. grad walks back from the loss, newest Tensor first.
 
-This file is the whole idea. What may enter, and what is refused and why, stands in guards.py: skip it at first reading.
+This file is the whole idea. guards.py says what may enter and what is refused, and why: skip it at first reading.
 """
 # Rows refer to each other, and mypy reads a lambda before it knows the rows below it:
 # mypy: disable-error-code="has-type, attr-defined"

@@ -92,8 +92,6 @@ def figures(demo: str, results: str) -> str:
         return ""
     (flags, table), others = sections[0], len(sections) - 1
     more = f" [Figures of {others} more run{'s'[:others - 1]}](/results.md)." if others else ""
-    if not re.search(r"\|\s*(met|missed)\s*\|$", table, re.M):               # no targets: only what was measured
-        table = re.sub(r"^(\|[^|\n]*\|[^|\n]*\|).*", r"\1", table, flags=re.M)
     return f"The figures of `python demos/{flags.replace(demo, f'{demo}.py', 1)}`:\n{table}\n{more}\n\n"
 
 

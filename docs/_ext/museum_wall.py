@@ -42,7 +42,7 @@ def arrange(app: Any, docname: str, content: list[str]) -> None:
         cards[room] = [f"[{number} · {title}](#exhibit-{number})" for number, title, _ in EXHIBIT.findall(part)]
     wall = "\n\n".join(f"**{room}**\n\n::::{{container}} wall\n" + "\n\n".join(links) + "\n::::"
                        for room, links in cards.items() if links)
-    text = re.sub(r"(^- \[[^\n]+\n)+", lambda _: wall + "\n\n", text, count=1, flags=re.M)
+    text = re.sub(r"(^ *- \[[^\n]+\n)+", lambda _: wall + "\n\n", text, count=1, flags=re.M)
     text = PAIR.sub(lambda m: SIDES.format(m[1], m[3], m[2]), text)
     text = re.sub(r"^Caught by `\w+` in \[test_(\w+)\.py\]", button, text, flags=re.M)
     content[0] = re.sub(r"^### (\d+)\. ", r"(exhibit-\1)=\n### \1. ", text, flags=re.M)

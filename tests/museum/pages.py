@@ -1,6 +1,7 @@
 """docs/museum.md, from the exhibits."""
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from .catalogue import ROOMS, WAITING, Exhibit
@@ -11,15 +12,14 @@ DOCS = Path(__file__).parents[2] / "docs" / "museum.md"
 INTRODUCTION = """\
 # A museum of published mistakes
 
-Each of these was published, in a library, a book, a course or a tutorial. They are shown in tinyae's own terms. The
-numbers are computed by the exhibits, and those that a report states are asserted by a test.
+{exhibits} mistakes that were published in libraries, books, courses and tutorials. Each exhibit shows the wrong lines
+and the right ones, in tinyae's own terms, what comes out, and the test that catches the mistake. The exhibits compute
+the numbers, and a test asserts those that a report states.
 
-`python tests/museum/run.py` puts each mistake into the library, one at a time, and names the test of the suite that
-then fails; it also breaks every derivative of every row in four ways and shows that the gradient check notices. This
-page is written by `python tests/museum/run.py --write-docs`.
-
-To add an exhibit, copy a file of [tests/museum/exhibits](../tests/museum/exhibits), and name it in
-[catalogue.py](../tests/museum/catalogue.py).
+`python tests/museum/run.py` puts each mistake into the library, one at a time, and names the test that then fails. It
+also breaks every vjp of every row in four ways: the gradient check notices each break that changes a result.
+`python tests/museum/run.py --write-docs` writes this page. To add an exhibit, copy a file of
+[tests/museum/exhibits](../tests/museum/exhibits), and name it in [catalogue.py](../tests/museum/catalogue.py).
 """
 
 PAGE = """\
@@ -47,7 +47,7 @@ Seen in {sources}.
 
 
 def render() -> str:
-    parts, number = [INTRODUCTION, _contents()], 0
+    parts, number = [INTRODUCTION.format(exhibits=sum(map(len, ROOMS.values()))), _contents()], 0
     for room, names in ROOMS.items():
         parts.append(f"## {room}\n")
         for name in names:
@@ -65,15 +65,24 @@ def _page(number: int, exhibit: Exhibit) -> str:
 
 
 def _contents() -> str:
+    """The rooms, each with its exhibits."""
     lines, number = [], 0
     for room, names in ROOMS.items():
-        first, number = number + 1, number + len(names)
-        lines.append(f"- [{room}](#{room.lower().replace(' ', '-')}), {first} to {number}")
+        lines.append(f"- [{room}](#{anchor(room)})")
+        for name in names:
+            number += 1
+            title = f"{number}. {Exhibit(name).title}"
+            lines.append(f"  - [{title}](#{anchor(title)})")
     return "\n".join([*lines, "- [Not on show yet](#not-on-show-yet)", ""])
 
 
+def anchor(heading: str) -> str:
+    """As a code host makes it: lower case, without signs, hyphens for spaces."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def _waiting() -> str:
-    lines = ["## Not on show yet\n", "Mistakes that were published as well, and that no exhibit shows yet.\n"]
+    lines = ["## Not on show yet\n", "Two more published mistakes, which no exhibit shows yet:\n"]
     for model, mistakes in WAITING.items():
         for mistake, urls in mistakes.items():
             links = "".join(f"; [{url.removeprefix('https://github.com/')}]({url})" for url in urls)

@@ -6,15 +6,14 @@ To add bell to the checks, add one line to CASES, at the end of this file:
 
 unary makes four cases of it, at arrays of shape (), (1,), (3, 4) and (2, 0, 3); binary, reduction, settings, layer,
 model and others do the same for functions of their kind, and case(f, *shapes) makes one. Each draws its numbers from a
-normal distribution. Where f has a kink or a pole, choose a draw that keeps away from it, for there is no derivative
-there to compare with:
+normal distribution. Where f has a kink or a pole, it has no derivative, so choose a draw that keeps away from it:
 
     positive, fraction      in [0.5, 2], in [0.1, 0.9]: for log, sqrt, probabilities
     nonzero                 at least 0.5 from 0: for divisors
     distinct                no two alike and none 0: for max, relu, abs; between draws numbers that differ from these
 
-A line says what is particular to a function. The checker adds what is common to all: each argument alone, the others
-being constants; float32; repeated use. A row without a line makes `python -m tinyae.check` fail.
+A line holds the points of one function. The checker adds the tests that all functions share: each argument alone, the
+others being constants; float32; repeated use. A row without a line makes `python -m tinyae.check` fail.
 """
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
 """gradcheck: is this gradient right?
 
 A derivative is a limit of differences, so any gradient can be checked against values of the function alone. The file
-begins with the check that textbooks print, textbook_gradcheck, and with what fools it. Then comes gradcheck, which
-compares two numbers: for random u and v, <v, J u> by differences must equal <J^T v, u> by grad, to a relative error of
-1e-6, where J is the Jacobian. The gradient of <v, f> is itself a function, of the arguments and of v, so the same check
-of that function is the check of the second order.
+begins with the check that textbooks print, textbook_gradcheck, and says how it can be fooled. Then comes gradcheck,
+which compares two numbers: for random u and v, <v, J u> by differences must equal <J^T v, u> by grad, to a relative
+error of 1e-6, where J is the Jacobian. The gradient of <v, f> is itself a function, of the arguments and of v, so the
+same check of that function is the check of the second order.
 
-How far a difference can be trusted is the subject of finite_differences.py; the words for what went wrong stand in
-diagnosis.py.
+finite_differences.py measures how far a difference can be trusted; diagnosis.py explains an error.
 """
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """properties: laws that every gradient obeys, each a column of the table.
 
-A property takes a Point and returns a relative error, or 0.0 where it is a question of yes or no. It returns None where
-it says nothing of this function: broadcasting needs two arguments, the adjoint a linear function. It raises
-WrongGradient where the law is broken.
+A property takes a Point and returns a relative error, or 0.0 if it can only hold or fail. It returns None if it does
+not apply: broadcasting needs two arguments, the adjoint a linear function. It raises WrongGradient if the law is
+broken.
 """
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def second_order(p: Point) -> float:
 def g_untouched(p: Point) -> float:
     """No vjp writes into its g.
 
-    y + 0 hands one array g to y and to 0, as every sum does, so the gradient of the 0 shows what became of g. NumPy can
-    forbid such writing by a flag. CuPy has no such flag: on a GPU this property is the only guard.
+    y + 0 hands one array g to y and to 0, as every sum does, so the gradient of the 0 shows whether g has changed.
+    NumPy can forbid such writing by a flag. CuPy has no such flag: on a GPU this property is the only guard.
     """
     y = p.f(*(tensors := p.tensors(np.float32)))                    # gradcheck asks the same in float64
     v, zero = here(p.cotangent(y), y), Tensor(np.zeros_like(y.data))
@@ -118,7 +118,7 @@ def dtype(p: Point) -> float:
 
 
 def accumulation(p: Point) -> float:
-    """An input used k times has k times the gradient; one that is every argument, the sum of theirs."""
+    """An input used k times has k times the gradient; as every argument, it has the sum of their gradients."""
     once = p.host_gradients()
     worst = max(_same(p, f"used {k} times", p.host_gradients(k), [k * g for g in once]) for k in range(1, 9))
     if len(p.arrays) > 1 and len({x.shape for x in p.arrays}) == 1:

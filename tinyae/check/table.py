@@ -14,7 +14,7 @@ SPLIT = ("row", "function")             # checked also with each argument alone,
 
 @dataclass
 class Result:
-    """One line of the table. cells: property -> "ok", "wrong", or "" where the property says nothing."""
+    """One line of the table. cells: property -> "ok", "wrong", or "" if it does not apply."""
     name: str
     kind: str
     cases: int

@@ -120,7 +120,7 @@ def _header(stream: IO[bytes], size: int) -> Header:
 
 
 def _damaged(path: Path, error: Exception) -> BadFile:
-    """The refusal of a file that is no array, by its first bytes where they say what it is instead."""
+    """The refusal of a file that is not an array; its first bytes may say what it is."""
     if isinstance(error, OSError) and error.errno:
         return recognise.unreadable(path, error)
     kind = recognise.kind(recognise.head(path))

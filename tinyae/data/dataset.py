@@ -60,7 +60,7 @@ def parted(data: Dataset, test: np.ndarray) -> tuple[Dataset, Dataset]:
 
 def with_classes(train: Dataset, test: Dataset) -> tuple[Dataset, Dataset]:
     """Both sets with their images as rows (n, h * w * c + k), for a model of images and classes: a row holds the
-    pixels, then the one-hot class, in the white of the pixels. So the labels come with every batch.
+    pixels, then the one-hot class, in which the 1 has the value of a white pixel. So the labels come with every batch.
 
     k is the largest label + 1. BadValue: there are no labels.
     """

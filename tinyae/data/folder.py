@@ -22,9 +22,9 @@ def load(folder: Path, limit: int = MAX_BYTES, size: tuple[int, int] | None = No
     """(train, test) from the pictures below `folder`, by name. Subfolders name the classes, or the parts: see `layout`.
 
     Without a part for the test, every tenth picture is a test image. All pictures are scaled to size (height, width),
-    by default the size of the first. They are grey if all are. Transparency becomes white, or black if all that is
-    opaque is white. A picture that cannot be read, or is larger than Pillow considers safe, is left out with a warning.
-    BadFile: the pictures together need more than `limit` bytes.
+    by default the size of the first. They are grey if all are. Transparency becomes white, or black if all opaque
+    pixels are white. A picture that cannot be read, or is larger than Pillow considers safe, is left out with a
+    warning. BadFile: the pictures together need more than `limit` bytes.
     """
     paths, others = _found(folder)
     plan = arranged(paths, folder) if paths else None
@@ -37,7 +37,7 @@ def load(folder: Path, limit: int = MAX_BYTES, size: tuple[int, int] | None = No
     light = {picture.light for picture in held.values()} - {None}
     if light == {True}:
         held, unread = _read(list(held), folder, size, limit, "black", progress)
-        note("what is opaque in these pictures is white, so transparency becomes black")
+        note("all opaque pixels of these pictures are white, so transparency becomes black")
     _say(held, unread, others, plan.unused if plan else "", size, progress)
     images = check_images(_stacked([picture.pixels for picture in held.values()]), str(folder))
     names = [name for path, name in places if path in held]
@@ -114,7 +114,7 @@ def _stacked(held: list[np.ndarray]) -> np.ndarray:
 
 def _say(held: dict[Path, Picture], unread: dict[Path, str], others: Counter, unused: str,
          size: tuple[int, int] | None, progress: bool) -> None:
-    """One line each on sizes and on what is left out."""
+    """One line each on sizes and on files that are left out."""
     sizes = sorted({picture.size for picture in held.values()}, key=lambda s: s[0] * s[1])
     if len(sizes) > 1:
         path, first = next(iter(held.items()))

@@ -18,7 +18,7 @@ def from_arrays(images: Any, labels: Any = None, test_images: Any = None,
     images: (n, h, w), (n, h, w, c) or, with a note, channels first (n, c, h, w); uint8, integers 0 to 255, bool, floats
     in [0, 1] or, with a note, in [0, 255]. (n, d) is a table, which `rows.as_images` turns into images.
     labels: integers (n,) or (n, 1), or words. Without test_images, every tenth image is for the test.
-    BadType, BadValue: these are no images, or labels that do not fit.
+    BadType, BadValue: these are not images, or the labels do not fit.
     """
     parts = [_array(images, "images")] + ([_array(test_images, "test_images")] if test_images is not None else [])
     cut = len(parts[0])

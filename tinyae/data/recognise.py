@@ -61,7 +61,7 @@ def unreadable(path: Path, error: Exception) -> BadFile:
 
 
 def special(status: os.stat_result) -> str:
-    """A word for what is neither a file nor a folder; empty for these."""
+    """A word for anything but a file or a folder; empty for these."""
     mode = status.st_mode
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         return ""

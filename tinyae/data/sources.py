@@ -34,7 +34,7 @@ def load(name: str | os.PathLike, data_dir: str | os.PathLike | None = None, *, 
     A named set is searched in `data_dir`, $TINYAE_DATA and the platform's cache folder. If it is in none of them, it is
     drawn, or downloaded unless download=False, and kept in the first. size: a side, or (height, width), of the pictures
     of a folder; by default they take the size of the first. `progress` shows bars and prints a line that says what
-    a path holds; warnings tell of what looks wrong.
+    a path holds; warnings name what looks wrong.
     BadValue: no such name or path. BadFile: the file or folder cannot be read.
     """
     train, test = opened(name, data_dir, download, progress, size)

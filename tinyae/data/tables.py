@@ -19,8 +19,8 @@ def load(path: Path, limit: int = MAX_TABLE) -> tuple[Dataset, Dataset]:
     """(train, test) from a table in a text file, a row for each image: every tenth is for the test.
 
     Cells are separated by commas, semicolons, tabs or spaces. A first row of names is not needed. The labels are the
-    only column of words, or the column called label, class, target or y, or, without names, a first column of class
-    numbers before a square number of pixels. `rows.as_images` turns the other columns, all numbers, into images.
+    only column of words, or the column with a name of LABELS, or, without names, a first column of class numbers before
+    a square number of pixels. `rows.as_images` turns the other columns, all numbers, into images.
     """
     lines = _lines(path, limit)
     separator = max(",;\t", key=lines[0].count) if any(map(lines[0].count, ",;\t")) else None

@@ -1,9 +1,8 @@
 """demo · cli: a demo's command line, checked before anything else happens.
 
 A demo gets its settings from flags(...), its images from images(...) and the run's folder from folder(...), and
-main(run) starts it. A mistake that
-the user can correct prints three lines to stderr and exits with status 2, never with a traceback. From flags(...) or
-folder(...) to the program's end, no other process can start a run in the folder.
+main(run) starts it. A mistake that the user can correct prints three lines to stderr and exits with status 2, never
+with a traceback. From flags(...) or folder(...) to the program's end, no other process can start a run in the folder.
 """
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from .summary import summary
 
 
 def printed(*classes: Any) -> None:
-    """For objects of these classes, print(obj) and a notebook show summary(obj), and repr(obj) one line. There is no
+    """For objects of these classes, print(obj) and a notebook show summary(obj), and repr(obj) is one line. There is no
     base class."""
     for kind in classes:
         kind.__str__, kind.__repr__, kind._repr_html_ = summary, _in_a_line, _in_html

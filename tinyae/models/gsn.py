@@ -1,7 +1,7 @@
 """models · gsn: a generative stochastic network learns one step of a random walk through the images.
 
-Bengio, Yao, Alain & Vincent 2013, Generalized denoising auto-encoders as generative models (walkback: section 3.3);
-Bengio, Thibodeau-Laufer, Alain & Yosinski 2014, Deep generative stochastic networks trainable by backprop.
+Bengio, Yao, Alain & Vincent 2013, Generalized denoising auto-encoders as generative models (with walkback); Bengio,
+Thibodeau-Laufer, Alain & Yosinski 2014, Deep generative stochastic networks trainable by backprop.
 """
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class GSN:
 
     One step is a denoising autoencoder, 784-500-784 by default. It corrupts the image (each pixel, with probability
     `corruption`, becomes 0 or 1 with equal chance), computes the probability of each pixel of the clean image, and
-    draws every pixel from it. walkback: training follows the walk for so many steps away from an image, and teaches
-    each of them the way back to it. Keywords go to every Dense: rng (required), init, device, dtype.
+    draws every pixel from it. walkback: the number of steps for which training follows the walk away from an image;
+    each step learns the way back. Keywords go to every Dense: rng (required), init, device, dtype.
     """
 
     def __init__(self, n_in: int = 784, hidden: Sequence[int] = (), latent: int = 500,

@@ -3,7 +3,7 @@
     optimizer = Adam(params(model), lr=1e-3)
     optimizer.step(grad(loss, params(model)))
 
-Gradients come in the order (or under the names) of the parameters; a step does not change them. Each rule stands here
+Gradients come in the order (or under the names) of the parameters; a step does not change them. The file has each rule
 twice: in a plain form, as its paper prints it, and below the classes in a fast form that works in place. The classes
 run the fast one on all parameters as one flat array: NumPy block by block, a GPU in one kernel.
 """

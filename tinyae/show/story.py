@@ -1,6 +1,6 @@
-"""show · story: what grad does with a tape, as a list of steps that can be told or drawn.
+"""show · story: the steps that grad takes along a tape, as a list that can be printed or drawn.
 
-grad itself keeps nothing. Here each vjp runs once more, so that the part that it contributes can be shown.
+grad itself keeps nothing. Here each vjp runs once more, to show its contribution.
 """
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ def show(y: Tensor, names: dict[str, Tensor] | None = None) -> None:
 
 
 def explain(y: Tensor, wrt: Sequence[Tensor] | dict[str, Tensor], names: dict[str, Tensor] | None = None) -> None:
-    """Print what grad(y, wrt) does: each Tensor on the way, newest first, and what it hands to its arguments.
+    """Print what grad(y, wrt) does: each Tensor on the way, newest first, and the gradients that it passes on.
 
     y has one element. wrt: as for grad; a dict names its Tensors, and names names others. In a vjp, x and y are the
-    row's arguments in order, z is its result and g is dL/dz, the gradient that has arrived there.
+    row's arguments in order, z is its result and g is dL/dz.
     """
     wanted = list(wrt.values()) if isinstance(wrt, dict) else list(wrt)
     known = (wrt if isinstance(wrt, dict) else {}) | (names or {})

@@ -2,9 +2,9 @@
 
     fit(model, data, epochs=10, captured=True)
 
-A small net computes for less time than Python needs to ask for its fifty kernels. CUDA can record what a stream is
-asked to do, and repeat the whole record at one launch. The record holds addresses, and numbers as they were. So what
-changes from step to step has to lie on the device, at one address, where the record itself renews it:
+A small net computes for less time than Python needs to launch its fifty kernels. CUDA can record the work of a stream,
+and repeat the whole record with one launch. The record holds addresses, and the numbers of the moment. So everything
+that changes from step to step has to lie on the device, at one address, where the record itself renews it:
 
     batch         gathered by the record, from places in the epoch's order that it moves on; images that lie on the host
                   are uploaded into one array before each launch
@@ -37,7 +37,7 @@ from .state import RunState
 
 
 class Captured:
-    """step(state, loader, order), the loop's, by graph: to be called in its place, batch after batch."""
+    """step(state, loader, order), the loop's, by graph: the loop calls it instead, batch after batch."""
 
     def __init__(self, step: Callable[..., None], state: RunState):
         if state.device != "cuda":

@@ -10,7 +10,7 @@ parts. If rank r (a process) has k_r of the batch's k images,
 Every rank holds all parameters. It computes dL_r/dw for its share of each batch and weights it by k_r/k; Allreduce
 gives every rank the sum over all. Then all ranks take the same step of the optimizer from the same numbers, so that
 their parameters stay equal, bit for bit. Shuffles and noise are those of one process: each rank draws the noise of the
-whole batch and uses its own rows. Most of this file makes sure that no rank waits for one that will not come.
+whole batch and uses its own rows. Most of this file makes sure that no rank waits for a lost one.
 """
 from __future__ import annotations
 

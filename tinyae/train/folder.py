@@ -1,7 +1,7 @@
 """train · folder: the folder of a run, which one process at a time may write into.
 
-The process locks the file .lock in the folder. The operating system releases the lock when the process ends, however
-it ends, and the file names the process, so that a second one can say who is there.
+The process locks the file .lock in the folder. The operating system releases the lock when the process ends, however it
+ends. The file names the process, so that a second one can say which process holds the folder.
 """
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _kept: dict[Path, Lock] = {}        # locks of this process that wait for its ne
 def claim(folder: Path) -> None:
     """Create folder, or accept it if it holds no files, so that a run never overwrites another run's files.
 
-    What a run leaves that was killed before its first file does not count.
+    Leftovers of a run that was killed before its first file do not count.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def _locked(folder: Path, new: bool) -> Lock:
 
 
 class Lock:
-    """The lock of a folder, from its making to `release`. On a disk without locks it holds nobody off."""
+    """The lock of a folder, from its making to `release`. On a disk without locks it keeps no process out."""
 
     def __init__(self, folder: Path):
         self.folder = folder

@@ -30,9 +30,9 @@ class Interrupted(KeyboardInterrupt):
 class Interrupt:
     """with Interrupt(out) as interrupt: ... if interrupt.signum: a signal has asked the run to end.
 
-    If the block ends by itself although a signal has asked, as in the pictures of the last epoch, Interrupted is raised
-    at its end. Outside the main thread, where Python allows no handlers, signals are not caught. Signals that the
-    process ignores, as in the background of a shell, stay ignored. The old handlers return at exit.
+    If a signal comes and the block still ends by itself, for example while it draws the last pictures, Interrupted is
+    raised at its end. Outside the main thread, where Python allows no handlers, signals are not caught. Signals that
+    the process ignores, as in the background of a shell, stay ignored. The old handlers return at exit.
     """
     signals = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
                     if hasattr(signal, name))       # SIGHUP: a terminal was closed; SIGBREAK: Ctrl-Break on Windows

@@ -55,8 +55,8 @@ def fit(model: Model | Sequence[Phase | Stage], data: Data, *, epochs: int | Seq
         weights.npz (plain arrays). None: nothing is written. A second run in the folder, also of another process, is
         refused.
     resume: go on from out/last.npz, with the model, settings and images that the run began with (others are refused);
-        start in a folder in which no run has reached anything. On the CPU (same machine, same number of threads) the
-        result is bit for bit that of a run that was never stopped; on CUDA it is from an epoch's start.
+        start anew if the folder holds no saved run. On the CPU (same machine, same number of threads) the result is bit
+        for bit that of a run that was never stopped; on CUDA it is from an epoch's start.
     on_epoch: called with the number of each finished epoch (1, 2, ...), to draw pictures; if it has a parameter `rows`,
         also with the epoch's rows of the history, as in rows[0]["test_total"]. The text it returns ends the epoch's
         line. To stop early, it raises StopTraining("why"): the run ends as after its last epoch, and a resumed run

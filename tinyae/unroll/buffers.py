@@ -1,4 +1,4 @@
-"""unroll · buffers: rows taken apart into functions of NumPy, each of which writes into an array that is there already.
+"""unroll · buffers: rows taken apart into functions of NumPy, each of which writes into an existing array.
 
     z2 = np.maximum(z1, 0, out=b1)                          # b1 is made once, before the first step
     t1 = np.exp(z1, out=z1)                                 # z1 is not needed any more
@@ -144,7 +144,7 @@ def is_elementwise(line: Line) -> bool:
 
 
 def places(lines: list[Line], outputs: list[Line], wishes: dict[Line, str]) -> Buffers:
-    """A place for each array. wishes: arrays into which lines shall write, if they can."""
+    """A place for each array. wishes: arrays into which lines should write, if they can."""
     homes = {line: home for line, home in wishes.items() if takes_out(line)}
     found, free, ends = Buffers(dict(homes)), dict[tuple, list[str]](), _ends(lines, outputs)
     holder: dict[str, Line] = {}                                # buffer -> the line whose array is in it

@@ -3,10 +3,10 @@
     captured = unroll(model.losses, x, wrt=params(model), rng=rng).capture(x, rng=rng)
     losses, gradients = captured(x)             # in arrays of the graph's own, which the next call overwrites
 
-CUDA records what a stream is asked to do, at the addresses as they are. So the inputs, the parameters and the draws of
-rng have arrays of their own, which a call fills before the launch; a parameter is copied if its data has changed. Draws
-stay outside of the graph, so that any generator will do: `outside` names them. The graph's memory comes from a pool of
-its own, which nothing else takes memory from, and nothing in the graph waits.
+CUDA records the work of a stream, with its addresses. So the inputs, the parameters and the draws of rng have arrays of
+their own, which a call fills before the launch; a parameter is copied if its data has changed. Draws stay outside of
+the graph, so that any generator will do: `outside` names them. The graph's memory comes from a pool of its own, which
+nothing else takes memory from, and nothing in the graph waits.
 """
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""unroll · graph: what a loss and its gradients are computed from, line by line.
+"""unroll · graph: the lines that compute a loss and its gradients.
 
 The engine already does the work. f runs on parameters whose arrays are Recorded; grad with create_graph=True runs every
-vjp on Tensors, so that the backward pass is a tape of rows as well. All that both call is recorded. The lines that the
-loss and the gradients need are the program.
+vjp on Tensors, so that the backward pass is a tape of rows as well. Every call of both is recorded. The program
+consists of the lines that the loss and the gradients need.
 """
 from __future__ import annotations
 

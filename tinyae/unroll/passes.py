@@ -1,9 +1,9 @@
-"""unroll · passes: what makes the recorded lines a better program. Each can be left out, and changes no bit.
+"""unroll · passes: changes that make the recorded lines a faster program. Each can be left out, and none changes a bit.
 
     names     values that are used once stand where they are used; constant factors become numbers
-    share     what is computed twice is computed once; a loss and its gradient have one exponential
+    share     equal lines are computed once; a loss and its gradient share one exponential
     deaths    a large array is forgotten after its last use, so that the next one takes its memory
-    buffers   rows are taken apart into functions of NumPy, which write into arrays that are there already
+    buffers   rows are taken apart into functions of NumPy, which write into existing arrays
     blocks    the optimizer's step runs block by block, in the cache
 
 A recording holds a line for everything that f and grad computed. Passes look at lines, oldest first, and not at text.

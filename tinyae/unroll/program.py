@@ -1,7 +1,7 @@
 """unroll · program: a loss and its gradients, recorded once and run as straight-line NumPy.
 
-graph.py records, and writing.py makes the text. A Program keeps a text for each kind of inputs that it has met, and
-sees to it that none is stale.
+graph.py records, and writing.py makes the text. A Program keeps a text for each kind of inputs, and makes sure that
+none is stale.
 """
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
         program = unroll(model.losses, x, wrt=params(model), rng=rng)
         losses, gradients = program(x, rng=rng)         # what f and grad return, bit for bit
 
-    f returns a Tensor of one element, or a dict of such Tensors, whose sum is differentiated. It is called twice, with
-    arrays that record what becomes of them; of rng it learns only that there is one, and draws nothing from it.
+    f returns a Tensor of one element, or a dict of such Tensors, whose sum is differentiated. unroll calls f twice,
+    with arrays that record how they are used, and draws nothing from rng.
     wrt: leaf Tensors, in a list or a dict by name, as for grad. Every call reads their data anew.
     constants: name -> array or leaf Tensor, for what f uses besides its inputs and wrt; "any" admits all other arrays.
     A leaf Tensor that is older than the recording, such as a frozen parameter, needs no name, and is read anew as well.
@@ -46,10 +46,10 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
     passes: which of PASSES to apply; `program.passes` shows what each does. The first alone makes the text to read, all
     of them the program to train with.
 
-    Numbers, and all that f decides without looking at an array, become part of the program, as in any text. A program
-    notices when a number has changed that f reads from a variable or an attribute; watched.py says where. While f is
-    recorded, isinstance(x, np.ndarray) is true of an input, but type(x) is another type. What f writes down elsewhere,
-    such as a count of its calls, a program does not.
+    Numbers, and every decision of f that does not depend on an array, become part of the program. A program notices if
+    a number changes that f reads from a variable or an attribute; watched.py says where. While f is recorded,
+    isinstance(x, np.ndarray) is true of an input, but type(x) is another type. What f writes down elsewhere, such as a
+    count of its calls, a program does not.
     BadValue, BadType: f branches on a value, takes one out of its array, writes into an array, uses an array that comes
     from elsewhere, or computes something else in a second call.
     """
@@ -113,8 +113,8 @@ class Program:
         return texts
 
     def save(self, path: str | Path) -> None:
-        """Write the program as one Python file that needs nothing but NumPy. Run, it shows losses and gradients (or new
-        parameters) of random numbers."""
+        """Write the program as one Python file that needs nothing but NumPy. The file, when run, shows losses and
+        gradients (or new parameters) of random numbers."""
         program = next(iter(self.programs.values()))
         text = standalone(program.text(), program.called, program.examples, self.optimizer is not None)
         files.write(Path(path), text.encode())

@@ -1,9 +1,9 @@
 """unroll · recorded: an array that remembers the call that made it.
 
 While a function is recorded, every array that it meets is a Recorded. Whatever is computed from a Recorded is one too,
-and holds the Line that computes it: a row of the tape, a function or method of NumPy, a random draw. What would let a
-value escape from the record (bool(x), float(x), np.asarray(x), writing into x) is refused, and so is an array that
-comes from elsewhere: a program that used it would go on using it when it has long changed.
+and holds the Line that computes it: a row of the tape, a function or method of NumPy, a random draw. A Recorded refuses
+every use that would let a value escape from the record: bool(x), float(x), np.asarray(x), writing into x. It also
+refuses an array from elsewhere, because the program would keep using it after it has changed.
 """
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ for _name in METHODS:
 
 
 def plain(x: Any) -> Any:
-    """x with arrays in the place of Recordeds."""
+    """x with arrays instead of Recordeds."""
     if isinstance(x, tuple | list):
         return type(x)(map(plain, x))
     if isinstance(x, dict):
@@ -234,7 +234,7 @@ def name_of(function: Any) -> str:
 
 
 def place() -> str:
-    """The file and the line that called for what is refused."""
+    """The file and the line of the refused call."""
     frame = sys._getframe(1)
     while within(frame) or frame.f_globals["__name__"].startswith("numpy."):
         frame = frame.f_back                                    # type: ignore[assignment]
@@ -246,7 +246,7 @@ def within(frame: Any) -> bool:
     return frame.f_globals.get("__name__", "").split(".")[0] == __package__.split(".")[0]
 
 
-# ---- what is refused
+# ---- refusals
 
 def elsewhere() -> Refusal:
     return BadValue("another thread is recording with this Tensor", expected="a Tensor that holds its own data",

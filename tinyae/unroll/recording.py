@@ -1,7 +1,7 @@
-"""unroll · recording: what one call of a function computes, line by line.
+"""unroll · recording: the lines that one call of a function computes.
 
-What may take part is an input, a draw of rng, a constant that has a name, or a leaf Tensor, whose data every call of
-the program reads anew. Any other array is refused.
+A recording admits inputs, draws of rng, constants with names, and leaf Tensors, whose data every call of the program
+reads anew. It refuses any other array.
 """
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Recording:
         return self.new(x, Line(None, (), {}, self.now(), str(name)))
 
     def input(self, name: str, x: Any) -> Any:
-        """An input; one that is no array is part of the program, and stays as it is."""
+        """An input; unless it is an array, it becomes part of the program as it is."""
         array = self.given(name, to_host(x) if is_array(x) else np.empty(0, object))
         self.inputs.append(array.line)
         return array if is_array(x) else x
@@ -150,7 +150,7 @@ class Recording:
         line = Line(function, args, settings, self.now())
         if self.apart is not None and function is np.matmul and args[0].ndim == args[1].ndim == 2:
             z = self.new(empty((args[0].shape[0], args[1].shape[1]), args[0].dtype), line)
-            line.in_rows = True                                 # a new array is, and nobody needs the numbers
+            line.in_rows = True                                 # as a new array is, and its numbers are not needed
             return z
         if isinstance(function, str):
             first, *rest = map(plain, args)

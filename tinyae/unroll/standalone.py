@@ -22,7 +22,7 @@ from ..errors import BadType
 from . import buffers
 from .words import literal, spelled
 
-# What stands in the file in the place of functions that ask for the device.
+# The file has these instead of functions that ask for the device.
 INSTEAD = {
     backend.device_of: "def device_of(x):\n    return 'cpu'",
     backend.is_array: "def is_array(x):\n    return isinstance(x, np.ndarray)",
@@ -61,7 +61,7 @@ PARAMETERS = {"results": "parameters", "result": "parameter", "all": "[parameter
 def standalone(source: str, called: dict[Any, str], examples: list[str], whole_step: bool = False) -> str:
     """The file's text. called: what the program calls, and its name; examples: an expression for each argument of step.
 
-    whole_step: whether step returns new parameters in the place of gradients.
+    whole_step: whether step returns new parameters instead of gradients.
     """
     names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
     parts = Parts({name: _code(f) for f, name in called.items() if name in names})

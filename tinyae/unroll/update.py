@@ -4,7 +4,8 @@
     np.multiply(G, 0.1, out=N)
     np.add(M, N, out=M)
 
-The rule of an optimizer (optim/rules.py) works in place on arrays. Called with names, it writes down its steps.
+The rule of an optimizer (optim/rules.py) works in place on arrays. Called with names instead, it records its steps as
+text.
 """
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = N
             draws_outside: bool = False) -> Written:
     """The program of a graph, with the chosen passes and, if given, an optimizer's step behind it.
 
-    draws_outside: step takes the draws themselves, in their order, in the place of the rng.
+    draws_outside: step takes the draws themselves, in their order, instead of the rng.
     """
     recording, terms, losses, gradients, gradient_of, rules = graph
     drawn, n, given = recording.drawn, len(losses), recording.inputs

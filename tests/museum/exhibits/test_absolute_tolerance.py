@@ -1,10 +1,9 @@
 """A gradient check with an absolute tolerance
 
-HIPS autograd's checker is a model for this one: random directions, random weights, second order. But it is
-content if two numbers differ by less than 1e-6, and there are functions whose derivatives are all smaller
-than that: a loss per pixel of a large image, anything in metres that should be in nanometres. For those, zero
-passes. A test of Chainer's went the other way, to a tolerance of 5. An error is large or small only beside
-the gradient that it is an error of.
+HIPS autograd's checker is a model for tinyae's: random directions, random weights, second order. But it accepts two
+numbers that differ by less than 1e-6, and some functions have derivatives that are all smaller than that: a loss
+per pixel of a large image, or anything in metres that should be in nanometres. For those, zero passes. A test of
+Chainer's went the other way, to a tolerance of 5. An error is large or small only in relation to its gradient.
 """
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """A KL divergence averaged over the latents
 
-The divergences of independent latents add up. Averaged, the term is divided by their number: a beta of 1/20,
-hidden in a call of `mean`, that changes whenever somebody tries another number of latents. It stands in the
-Keras blog, beside a cross-entropy that is averaged as well, over 784 pixels, and in keras-io's first example;
-five threads of another repository ask what the weight of the KL should be. grammarVAE kept it because the
-results were better, which is what a smaller beta can do.
+The divergences of independent latents add up. An average divides the term by their number. That is a beta of 1/20,
+hidden in a call of `mean`, and it changes with the number of latents. The line stands in keras-io's first example
+and in the Keras blog, beside a cross-entropy that is averaged as well, over 784 pixels. Several threads of
+pytorch/examples ask what the weight of the KL should be. grammarVAE kept the average because the results were
+better, which a smaller beta can explain.
 """
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A cross-entropy averaged over the pixels
 
-The framework's loss is a mean over pixels, the KL term is the sum it should be: 784 times too much weight on
-the KL. The cheapest thing to do is then to give every image the code N(0, 1) and to decode the mean image.
-Users of Keras's example reported that all codes gave the same picture, those of a World Models implementation
-a KL of 3.8e-07 and a fine loss. It is called posterior collapse, and is often blamed on the model.
+The framework's loss is a mean over the pixels, while the KL term is a sum, as it should be. The KL therefore weighs
+784 times too much. The cheapest answer is to give every image the code N(0, 1) and to decode the mean image. Users
+of Keras's example reported that all codes gave the same picture, and users of a World Models implementation a KL of
+3.8e-07 beside a good loss. The phenomenon is called posterior collapse, and often the model gets the blame.
 """
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A loss that compares everything with everything
 
-Predictions of shape (n, 1), targets of shape (n,): y - x is an (n, n) table of every prediction against every
-target, and its mean square is smallest when all predictions are the mean of the targets. Nothing fails; the
-net learns a constant. The report is written again and again, to every framework. PyTorch warns by now;
-DeZero's mean squared error also hands a gradient of shape (4, 4) to a parameter of shape (4, 1).
+The predictions have shape (n, 1), the targets (n,). Then y - x is an (n, n) table of every prediction against every
+target, and its mean square is smallest when all predictions equal the mean of the targets. Nothing fails, and the
+net learns a constant. Users report this to every framework, again and again, and PyTorch now warns. DeZero's mean
+squared error even hands a gradient of shape (4, 4) to a parameter of shape (4, 1).
 """
 from __future__ import annotations
 

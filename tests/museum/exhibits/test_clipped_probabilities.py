@@ -1,9 +1,9 @@
 """Cross-entropy of a clipped probability
 
-log(1 - p) is -inf at p = 1, so the probability is clipped first. But clip is flat outside its bounds: a pixel
-that is wrong with confidence, the one that should move most, has no gradient at all and stays wrong for ever,
-at a loss that looks moderate. DeZero clips at 0.999, and the line lives on in many copies of that file. From
-the logit l the same loss is softplus(l) - l x, which needs no clipping anywhere.
+log(1 - p) is -inf at p = 1, so the code clips the probability first. But clip is flat outside its bounds. A pixel
+that is wrong with confidence should move most, yet it has no gradient at all and stays wrong, at a loss that looks
+moderate. DeZero clips at 0.999, and many copies of that file keep the line. From the logit l the same loss is
+softplus(l) - l x, which needs no clipping.
 """
 from __future__ import annotations
 

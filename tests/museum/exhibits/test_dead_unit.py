@@ -1,9 +1,9 @@
 """A sparsity penalty that is nan where a unit is dead
 
-A penalty that drives units to be off will find one that is off for the whole batch. Its mean activation rounds to 0,
-the logarithm to minus infinity, and the next step makes every weight nan; a unit that is always on meets log(1 - 1).
-Clipping the mean keeps the number finite and the gradient zero: the dead unit stays dead. From the logits, the
-logarithm of the mean is a logsumexp, and neither happens.
+A penalty that drives units to be off will meet one that is off for the whole batch. Its mean activation rounds to
+0, the logarithm of 0 is minus infinity, and the next step makes every weight nan; a unit that is always on meets
+log(1 - 1). Clipping the mean keeps the penalty finite but makes its gradient zero, so the dead unit stays dead.
+From the logits, the logarithm of the mean is a logsumexp, and neither happens.
 """
 from __future__ import annotations
 

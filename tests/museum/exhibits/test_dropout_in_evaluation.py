@@ -1,10 +1,10 @@
 """Dropout while the model is evaluated
 
-A net has a training mode; a function does not know of it. nanoGPT called the attention function with its
-dropout rate and did not ask whether the model was being trained: wherever PyTorch 2's fast attention was
-available, the validation loss was that of a net with holes in it. "Calling functional directly considered
-dangerous", its author wrote. A default that is a mode or a global generator lets the caller forget. Here
-noise is an argument: no rng, no noise.
+A net may be in training mode, but a function does not know that. nanoGPT passed its dropout rate to PyTorch 2's
+fast attention function without asking whether the model was being trained. Wherever that function was available,
+the validation loss was that of a net with holes in it. "calling functional directly considered dangerous", its
+author wrote. A mode or a global generator as a default lets the caller forget. In tinyae noise is an argument: no
+rng, no noise.
 """
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVERYWHERE = np.random.default_rng(0)
 
 
 def wrong(x: Any, rate: float, rng: Any = None) -> Any:
-    rng = rng or EVERYWHERE                 # forgotten, and there is noise all the same
+    rng = rng or EVERYWHERE                 # no rng given, and still there is noise
     return x * ((uniform(rng, like=x) >= rate) * (1 / (1 - rate))).astype(x.dtype)
 
 

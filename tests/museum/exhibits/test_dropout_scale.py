@@ -1,8 +1,8 @@
 """Dropout that does not keep the mean
 
-Dropping a tenth of the inputs makes their sum a tenth smaller, so that the layer behind sees other numbers in
-training than later. What is kept must be divided by 1 - rate. The factor is left out, or put in wrongly:
-theanets divided by the rate, ConvNetJS multiplied by it in evaluation, RETAIN wrote 0.5 for all rates. At a
+Dropping a tenth of the inputs makes their sum a tenth smaller, so the next layer sees smaller numbers in training
+than afterwards. Dropout must therefore divide the inputs that it keeps by 1 - rate. Some code omits the factor.
+theanets divided by the rate, ConvNetJS multiplied by it in evaluation, and RETAIN wrote 0.5 for all rates. At a
 rate of one half, where everybody tries it, these three are right.
 """
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A sparsity penalty on each activation
 
-A sparse unit is off for most images and on for a few: its mean over the batch should be 0.1, say. Taken of each
-activation, and averaged afterwards, the divergence asks that every unit be 0.1 for every image. The code that costs
-least then says nothing about its image.
+A sparse unit is off for most images and on for a few: its mean over the batch should be, for example, 0.1. If the
+divergence is taken of each activation and averaged afterwards, it demands that every unit be 0.1 for every image.
+The code with the lowest penalty then says nothing about its image.
 """
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The other epsilon
 
-Adam divides by sqrt(v / (1 - b2^t)) + eps. Rearranged for speed, as the paper also offers, the correction
-moves to the rate and eps stays where it is: then it is not the same eps, but one that is 30 times larger at
-first. The paper writes it with a hat; in TensorFlow, Keras and DeZero it is called epsilon. PyTorch changed
-from one to the other in 2019. Where gradients are of the size of eps, as they are far from the output of a
-deep net, two libraries with the same settings train two different nets.
+Adam divides by sqrt(v / (1 - b2^t)) + eps. The paper also offers a faster form, which moves the correction to the
+rate and leaves eps in place. But then eps is another number, which acts as if it were 30 times larger at first. The
+paper gives it a hat; TensorFlow, Keras and DeZero call it epsilon. PyTorch changed from one form to the other in
+2019. Far from the output of a deep net, gradients can be of the size of eps, and there two libraries with the same
+settings train two different nets.
 """
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A gradient check in single precision
 
-float32 has seven digits. A difference over a step of 1e-6 has lost them all, so a check in the arguments' own
-precision fails a correct function, and the learner goes looking for a mistake that is not there. The usual
-cure is to raise the tolerance until it passes, whereupon everything does. The cure is to check in float64,
-always: the formulas are the same.
+float32 has seven digits, and a difference over a step of 1e-6 loses most of them. So a check in the arguments' own
+precision fails a correct function, and the learner searches for a mistake that is not there. The usual remedy is to
+raise the tolerance until the check passes; then everything passes. The cure is to check in float64, always: the
+formulas are the same.
 """
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Weights that NumPy 2 made float64
 
-float32 noise times np.sqrt(1 / n): under NumPy 1 the result was float32, because a scalar did not count.
-NumPy 2 takes np.float64 scalars at their word (NEP 50), so every layer of DeZero has float64 weights since,
-and every product behind them: twice the memory, half the speed, and not one message. A Python number, (1 / n)
-** 0.5, would have been harmless.
+Under NumPy 1, float32 noise times np.sqrt(1 / n) was float32, because a scalar did not count. NumPy 2 respects the
+dtype of np.float64 scalars (NEP 50). Since then, every layer of DeZero has float64 weights, and so has every
+product of them: twice the memory, half the speed, and no message. A Python number, (1 / n) ** 0.5, would have done
+no harm.
 """
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A contractive penalty divided by `//`
 
-Python 3 made `/` and `//` two operators, and a tutorial, moved to Python 3, took the wrong one for the mean over
-the batch. Theano's integer division has the gradient zero, which is right for a staircase. The penalty was printed
-with the loss, and the net trained as though it were not there: a contractive autoencoder without contraction.
+In Python 3, `/` and `//` are two operators. A tutorial that was moved to Python 3 took the wrong one for the mean
+over the batch. Theano's integer division has the gradient zero, which is right for a staircase. The penalty was
+printed with the loss, but the net trained as if it were absent: a contractive autoencoder without contraction.
 """
 from __future__ import annotations
 

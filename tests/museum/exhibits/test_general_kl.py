@@ -1,10 +1,9 @@
 """A KL divergence below zero
 
-Between two Gaussians it is log(s2/s1) + (s1^2 + (m1 - m2)^2) / (2 s2^2) - 1/2. Turned over to have Kingma's
-minus one half in front, it offers three places to slip: the sign of the logarithm, the square of s1, and the
-2 in the denominator, which the half has already paid for. A PyTorch tutorial on Fashion-MNIST made the result
-negative, which no divergence is; the lines below are a reading of it that gives its number. PyTorch Geometric
-mixed log s with log s^2 until 2020.
+Between two Gaussians the divergence is log(s2/s1) + (s1^2 + (m1 - m2)^2) / (2 s2^2) - 1/2. Rewritten with Kingma's
+factor -1/2 in front, it offers three mistakes: the sign of the logarithm, the square of s1, and the 2 in the
+denominator, which the factor already contains. A PyTorch tutorial on Fashion-MNIST printed a negative result, which
+no divergence has; the lines below reconstruct its number. PyTorch Geometric mixed log s with log s^2 until 2020.
 """
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A sparsity penalty below zero
 
-The divergence of two coins has two terms, one for each side. target * log(target / p) alone, which is what a
-function that is called kl_divergence gives for two numbers, is below zero as soon as p is above the target, and
-falls on until every unit is on for every image: the opposite of sparse. A loss that fell from 0.14 to -1.21 in twenty
-epochs was reported to its author, who suspected the penalty; the readers of a book asked what the second term is for.
+The divergence between two coins has two terms, one for each side. A function called kl_divergence, given two
+numbers, returns only the first: target * log(target / p). It is negative as soon as p exceeds the target, and keeps
+falling until every unit is on for every image, the opposite of sparse. A user reported a loss that fell from 0.14
+to -1.21 in twenty epochs and suspected the penalty; readers of a book asked what the second term is for.
 """
 from __future__ import annotations
 

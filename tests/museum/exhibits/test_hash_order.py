@@ -1,9 +1,8 @@
 """Parameters in the order of their hashes
 
 DeZero's layers keep the names of their parameters in a set. Python salts the hashes of strings anew in every
-process, so the order of a set of names is different from run to run: anything that goes by position, such as
-a seed that is used up parameter by parameter, a gradient list or an optimizer's state in a file, meets
-another parameter each time.
+process, so a set of names has another order in every run. Everything that goes by position then meets other
+parameters: a seed that is used up parameter by parameter, a list of gradients, an optimizer's state in a file.
 """
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """A discriminator's step that trains the encoder
 
-The discriminator of an adversarial autoencoder learns to tell codes from draws of the prior. Its loss is made of codes,
-and so has a gradient for the encoder: one that makes the codes easier to tell, against all that the encoder learns in
-its own turn. The codes have to enter as numbers, without their past. In PyTorch that is a `detach()`, easily left out,
-and nothing says so when an optimizer for all parameters then takes the step.
+The discriminator of an adversarial autoencoder learns to tell codes from draws of the prior. Its loss is computed
+from codes, so it has a gradient for the encoder, too: one that makes the codes easier to tell apart, against
+everything that the encoder learns in its own step. The codes must enter as numbers without a past. In PyTorch that
+takes a `detach()`, which is easily forgotten, and no error appears if an optimizer of all parameters then takes the
+step.
 """
 from __future__ import annotations
 

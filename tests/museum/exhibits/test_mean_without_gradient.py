@@ -1,8 +1,8 @@
 """A mean that forgets where it came from
 
-A course builds its Tensor first and its autograd later, and then gives each method a differentiable version.
-`mean` was overlooked, so it went on returning a fresh Tensor without a past: (t * t).mean().backward() ran,
-and left no gradient, no error and no warning. A student who averages a loss trains nothing.
+A course builds its Tensor first and its autograd later, and then replaces each method by a differentiable version.
+It overlooked `mean`, which went on returning a fresh Tensor without a past. (t * t).mean().backward() ran and left
+no gradient, no error and no warning. A student who averages a loss trains nothing.
 """
 from __future__ import annotations
 

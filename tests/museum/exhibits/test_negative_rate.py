@@ -1,8 +1,8 @@
 """A learning rate of -0.001
 
-One character, and the optimizer climbs: the loss grows, slowly with Adam, whose steps have one size, so that
-it can be taken for a hard problem. It stands in public notes on a well-known chapter about autoencoders.
-PyTorch refuses a negative rate, to the surprise of those who had used one to train a discriminator upwards.
+One character, and the optimizer climbs. With Adam, whose steps have one size, the loss grows slowly enough to pass
+for a hard problem. The rate stands in public notes on a well-known chapter about autoencoders. PyTorch refuses a
+negative rate, which surprised users who had trained a discriminator upwards with one.
 """
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SOURCES = {
 
 def wrong(params: Any, lr: float = 1e-3) -> Adam:
     optimizer = Adam(params)
-    optimizer.lr = lr               # whatever it is
+    optimizer.lr = lr               # unchecked
     return optimizer
 
 

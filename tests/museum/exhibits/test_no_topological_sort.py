@@ -1,9 +1,9 @@
 """Backpropagation without a topological sort
 
-micrograd's first version called each parent as soon as a child had paid, and its author reported the mistake
-himself: a value that is used twice hands its gradient on before all of it has arrived, and then hands it on
-again. Learners have proposed to delete the sort ever since, because on trees, and on most small examples,
-nothing goes wrong. The smallest example where it does is c = b + b with b = a + a.
+micrograd's first version called each parent's vjp as soon as one child had been processed. Its author reported the
+mistake himself: a value that is used twice passes its gradient on before the gradient is complete, and then passes
+it on again. Learners have proposed to delete the sort ever since, because on trees, and on most small examples,
+nothing goes wrong. The smallest example that goes wrong is c = b + b with b = a + a.
 """
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wrong(y: Tensor, wrt: list[Tensor]) -> list[Any]:
             grads[a] = grads.get(a, 0) + vjp(grads[t], t.data, *map(data_of, t.args))
         for a in t.args:
             if a.op is not None:
-                walk(a)             # now, although another child of a may still owe it a part
+                walk(a)             # too early: another child of a may still add to its gradient
 
     walk(y)
     return [grads[w] for w in wrt]
@@ -40,7 +40,7 @@ def wrong(y: Tensor, wrt: list[Tensor]) -> list[Any]:
 
 def right(y: Tensor, wrt: list[Tensor]) -> list[Any]:
     grads = {y: np.ones_like(y.data)}
-    for t in reversed(tinyae.tensor.tape(y)):       # newest first: all children of t have been before it
+    for t in reversed(tinyae.tensor.tape(y)):       # newest first: all children of t have come before it
         if t.op is not None:
             for a, vjp in zip(t.args, t.op.vjps, strict=True):
                 grads[a] = grads.get(a, 0) + vjp(grads[t], t.data, *map(data_of, t.args))

@@ -1,9 +1,9 @@
-"""A denoising autoencoder that is shown the noise as its target
+"""A denoising autoencoder whose target is the noisy image
 
-x = x + noise, and from there on x is the noisy image: as the input, which is meant, and as the target, which
-is not. The best such a net can do is to copy its input, noise and all. Its loss goes to zero while a
-denoiser's cannot, so the mistake looks like success. It was in a Korean textbook on PyTorch, in a course on
-TensorFlow, and in a book on unsupervised learning.
+After `x = x + noise`, x is the noisy image, both as the input, which is intended, and as the target, which is not.
+The best such a net can do is to copy its input, noise included. Its loss goes to zero, which a denoiser's cannot,
+so the mistake looks like success. It stood in a Korean textbook on PyTorch, in a course on TensorFlow and in a book
+on unsupervised learning.
 """
 from __future__ import annotations
 

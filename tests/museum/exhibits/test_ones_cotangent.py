@@ -1,9 +1,8 @@
 """A gradient check that weighs all outputs alike
 
-To check a function of many outputs, sum them up and check the sum. But the outputs of a softmax add up to 1
-whatever comes in: the sum has derivative zero, so a softmax whose backward returns nothing but zeros passes.
-DeZero's checker does this, and its tests rely on it. Weigh the outputs with random numbers, and every one of
-them counts.
+To check a function of many outputs, one can sum them and check the sum. But the outputs of a softmax add up to 1
+for every input, so their sum has derivative zero, and a softmax whose backward returns only zeros passes. DeZero's
+checker sums, and its tests rely on it. If the outputs are weighted with random numbers, every one of them counts.
 """
 from __future__ import annotations
 

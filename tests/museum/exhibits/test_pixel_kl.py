@@ -1,10 +1,10 @@
 """A KL divergence of pixels
 
 "A VAE's loss is the cross-entropy plus the KL divergence", and Keras has a loss of that name, which takes the
-target and the output. So a convolutional VAE for Pokémon images adds the divergence between the pixels of an
-image and those of its reconstruction. It runs, and it trains, but nothing pulls the codes towards the prior
-any more: it is an autoencoder with noise, and what is decoded from a standard normal code is nothing it has
-ever seen.
+target and the output. So a convolutional VAE for Pokémon images adds the divergence between the pixels of an image
+and those of its reconstruction. It runs and it trains, but nothing pulls the codes towards the prior any more. The
+net is an autoencoder with noise, and its decoder has never seen the standard normal codes that are meant to
+generate images.
 """
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A decoder whose images are a pixel too small
 
-A convolution with a stride rounds: 31 pixels and 32 both become 16 places. Its transpose cannot know which it was, and
-libraries take the least. A user of Lasagne put in images of 250 x 250 and got back 248 x 248; another was told that
-32 becomes 31. Other defaults err to the other side: in Keras, 23 pixels come back as 24. Who builds the decoder knows
-the size: it only has to be said.
+A convolution with stride 2 rounds: 31 pixels and 32 both become 16. Its transpose cannot know which of the two it
+was given, and libraries assume the smaller one. A user of Lasagne put in images of 250 x 250 and got back 248 x
+248; another learned that 32 becomes 31. Other defaults err in the other direction: Keras returns 23 pixels as 24.
+The code that builds the decoder knows the size, and only has to state it.
 """
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A posterior without negative numbers
 
-The hidden layers have a ReLU, so the last ones get one too: no mean can be negative, and no log variance, so
-that every latent has a standard deviation of at least 1, the noise of the prior, whatever the image. A good
-code needs much less: the optimal log variances are all negative. In Vamb, a tool of genomics, a softplus did
-the same, and the model had been tuned around it for so long that the cure proposed was to remove the layer.
+The hidden layers have a ReLU, so the last ones get one too. Then no mean can be negative, and no log variance:
+every latent has a standard deviation of at least 1, the prior's, whatever the image. A good code needs a much
+smaller one, so its log variances are negative. In Vamb, a tool for genomics, a softplus on log sigma had the same
+effect. The model had been tuned around it for so long that the proposed cure was to remove the layer.
 """
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A second backward that is neither once nor twice
+"""A second backward that counts neither once nor twice
 
-`grad += ...` is what makes a value that is used twice come out right, and it goes on adding at the next
-backward: not only in the leaves, where twice the gradient could pass for accumulation, but in every value
-between. Those are then passed on again, so that the sum is neither one gradient nor two. micrograd's
-zero_grad resets the parameters alone; the report has been written at least six times.
+`grad += ...` gives the right gradient of a value that is used twice, and it keeps adding at the next call of
+backward. In the leaves, twice the gradient might pass for accumulation. But the values in between keep their old
+gradients, too, and pass them on again, so the sum is neither one gradient nor two. micrograd's zero_grad resets
+only the parameters, and users keep reporting it.
 """
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Weight decay on a gradient that two parameters share
 
-The derivative of a + b is the same array for a and for b, so an engine hands one array to both: right and
-free, until somebody writes into it. DeZero's weight decay does, by `grad += rate * p`, for one parameter
-after the other. Each then carries the decay of both.
+The derivatives of a + b with respect to a and to b are the same array, so an engine gives one array to both. That
+is right and costs nothing, until somebody writes into it. DeZero's weight decay does, with `grad += rate * p` for
+one parameter after the other. Each of the two then carries the decay of both.
 """
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """A sigmoid that overflows
 
-1 / (1 + exp(-x)) computes exp(90) on the way to a number near 0. In float32 that is infinite: the result is
-0, the warning is printed once, and a course went so far as to silence all RuntimeWarnings in its tests to be
-rid of it, and with them any that would have meant something. What is lost is the small end: log(sigmoid(x))
-is -inf where it is x.
+To find a number near 0, 1 / (1 + exp(-x)) computes exp(90). In float32 that is infinite, so the result is 0, and
+log(sigmoid(x)) is -inf where it should be x. NumPy prints a warning once. To get rid of it, a course silenced all
+RuntimeWarnings in its tests, including those that would have meant something.
 """
 from __future__ import annotations
 

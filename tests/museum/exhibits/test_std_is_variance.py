@@ -1,9 +1,9 @@
 """A standard deviation of exp(log_var)
 
-The encoder gives log sigma^2, the sampler needs sigma = exp(log_var / 2), and the half is left out. The KL
-term goes on meaning the variance, so the loss is the bound of no model; every gradient in it is correct, and
-no gradient check will ever complain. Keras answered the report that the "scale is irrelevant"; the first
-edition of its author's book has the line, and so has DeZero's VAE today.
+The encoder gives log sigma^2 and the sampler needs sigma = exp(log_var / 2), but the half is missing. The KL term
+still takes log_var for the logarithm of a variance, so the loss bounds the likelihood of no model. Every gradient
+in it is correct, and no gradient check will ever complain. To a report of this, Keras replied that the "scale is
+irrelevant". The first edition of its author's book has the line, and so does DeZero's VAE today.
 """
 from __future__ import annotations
 

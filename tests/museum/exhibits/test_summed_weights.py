@@ -1,10 +1,10 @@
 """A contractive penalty that is not the norm of the Jacobian
 
-The penalty of one sigmoid layer is sum_j [h_j (1 - h_j)]^2 sum_i W_ij^2. A library had it wrong twice: first the mean
-of the Jacobian's entries, where the sum of their squares is meant, and, once that was mended, a parenthesis that
-added up the weights before they were squared. Weights of both signs then cancel, and a unit may be as steep as it
-likes. Both give numbers of a reasonable size, and gradients that agree with them: only another way to the same norm
-shows the difference.
+The penalty of one sigmoid layer is sum_j [h_j (1 - h_j)]^2 sum_i W_ij^2. A library got it wrong twice. First it
+took the mean of the Jacobian's entries instead of the sum of their squares. Once that was mended, a misplaced
+parenthesis summed the weights before squaring them, so that weights of opposite signs cancel and a unit may be as
+steep as it likes. Both mistakes give numbers of a reasonable size, and gradients that agree with them. Only a
+second way to compute the same norm reveals them.
 """
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Target and prediction, in the other order
+"""Target and prediction exchanged
 
-Which comes first differs from library to library, and in Keras between two functions of one name. A
-cross-entropy with its arguments exchanged is a different function that also goes down. From logits it is
-worst: softplus(x) - x l is linear in the logit l, so it has no smallest value, and training pushes every
-logit towards infinity, faster where x is larger. It crept into the driving simulator SLEDGE while its code
-was tidied up.
+Libraries disagree on which comes first, and so do two functions of one name in Keras. A cross-entropy with
+exchanged arguments is another function, which training can lower as well. From logits it is worst: softplus(x) - x
+l is linear in the logit l and has no minimum, so training pushes every logit towards infinity, faster where x is
+larger. The driving simulator SLEDGE got this mistake while its code was tidied up.
 """
 from __future__ import annotations
 

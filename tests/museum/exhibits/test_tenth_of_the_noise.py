@@ -1,9 +1,9 @@
 """Noise scaled by a tenth
 
-The standard deviation of epsilon is 0.1 in the Keras blog; in the example that went with it, it was 0.01 or
-1, "changed back and forth multiple times". Little noise makes sharper pictures. It also makes the objective a
-bound of nothing: the KL term pays for a wide posterior, and the reconstruction is that of a narrow one. The
-pull request that ended it noticed a loss of about 60 nats where 90 to 100 would be good.
+In the Keras blog the standard deviation of epsilon is 0.1. In the example that went with it, it was 0.01 or 1,
+"changed back and forth multiple times". Less noise makes sharper pictures, but then the objective is no longer a
+bound: the KL term pays for a wide posterior, and the reconstruction uses a narrow one. The pull request that ended
+this noticed a loss of about 60 nats where 90 to 100 would be expected.
 """
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Adam without its bias correction
 
-Both averages start at zero and are too small at first, the second one, with its memory of a thousand steps,
-by far: the first steps are three times too long, when the net knows least. BERT was trained so; asked about
-it, its author wrote that it "was mostly an oversight", to be covered by a warm-up. Fine-tuning on little data
-became unstable, and it took papers to find out why. MLX had the same lines until 2024.
+Both averages start at zero and are too small at first, above all the second one, which remembers a thousand steps.
+So the first steps are several times too long, when the net knows least. BERT was trained like this; its author
+wrote that it "was mostly an oversight", and that a warm-up makes up for it. Fine-tuning on little data became
+unstable, and it took papers to find out why. MLX had the same lines, and has offered the correction as an option
+since 2024.
 """
 from __future__ import annotations
 

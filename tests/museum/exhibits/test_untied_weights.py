@@ -1,9 +1,8 @@
 """Tied weights that are copies
 
-A tied decoder uses the encoder's matrix, transposed: one set of numbers, which receives the gradient of both
-uses. Keras had an option `tie_weights` that handed out the encoder's weights but trained a second set, and
-the two drifted apart until somebody looked and found them "NOT identical". A copy at the start is the same
-mistake in one line.
+A tied decoder uses the transpose of the encoder's matrix: one set of numbers, which receives the gradient of both
+uses. Keras had an option `tie_weights` that returned the encoder's weights but trained a second set. The two
+drifted apart until a user found them "NOT identical". A copy at the start is the same mistake in one line.
 """
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """An array that changed between forward and backward
 
-The vjp of x * x reads x, long after the forward pass. If the caller has reused the array in the meantime, say
-as the buffer of the next batch, the derivative is taken at a place where the function was never evaluated,
-and no shape or type gives it away. DeZero does so silently, NVIDIA's warp as well; HIPS autograd's tutorial
-asks its readers not to.
+The vjp of x * x reads x long after the forward pass. If the caller has reused the array in the meantime, for
+example as the buffer of the next batch, the derivative is taken at a point where the function was never evaluated,
+and no shape or dtype reveals it. DeZero and NVIDIA's warp do this silently; HIPS autograd's tutorial asks its
+readers not to assign into arrays.
 """
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def wrong(x: Any) -> Any:
 
 def right(x: Any) -> Any:
     """What Tensor(x) keeps."""
-    kept = np.array(x)                      # a copy, that nobody can write into
+    kept = np.array(x)                      # a read-only copy
     kept.flags.writeable = False
     return kept
 

@@ -1,11 +1,11 @@
 """A vjp that writes into its cotangent
 
-The vjp of 2x is 2g, and `g *= 2; return g` saves an array. But g belongs to others as well: in x + 2x, the
-sum hands one array to both of its arguments, and x receives its own share doubled. A check of 2x alone sees
-nothing wrong, because the vjp returns the right numbers. A checker must give the same g to a second argument,
-and compare it afterwards. NVIDIA's apex wrote the gradient of its fused softmax over the gradient that came
-in; a custom function in a report to PyTorch does it as here. An engine on NumPy can make g read-only, but
-arrays on a GPU have no such flag, so the exhibit runs on tinyae's double of one.
+The vjp of 2x is 2g, and `g *= 2; return g` saves an array. But g belongs to others as well: in x + 2x, the sum
+gives one array to both of its arguments, so x receives its own share doubled. A check of 2x alone finds nothing,
+because the vjp returns the right numbers. A checker must give the same g to a second argument and compare it
+afterwards. NVIDIA's apex wrote the gradient of its fused softmax over the incoming gradient; a custom function in a
+report to PyTorch does the same as the lines below. An engine on NumPy can make g read-only. Arrays on a GPU have no
+such flag, so the exhibit runs on tinyae's stand-in for CuPy.
 """
 from __future__ import annotations
 
