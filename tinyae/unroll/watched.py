@@ -2,8 +2,8 @@
 
 A number such as a model's beta becomes part of the text. A program therefore remembers which numbers, Tensors and
 arrays its function can reach: defaults, variables of enclosing functions, globals and attributes that its code names,
-and everything that these hold. Before each run it asks whether they are still the same objects, and whether small arrays
-still hold the same numbers. Code of this library, of Python and of installed packages is taken to stay as it is.
+and everything that these hold. Before each run it asks whether they are still the same objects, and whether small
+arrays still hold the same numbers. Code of this library, of Python and of installed packages is taken to stay as it is.
 """
 from __future__ import annotations
 
