@@ -194,12 +194,16 @@ def _kept_ones(n: int, dtype: np.dtype, kind: type) -> Array:
 
 def frozen(x: Array) -> Array:
     """x itself if it is read-only, else a read-only copy. CuPy has no such flag: then x itself."""
-    base = x        # a read-only view of a writable array can still change: follow .base to the owner of the memory
-    while isinstance(base, np.ndarray) and not base.flags.writeable:
-        base = base.base
-    if base is None or isinstance(base, bytes) or not isinstance(x, np.ndarray):
-        return x
-    return freeze(np.array(x))
+    if hasattr(type(x), "record"):                  # of unroll
+        return x.frozen()
+    return freeze(np.array(x)) if isinstance(x, np.ndarray) and not is_frozen(x) else x
+
+
+def is_frozen(x: Any) -> bool:
+    """Whether a NumPy array can no longer be written into."""
+    # A read-only view of a writable array can still change: follow .base to the owner of the memory.
+    read_only = isinstance(x, np.ndarray) and not x.flags.writeable
+    return is_frozen(x.base) if read_only else x is None or isinstance(x, bytes)
 
 
 def freeze(x: Array) -> Array:

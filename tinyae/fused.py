@@ -193,9 +193,14 @@ def _to_pixels(g: Value, x: Value) -> Value:
 @fuse
 def _bce_vjp(g: Value, x: Value, y: Value) -> Value:
     slope = sigmoid(x)
-    slope -= y                                     # -= works in place on arrays and makes a new Tensor when traced
-    slope *= g
+    # In place only where slope - y would lie in memory in the same order: later sums depend on it.
+    slope = np.subtract(slope, y, out=slope) if _lies_in_rows(slope) else slope - y
+    slope *= g                                     # in place on arrays; when traced, it makes a new Tensor
     return slope
+
+
+def _lies_in_rows(x: Value) -> bool:
+    return type(x) is np.ndarray and x.flags.c_contiguous
 
 
 # fmt: off

@@ -70,10 +70,14 @@ class FlatParameters:
 
     def data(self) -> Array:
         """The parameters' data as one array: the last one that `give` got, unless a parameter has been set since."""
-        now = [p.data for p in self.tensors.values()]
-        if not self.pieces or any(map(is_not, now, self.pieces)):
-            self.give(self.join(now))
+        if (now := self.joined()) is not self.array:
+            self.give(now)
         return self.array
+
+    def joined(self) -> Array:
+        """The same, while each parameter keeps its data as it lies in memory."""
+        now = [p.data for p in self.tensors.values()]
+        return self.join(now) if not self.pieces or any(map(is_not, now, self.pieces)) else self.array
 
     def give(self, array: Array) -> None:
         """Make each parameter's data a view of a new array, which becomes read-only."""

@@ -26,7 +26,7 @@ from ..backend import Array, normal, uniform
 from ..fused import ROWS as FUSED
 from ..fused import bce_and_sigmoid
 from ..ops import ROWS
-from .recorded import Line, Recorded
+from .recorded import Line, OtherOrder, Recorded
 from .recording import Recording, hollow
 
 SMALL = 1 << 10                                     # bytes: NumPy keeps smaller arrays for the next line by itself
@@ -97,9 +97,12 @@ def _parts(recording: Recording, f: Any, args: tuple, settings: dict[str, Any]) 
     if f in (np.maximum, np.minimum) and type(args[1]) is int and args[1] == 0 and _bytes(x) > SMALL:
         return recording.call(f, (x, recording.row("zeros", x.shape[-1], x.dtype)), {})     # in half the time
     forward = getattr(f, "forward", f)
-    if f in WHOLE or (f is not forward and isinstance(forward, np.ufunc)):
-        return forward(*args, **settings)
-    return unwrap(forward)(*args, **settings) if hasattr(forward, "is_elementwise") else None
+    if not (f in WHOLE or (f is not forward and isinstance(forward, np.ufunc)) or hasattr(forward, "is_elementwise")):
+        return None
+    try:
+        return unwrap(forward)(*args, **settings)
+    except OtherOrder:
+        return None
 
 
 # ---- who writes where
@@ -127,6 +130,13 @@ def is_fresh(line: Line) -> bool:
         getattr(line.function, "__self__", None), np.ufunc)                         # np.add.reduce
 
 
+def takes_out(line: Line) -> bool:
+    """Whether the line may write into an array that lies in rows: its own would, too. NumPy 2.0 reduces an array with
+    negative strides to wrong numbers if it is given an out."""
+    reduces = isinstance(getattr(line.function, "__self__", None), np.ufunc)
+    return is_fresh(line) and line.in_rows and not (reduces and not all(x.in_rows for x in line.uses()))
+
+
 def is_elementwise(line: Line) -> bool:
     """Whether each entry of the line's array depends on the same entries of the arrays that it takes."""
     f = line.function
@@ -135,7 +145,7 @@ def is_elementwise(line: Line) -> bool:
 
 def places(lines: list[Line], outputs: list[Line], wishes: dict[Line, str]) -> Buffers:
     """A place for each array. wishes: arrays into which lines should write, if they can."""
-    homes = {line: home for line, home in wishes.items() if is_fresh(line)}
+    homes = {line: home for line, home in wishes.items() if takes_out(line)}
     found, free, ends = Buffers(dict(homes)), dict[tuple, list[str]](), _ends(lines, outputs)
     holder: dict[str, Line] = {}                                # buffer -> the line whose array is in it
     of: dict[Line, str] = {}                                    # and the other way round
@@ -145,7 +155,7 @@ def places(lines: list[Line], outputs: list[Line], wishes: dict[Line, str]) -> B
                 free.setdefault((held.shape, held.dtype), []).append(buffer)
                 del holder[buffer]
         kind = line.shape, line.dtype
-        if line in homes or not is_fresh(line) or not line.in_rows or _bytes(line) < SMALL or ends[line] == len(lines):
+        if line in homes or not takes_out(line) or _bytes(line) < SMALL or ends[line] == len(lines):
             continue                                            # the last: a call returns new arrays
         dying = [x.line for x in line.recorded() if is_elementwise(line) and x.line in of and ends[x.line] == i
                  and (x.line.shape, x.line.dtype) == kind]

@@ -24,7 +24,7 @@ from .graph import record
 from .recorded import Line, Recorded, flat, name_of
 from .text import UNROLLED
 from .watched import Watched
-from .writing import written
+from .writing import named, written
 
 
 class Captured:
@@ -38,7 +38,7 @@ class Captured:
         self.program, self.rng = program, rng
         self.inputs = [to_device(x, "cuda").copy() if is_array(x) else x for x in inputs]
         graph = record(program.f, inputs, program.wrt, program.tensors, program.constants, program.has_rng,
-                       program.unused)
+                       program.unused, Watched(program.f))
         self.watched, self.kinds = Watched(program.f), self._kinds(inputs)
         some = next(iter(program.tensors.values()))._data
         self.how = [_how(line) for line in graph.recording.drawn]
@@ -69,7 +69,8 @@ class Captured:
                 own[...] = self.data[t] = t._data
         self._draw()
         self.graph.launch()
-        return self.program.formed(*self.results)
+        values, gradients = self.results
+        return named(self.written.terms, values), self.program.formed(gradients)
 
     def _kinds(self, inputs: Sequence[Any]) -> list[Any]:
         return [(x.shape, x.dtype) if is_array(x) else (type(x), x) for x in inputs]

@@ -22,6 +22,7 @@ from ..guards import scalar
 from ..tensor import Tensor, grad, tape
 from .recorded import Line, Recorded, fickle
 from .recording import Draws, Recording
+from .watched import Watched
 
 RECORDING = RLock()                     # held by the thread that records: rows write their calls down for one at a time
 
@@ -37,17 +38,22 @@ class Graph(NamedTuple):
 
 
 def record(f: Callable, inputs: Sequence[Any], wrt: dict[str, Tensor], tensors: dict[str, Tensor],
-           constants: dict[str, Any] | None, has_rng: bool, unused: str) -> Graph:
-    """Call f and grad on a recording of the inputs. tensors: all that hold parameters, by name; wrt is among them."""
+           constants: dict[str, Any] | None, has_rng: bool, unused: str, watched: Watched) -> Graph:
+    """Call f and grad on a recording of the inputs. tensors: all that hold parameters, by name; wrt is among them.
+
+    watched: of the Tensors that f can reach, too, no number may become part of the text.
+    """
     recording = Recording(constants)
+    recording.named.update(tensors.values())
     given = [recording.input(name, x) for name, x in zip(argument_names(f, len(inputs)), inputs, strict=True)]
     draws = {"rng": Draws(recording)} if has_rng else {}
-    with recorded_data(tensors, recording), np.errstate(all="ignore"):
+    with recorded_data([*tensors.items(), *watched.tensors], recording), np.errstate(all="ignore"):
         f(*given, **draws)                                      # twice: a number from a clock or from an rng of f's own
         before = recording.restart()                            # would be part of the text, and soon stale
         result = f(*given, **draws)
+        recording.check()
         if before != recording.told and not recording.lost():   # (which is refused below)
-            raise fickle(before, recording.told)
+            raise fickle([told for told, _ in before], [told for told, _ in recording.told])
         terms = result if isinstance(result, dict) else {"loss": result}
         if not terms or not all(isinstance(t, Tensor) for t in terms.values()):
             raise BadType("unroll needs an f that returns a loss", expected="a Tensor of one element, or a dict of "
@@ -63,7 +69,7 @@ def record(f: Callable, inputs: Sequence[Any], wrt: dict[str, Tensor], tensors: 
         gradient_of = {line_of(g): line_of(t) for g, t in zip(reversed(gradients), reversed(of), strict=True)}
         rules = rules_of(past, live, dict(zip(of, gradients, strict=True)))
     for name, line in zip(terms, losses, strict=True):
-        line.name = line.name or name
+        line.name = line.name or str(name)
     return Graph(recording, list(result) if isinstance(result, dict) else None, losses, found, gradient_of, rules)
 
 
@@ -78,7 +84,7 @@ def argument_names(f: Callable, n: int) -> list[str]:
 
 
 @contextmanager
-def recorded_data(tensors: dict[str, Tensor], recording: Recording) -> Iterator[None]:
+def recorded_data(tensors: Sequence[tuple[str, Tensor]], recording: Recording) -> Iterator[None]:
     """The tensors hold Recordeds, and afterwards their data again. Meanwhile, rows of arrays write their calls down.
 
     One thread records at a time. Others may use rows meanwhile, but not these tensors.
@@ -88,7 +94,7 @@ def recorded_data(tensors: dict[str, Tensor], recording: Recording) -> Iterator[
         try:
             for row, forward in recording_forwards().items():
                 row.forward = forward
-            for name, t in tensors.items():
+            for name, t in tensors:
                 recording.tensor(name, t)
             yield
             if recording.lost():

@@ -20,6 +20,9 @@ from ..ops import ROWS
 from .recorded import Line, Recorded
 
 READABLE, PASSES = ("names",), ("names", "share", "deaths", "buffers", "blocks")
+PRODUCTS = (np.matmul, np.dot, ROWS["matmul"], FUSED["affine"])
+VIEWS = ("[]", "reshape", "swapaxes", "transpose", np.reshape, np.swapaxes, np.transpose,
+         *(ROWS[name] for name in ("index", "reshape", "swapaxes", "transpose")))
 ARITHMETIC = (*(ROWS[name] for name in ("add", "sub", "mul", "div")), np.add, np.subtract, np.multiply, np.divide)
 
 
@@ -50,19 +53,26 @@ def _number(x: object, other: object, line: Line) -> object:
             and (other.line.shape, other.line.dtype) == (line.shape, line.dtype) and x.size and line.shape):
         return x
     first = x.line.value.reshape(-1)[0]
-    return float(first) if x.dtype == line.dtype and np.all(x.line.value == first) else x
+    if x.dtype != line.dtype or x.dtype.kind != "f" or (x.line.in_rows and not other.line.in_rows):
+        return x                    # the number would not keep the dtype, or the order in which the result lies
+    same = x.line.value.tobytes() == np.full_like(x.line.value, first).tobytes()                # 0 is not -0
+    return float(first) if same else x
 
 
 def share(lines: list[Line], outputs: list[Line], drawn: list[Line]) -> None:
     """Equal lines become one. Where bce and sigmoid have the same logits, both come from bce_and_sigmoid."""
-    first: dict[str, Line] = {}
-    losses: dict[Line, Line] = {}
+    alone, losses = {*outputs, *drawn}, dict[Line, Line]()
+    first = _firsts(lines, alone)
+    for line in lines:
+        factors = {*map(_root, line.uses())} if line.function in PRODUCTS else set()
+        if len(factors) > len({first[factor] for factor in factors}):       # BLAS multiplies an array with itself in
+            alone |= factors                                                # another way, which rounds differently
+            first = _firsts(lines, alone)
     for line in lines:
         for x in line.recorded():
-            x.line = first.get(_key(x.line), x.line)
-        if line.function is None or line in drawn or line in outputs:
+            x.line = first[x.line]
+        if line in alone or first[line] is not line:
             continue
-        first.setdefault(_key(line), line)
         if line.function is FUSED["bce"] and isinstance(line.args[0], Recorded):
             losses[line.args[0].line] = line
         loss = losses.get(line.args[0].line) if line.function is ROWS["sigmoid"] else None
@@ -72,11 +82,28 @@ def share(lines: list[Line], outputs: list[Line], drawn: list[Line]) -> None:
             line.become("[]", (both, 1), {})
 
 
-def _key(line: Line) -> str:
+def _firsts(lines: list[Line], alone: set[Line]) -> dict[Line, Line]:
+    """Each line -> the first that is equal to it. Those that stand alone are equal to no other."""
+    found: dict[Line, Line] = {}
+    by_text: dict[str, Line] = {}
+    for line in lines:
+        is_alone = line.function is None or line in alone
+        found[line] = by_text.setdefault(f"line {id(line)}" if is_alone else _key(line, found), line)
+    return found
+
+
+def _key(line: Line, first: dict[Line, Line]) -> str:
     """A text that equal lines share, and no others do."""
     def told(x: object) -> str:
         if isinstance(x, tuple | list):
             return f"{type(x).__name__}({', '.join(map(told, x))})"
-        return f"line {id(x.line)}" if isinstance(x, Recorded) else f"{type(x).__name__} {x!r}"
+        return f"line {id(first[x.line])}" if isinstance(x, Recorded) else f"{type(x).__name__} {x!r}"
     parts = [*line.args, *(part for setting in line.settings.items() for part in setting)]
-    return f"{id(line.function)} {line.function} {told(parts)}" if line.function is not None else f"leaf {id(line)}"
+    return f"{id(line.function)} {line.function} {told(parts)}"
+
+
+def _root(line: Line) -> Line:
+    """The line whose array a line only shows in another shape or order."""
+    while line.function in VIEWS and isinstance(line.args[0], Recorded):
+        line = line.args[0].line
+    return line

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import files, refusals
-from ..backend import Array, describe, device_of, freeze, frozen, is_array
+from ..backend import Array, describe, device_of, freeze, is_array, is_frozen
 from ..errors import BadType, BadValue
 from ..guards import wanted
 from ..tensor import Tensor
@@ -23,7 +23,7 @@ from .graph import record
 from .passes import PASSES, READABLE
 from .standalone import standalone
 from .watched import Watched
-from .writing import Written, written
+from .writing import Written, named, written
 
 SIZES = ("refuse", "record again")
 
@@ -47,7 +47,9 @@ def unroll(f: Callable, *inputs: Any, wrt: Any, rng: Any = None, constants: Any 
     of them the program to train with.
 
     Numbers, and every decision of f that does not depend on an array, become part of the program. A program notices if
-    a number changes that f reads from a variable or an attribute; watched.py says where.
+    a number changes that f reads from a variable or an attribute; watched.py says where. While f is recorded,
+    isinstance(x, np.ndarray) is true of an input, but type(x) is another type. What f writes down elsewhere, such as a
+    count of its calls, a program does not.
     BadValue, BadType: f branches on a value, takes one out of its array, writes into an array, uses an array that comes
     from elsewhere, or computes something else in a second call.
     """
@@ -83,7 +85,8 @@ class Program:
             raise BadType("constants must be arrays or leaf Tensors", expected="name -> array",
                           got=f"{constants!r:.100}", fix="numbers need no name: they are part of the program")
         self.device = device_of(next((t._data for t in self.tensors.values()), None))
-        self.terms: list[str] | None = None                         # the names of f's losses, if it returns a dict
+        self.read: dict[Tensor, None] = dict.fromkeys(self.tensors.values())    # all whose data the programs read
+        self.first: list[Any] = []                                  # the first inputs: (shape, dtype) of an array
         self.programs: dict[tuple, Written] = {}                    # kinds of the inputs -> the program for them
 
     @property
@@ -105,7 +108,7 @@ class Program:
         for n, name in enumerate(["recorded", *PASSES]):
             program = Program(self.f, list(self.wrt.values()) if self.as_list else self.wrt, self.has_rng, self.given,
                               self.sizes, self.unused, PASSES[:n], self.optimizer)
-            program.record([np.zeros(k[1], k[2]) if len(k) > 2 else k[1] for k in next(iter(self.programs))[:-1]])
+            program.record([np.zeros(*x) if isinstance(x, tuple) else x for x in self.first])
             texts[name] = program.source
         return texts
 
@@ -118,33 +121,32 @@ class Program:
 
     def __call__(self, *inputs: Any, rng: Any = None) -> tuple[Any, Any]:
         """(f's result, the gradients in the form of wrt), as arrays."""
-        return self.formed(*self.run(inputs, rng))
+        losses, gradients = self.run(inputs, rng)
+        return losses, self.formed(gradients)
 
-    def formed(self, values: list[Array], gradients: list[Array]) -> tuple[Any, Any]:
-        """The losses, one number each, as f returns them; the gradients, each of its parameter's shape, as wrt."""
+    def formed(self, gradients: list[Array]) -> Any:
+        """The gradients, each of its parameter's shape, as wrt."""
         gradients = [freeze(g if is_array(g) else np.asarray(g)) for g in gradients]
-        return self.result(values), gradients if self.as_list else dict(zip(self.wrt, gradients, strict=True))
+        return gradients if self.as_list else dict(zip(self.wrt, gradients, strict=True))
 
     def capture(self, *inputs: Any, rng: Any = None) -> Captured:
         """The program as one CUDA graph, for inputs like these; see capture.py. rng: the generator of all draws."""
         return Captured(self, inputs, rng)
 
-    def result(self, values: list[Array]) -> Any:
-        """The losses, one number each, as f returns them: one alone, or a dictionary."""
-        return values[0] if self.terms is None else dict(zip(self.terms, values, strict=True))
-
     def run(self, inputs: Sequence[Any], rng: Any, *more: Any) -> tuple[Any, Any]:
-        """What the text's step returns. more: its last arguments."""
+        """(the losses, one number each, as f returns them; what else the text's step returns). more: its last
+        arguments."""
         if not self.watched.are_the_same():
             self._something_changed()
-        # As on the tape, a view with gaps is copied into an array without: BLAS adds in another order than loops do.
-        inputs = [x if not isinstance(x, np.ndarray) or x.flags.forc else frozen(x) for x in inputs]
         program = self.programs.get(self.kinds(inputs))
         if program is None or (rng is not None) is not self.has_rng:
             inputs, program = self._otherwise(inputs, rng)
         draws = (rng,) if self.has_rng else ()
         with self.lock:                                         # two threads would share the buffers
-            return program.step(*inputs, *draws, *program.constants, *[t._data for t in program.tensors], *more)
+            data = [t._data for t in program.tensors]
+            values, second = program.step(*inputs, *draws, *program.constants, *data, *more)
+        # What is an array, and no number, may be an input.
+        return named(program.terms, [np.array(v) if isinstance(v, np.ndarray) else v for v in values]), second
 
     def check_rng(self, rng: Any) -> None:
         """BadValue: an rng, and the program was recorded without one; or none, and it was recorded with one."""
@@ -159,11 +161,11 @@ class Program:
                            got=what, fix='unroll(..., sizes="record again"), or an input for it')
         if what:
             self.programs.clear()
-        self.watched = Watched(self.f)
+        self.watched = Watched(self.f, self.watched.constants)
 
     def kinds(self, inputs: Sequence[Any]) -> tuple:
         """What a program is written for: the kinds of the inputs, and how the parameters lie in memory."""
-        return *[kind(x) for x in inputs], tuple([t._data.strides for t in self.tensors.values()])
+        return *[kind(x) for x in inputs], tuple([t._data.strides for t in self.read])
 
     def _otherwise(self, inputs: Sequence[Any], rng: Any) -> tuple[list, Written]:
         """(plain arrays, the program) for inputs of kinds that the program has not met: recorded anew, or refused."""
@@ -179,9 +181,12 @@ class Program:
     def record(self, inputs: Sequence[Any]) -> Written:
         """Call f on a recording of such inputs, and keep the program that results."""
         inputs = checked(inputs)
-        graph = record(self.f, inputs, self.wrt, self.tensors, self.constants, self.has_rng, self.unused)
-        self.terms, self.watched = graph.terms, Watched(self.f)
-        self.programs[self.kinds(inputs)] = found = written(graph, self.chosen, self.device, self.optimizer)
+        graph = record(self.f, inputs, self.wrt, self.tensors, self.constants, self.has_rng, self.unused, self.watched)
+        self.first = self.first or [(x.shape, x.dtype) if is_array(x) else x for x in inputs]
+        found = written(graph, self.chosen, self.device, self.optimizer)
+        self.watched = Watched(self.f, found.constants)
+        self.read |= dict.fromkeys(found.tensors)
+        self.programs[self.kinds(inputs)] = found
         graph.recording.forget()
         return found
 
@@ -192,9 +197,10 @@ def checked(inputs: Sequence[Any]) -> list[Any]:
         if hasattr(x, "record") or not (is_array(x) or isinstance(x, int | float | str | np.generic | type(None))):
             raise BadType("an input of a program must be an array or a number", expected="x, an array", got=describe(x),
                           fix="x.data for a Tensor, np.asarray(x, np.float32) for a list")
-    return [np.asarray(x if x.flags.forc else frozen(x)) if isinstance(x, np.ndarray) else x for x in inputs]
+    return [np.asarray(x) if isinstance(x, np.ndarray) else x for x in inputs]
 
 
 def kind(x: Any) -> Any:
-    """What a program is written for: type, shape, dtype and strides of an array; type and value of anything else."""
-    return (type(x), x.shape, x.dtype, x.strides) if is_array(x) else (type(x), x)
+    """What a program is written for: type, shape, dtype and strides of an array, and whether rows copy it; type and
+    text of anything else: -0.0 is not 0.0, though it is equal."""
+    return (type(x), x.shape, x.dtype, x.strides, is_frozen(x)) if is_array(x) else (type(x), repr(x))

@@ -7,19 +7,25 @@ refuses an array from elsewhere, because the program would keep using it after i
 """
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
 
-from ..backend import Array
-from ..errors import BadType, BadValue, Refusal
+from ..backend import Array, frozen
+from ..errors import BadName, BadType, BadValue, Refusal
+from ..tensor import Tensor
 
 METHODS = ("all", "any", "argmax", "argmin", "argsort", "astype", "clip", "copy", "cumprod", "cumsum", "diagonal",
            "max", "mean", "min", "prod", "ravel", "reshape", "round", "squeeze", "std", "sum", "swapaxes", "take",
            "transpose", "var")
 NUMBERS = (np.shape, np.ndim, np.size)              # functions of NumPy that look at an array's shape alone
+
+
+class OtherOrder(Exception):
+    """x += y where x lies in columns and x + y would lie in rows, or the other way round."""
 
 
 class Line:
@@ -71,6 +77,9 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
     T = property(lambda self: self.record(np.transpose, (self,), {}))
     mT = property(lambda self: self.record(np.swapaxes, (self, -1, -2), {}))
 
+    # Outside of this library, isinstance says of a Recorded what it will say of the array in a call.
+    __class__ = property(lambda self: Recorded if within(sys._getframe(1)) else np.ndarray)
+
     def record(self, function: Any, args: tuple, settings: dict[str, Any]) -> Any:
         return self.recording.call(function, args, settings)
 
@@ -79,8 +88,20 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
         return self.recording.row("ones", n, self.dtype)
 
     def forward(self, row: Any) -> Callable:
-        """The row's forward, recorded."""
-        return lambda *args, **settings: self.record(row, args, settings)
+        """The row's forward, recorded. On the tape, its result is read-only."""
+        return lambda *args, **settings: self.recording.call(row, args, settings, freezes=True)
+
+    def frozen(self) -> Recorded:
+        """As backend.frozen: an array that can still change is copied, and then lies in memory without gaps."""
+        array = frozen(self.array)
+        if array is self.array or self.array.flags.forc:        # where it has none, only the recording needs the copy
+            return Recorded(array, self.line, self.recording)
+        return self.recording.call(np.copy, (self,), {}, freezes=True)
+
+    def refuse(self, error: Refusal) -> NoReturn:
+        """Raise the error; `unroll` raises it again, should f catch it."""
+        self.recording.refused = error
+        raise error
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, out: Any = None, **settings: Any) -> Any:
         if out is not None:
@@ -88,7 +109,7 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
         if method == "__call__":
             return self.record(ufunc, args, settings)
         if method != "reduce":
-            raise escaping(f"np.{ufunc.__name__}.{method}")
+            self.refuse(escaping(f"np.{ufunc.__name__}.{method}"))
         return self.record(ufunc.reduce, args, settings)
 
     def __array_function__(self, function: Callable, types: Any, args: tuple, settings: dict[str, Any]) -> Any:
@@ -105,13 +126,21 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
     def write(self, out: Any, name: str, compute: Callable) -> Any:
         """out = compute(), where a row is taken apart: its own arrays may be written into. Elsewhere it is refused."""
         if self.recording.apart is None or not isinstance(out, Recorded):
-            raise written(f"x += y, or {name}(..., out=)")
+            self.refuse(written(f"x += y, or {name}(..., out=)"))
         z = compute()
+        if z.line.in_rows is not out.line.in_rows or not (z.line.in_rows or z.strides == out.strides):
+            raise OtherOrder
         out.line, out.array = z.line, z.array
         return out
 
     def __getitem__(self, key: Any) -> Any:
         return self.record("[]", (self, key), {})
+
+    def __pow__(self, y: Any) -> Any:
+        return NotImplemented if isinstance(y, Tensor) else self.record(operator.pow, (self, y), {})
+
+    def __rpow__(self, y: Any) -> Any:
+        return self.record(operator.pow, (y, self), {})
 
     def __len__(self) -> int:
         return len(self.array)
@@ -123,32 +152,40 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
         return self
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
-        raise written("x[key] = value")
+        self.refuse(written("x[key] = value"))
 
     def __bool__(self) -> NoReturn:
-        raise BadValue("a recorded program cannot branch on a value", expected="the same lines for all values",
-                       got=f"the truth of an array, asked for in {place()}",
-                       fix="np.where(condition, x, y); or leave this function on the tape, with grad")
+        self.refuse(BadValue("a recorded program cannot branch on a value", expected="the same lines for all values",
+                             got=f"the truth of an array, asked for in {place()}",
+                             fix="np.where(condition, x, y); or leave this function on the tape, with grad"))
 
     def __array__(self, *args: Any, **settings: Any) -> NoReturn:
-        raise escaping("np.asarray and whatever else takes the array itself")
+        self.refuse(escaping("np.asarray and whatever else takes the array itself"))
 
     def __float__(self) -> NoReturn:
-        raise escaping("float, int, .item() and whatever else makes a Python number of it")
+        self.refuse(escaping("float, int, .item() and whatever else makes a Python number of it"))
 
     def item(self, *args: Any) -> NoReturn:
         self.__float__()
 
     def __format__(self, spec: str) -> str:
         if spec:
-            raise escaping("a text")
+            self.refuse(escaping("a text"))
         return repr(self)
 
-    __int__ = __index__ = __complex__ = __float__
+    __int__ = __index__ = __complex__ = __hash__ = __float__
     tolist = item
 
+    def __getattr__(self, name: str) -> NoReturn:
+        error = BadName("a recorded array does not have all that an array has", got=f"x.{name}, in {place()}",
+                        expected=f"its operators, functions of NumPy, and x.{', x.'.join(METHODS)}",
+                        fix="np.ravel(x) in place of x.flatten(), say")
+        if hasattr(np.ndarray, name) and name[:2] != "__":
+            self.refuse(error)
+        raise error
+
     def __reduce__(self) -> NoReturn:
-        raise escaping("pickle")
+        self.refuse(escaping("pickle"))
 
     def __repr__(self) -> str:
         return f"Recorded(shape {self.shape}, {self.dtype})"
@@ -156,7 +193,8 @@ class Recorded(np.lib.mixins.NDArrayOperatorsMixin):
 
 def _method(name: str) -> Callable:
     def method(self: Recorded, *args: Any, **settings: Any) -> Any:
-        if name == "astype" and np.dtype(args[0]) == self.dtype and settings.get("copy") is False:
+        if name == "astype" and settings.get("copy") is False and np.dtype(
+                args[0] if args else settings["dtype"]) == self.dtype:
             return self
         return self.record(name, (self, *args), settings)
     return method
@@ -186,6 +224,11 @@ def flat(x: Any) -> list[Any]:
     return parts
 
 
+def is_rng(line: Line) -> bool:
+    """Whether the line is the random generator that the program is given: the one leaf without a dtype."""
+    return line.function is None and line.dtype is None
+
+
 def name_of(function: Any) -> str:
     return function if isinstance(function, str) else getattr(function, "__name__", "a function").strip("_")
 
@@ -193,9 +236,14 @@ def name_of(function: Any) -> str:
 def place() -> str:
     """The file and the line of the refused call."""
     frame = sys._getframe(1)
-    while frame.f_globals["__name__"] == __name__:
+    while within(frame) or frame.f_globals["__name__"].startswith("numpy."):
         frame = frame.f_back                                    # type: ignore[assignment]
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+
+
+def within(frame: Any) -> bool:
+    """Whether the frame is one of this library's."""
+    return frame.f_globals.get("__name__", "").split(".")[0] == __package__.split(".")[0]
 
 
 # ---- refusals

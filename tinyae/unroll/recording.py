@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from .. import guards
-from ..backend import Array, is_array, normal, to_host, uniform
-from ..errors import BadValue
+from ..backend import Array, freeze, is_array, normal, to_host, uniform
+from ..errors import BadValue, Refusal
 from ..tensor import Tensor
 from ..tensor import now as birth_now
-from .recorded import Line, Recorded, captured, elsewhere, escaping, flat, name_of, place, plain
+from .recorded import Line, Recorded, captured, elsewhere, escaping, flat, name_of, place, plain, written
 
 SMALL = 1 << 10                                     # bytes
 SHAPED_BY_VALUES = ("argwhere", "bincount", "compress", "delete", "extract", "flatnonzero", "histogram",
-                    "intersect1d", "nonzero", "repeat", "setdiff1d", "setxor1d", "trim_zeros", "union1d", "unique")
+                    "histogram_bin_edges", "intersect1d", "nonzero", "repeat", "roots", "setdiff1d", "setxor1d",
+                    "trim_zeros", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values")
 
 
 class Recording:
@@ -38,6 +39,8 @@ class Recording:
         self.apart: Callable | None = None                      # what takes rows apart, see buffers.py,
         self.fixed: dict[str, Recorded] = {}                    # and the rows of zeros and ones that it needs, by name
         self.tensors: dict[Tensor, tuple[Array, Recorded]] = {}     # what a Tensor held before, and what it holds now
+        self.named: set[Tensor] = set()                         # those that a program takes, used or not
+        self.refused: Refusal | None = None                     # what f did that cannot be recorded
         self.constants: dict[Line, Array] = {}
         self.known: dict[int, Recorded] = {}                    # id of a constant -> its Recorded
         self.inputs: list[Line] = []                            # what a call is given, the rng last
@@ -48,7 +51,7 @@ class Recording:
 
     def given(self, name: str, x: Any) -> Any:
         """The array x as the program gets it under this name."""
-        return self.new(x, Line(None, (), {}, self.now(), name))
+        return self.new(x, Line(None, (), {}, self.now(), str(name)))
 
     def input(self, name: str, x: Any) -> Any:
         """An input; unless it is an array, it becomes part of the program as it is."""
@@ -94,6 +97,11 @@ class Recording:
         """Whether f has given a Tensor other data."""
         return any(t._data is not array for t, (_, array) in self.tensors.items())
 
+    def check(self) -> None:
+        """Raise what has been refused, should f have caught it."""
+        if self.refused is not None:
+            raise self.refused
+
     def restart(self) -> list[tuple]:
         """Forget the calls so far, but not what they brought in; -> the calls."""
         told, self.told, self.drawn, self.order = self.told, [], [], {}
@@ -122,10 +130,18 @@ class Recording:
         line.shape, line.dtype, line.in_rows = array.shape, array.dtype, array.flags.c_contiguous
         if line.function is not None:
             self.order[line] = len(self.order)
-        return Recorded(array, line, self)
+        return Recorded(freeze(array.view()), line, self)       # nothing that f calls can write into it
 
-    def call(self, function: Any, args: tuple, settings: dict[str, Any]) -> Any:
-        """function(*args, **settings), recorded: a Recorded, or a tuple of them."""
+    def call(self, function: Any, args: tuple, settings: dict[str, Any], freezes: bool = False) -> Any:
+        """function(*args, **settings), recorded: a Recorded, or a tuple of them. freezes: whether it is read-only."""
+        try:
+            return self._call(function, args, settings, freezes)
+        except Refusal as error:
+            if get_ident() == self.thread:
+                self.refused = error
+            raise
+
+    def _call(self, function: Any, args: tuple, settings: dict[str, Any], freezes: bool) -> Any:
         if self.apart is not None and (z := self.apart(function, args, settings)) is not None:
             return z
         args, settings = self.admit(function, args, settings)
@@ -138,10 +154,9 @@ class Recording:
             return z
         if isinstance(function, str):
             first, *rest = map(plain, args)
-            method = first.__getitem__ if function == "[]" else getattr(first, function)
-            z = method(*rest, **plain(settings))
+            z = reading(first.__getitem__ if function == "[]" else getattr(first, function), rest, settings)
         else:
-            z = getattr(function, "forward", function)(*map(plain, args), **plain(settings))
+            z = reading(getattr(function, "forward", function), args, settings)
         if self.apart is not None:                              # the text needs no values: memory for the next lines
             for x in line.recorded():
                 x.array = hollow(x.array)
@@ -149,7 +164,8 @@ class Recording:
             used = [*line.uses()]
             if function in (np.ones_like, np.zeros_like) or (used and all(a.value is not None for a in used)):
                 line.value = np.asarray(z)
-            return self.new(np.asarray(z), line)                # NumPy turns 0-d results into scalars
+            z = np.asarray(z)                                   # NumPy turns 0-d results into scalars
+            return self.new(freeze(z) if freezes else z, line)
         if isinstance(z, tuple | list) and all(isinstance(part, np.ndarray) for part in z):
             whole = Recorded(np.empty(0), line, self)
             return tuple(self.new(part, Line("[]", (whole, i), {}, self.now())) for i, part in enumerate(z))
@@ -163,12 +179,13 @@ class Recording:
             made = x.line.function is not None or x.line in self.constants
             return f"array {self.order.get(x.line, '')}" if made else x.line.name
         if self.apart is None:
-            self.told.append((name_of(function), *map(told, flat([*args, *settings.values()]))))
+            code = getattr(getattr(function, "forward", function), "__code__", None)    # of two rows of one name
+            self.told.append(((name_of(function), *map(told, flat([*args, *settings.values()]))), code))
 
     def check_shape(self, function: Any, args: tuple, settings: dict[str, Any]) -> None:
         """Refuse results whose shape depends on values: the shapes of a program are fixed."""
         name = name_of(function)
-        keys = flat([settings["key"] if "key" in settings else args[1] if function == "[]" else ()])
+        keys = flat([settings["key"] if "key" in settings else args[1] if function == "[]" else args * (name == "ix")])
         masks = [k for k in keys if isinstance(k, Recorded) and k.dtype == bool]
         if name in SHAPED_BY_VALUES or (name == "where" and len(args) + len(settings) == 1) or any(
                 k.line not in self.constants or self.writable(k) for k in masks):
@@ -209,12 +226,23 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     return np.broadcast_to(np.zeros((), dtype), shape)
 
 
+def reading(f: Callable, args: Any, settings: dict[str, Any]) -> Any:
+    """f of the arrays, of which it may write into none."""
+    try:
+        return f(*map(plain, args), **plain(settings))
+    except ValueError as error:
+        if "read-only" in str(error) or "writable" in str(error):       # as NumPy's rng says it
+            raise written(name_of(f)) from error
+        raise
+
+
 class Draws:
     """A random generator whose draws are lines of the program. The numbers that it draws meanwhile do not matter."""
 
     def __init__(self, recording: Recording):
         self.rng, self.recording = np.random.default_rng(0), recording
         self.given = recording.input("rng", np.empty(0))
+        self.given.line.dtype = None                            # see is_rng
 
     def draw(self, method: str, like: Any, wide: Any) -> Any:
         """Numbers of the shape, dtype and device of `like`."""
@@ -226,7 +254,7 @@ class Draws:
     def __getattr__(self, method: str) -> Callable:
         def drawn(*args: Any, **settings: Any) -> Any:
             args, settings = self.recording.admit(f"rng.{method}", args, settings)
-            numbers = getattr(self.rng, method)(*map(plain, args), **plain(settings))
+            numbers = reading(getattr(self.rng, method), args, settings)
             if not isinstance(numbers, np.ndarray | np.generic):        # rng.random() is a Python number
                 raise escaping(f"rng.{method} without a size")
             return self._drawn(np.asarray(numbers), method, args, settings)

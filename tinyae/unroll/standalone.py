@@ -11,13 +11,16 @@ import inspect
 import re
 import sys
 import textwrap
-from types import FunctionType, ModuleType
+from collections.abc import Iterator
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from .. import backend, kernels, tensor
+from ..errors import BadType
 from . import buffers
+from .words import literal, spelled
 
 # The file has these instead of functions that ask for the device.
 INSTEAD = {
@@ -39,10 +42,7 @@ HEAD = '''"""A loss and its gradients as straight-line NumPy, written by tinyae'
 
 {doc}
 """
-from itertools import product
-from math import prod
-
-import numpy as np
+{imports}import numpy as np
 
 '''
 TAIL = '''
@@ -58,27 +58,29 @@ GRADIENTS = {"results": "gradients", "result": "gradient", "all": "gradients"}
 PARAMETERS = {"results": "parameters", "result": "parameter", "all": "[parameters]"}      # end to end in one array
 
 
-def standalone(source: str, called: dict[str, Any], examples: list[str], whole_step: bool = False) -> str:
-    """The file's text. called: what the program calls by name; examples: an expression for each argument of step.
+def standalone(source: str, called: dict[Any, str], examples: list[str], whole_step: bool = False) -> str:
+    """The file's text. called: what the program calls, and its name; examples: an expression for each argument of step.
 
     whole_step: whether step returns new parameters instead of gradients.
     """
     names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-    parts = Parts({name: _code(f) for name, f in called.items() if name in names})
+    parts = Parts({name: _code(f) for f, name in called.items() if name in names})
     returned = "the new parameters" if whole_step else "[the gradients]"
     doc = f"step(...) returns [the losses], {returned}. The functions above it are those that it calls."
     indent = len("    values, gradients = step(") + whole_step
-    return (HEAD.format(doc=doc) + "\n".join(parts.constants.values()) + "\n\n\n"
+    imports = "\n".join([*sorted(parts.imports.values()), ""]) + "\n" * bool(parts.imports)
+    return (HEAD.format(doc=doc, imports=imports) + "\n".join(parts.constants.values()) + "\n\n\n"
             + "\n\n\n".join(parts.written.values()) + "\n\n\n" + source.rstrip()
             + TAIL.format(arguments=(",\n" + " " * indent).join(examples), **(PARAMETERS if whole_step else GRADIENTS)))
 
 
 class Parts:
-    """The functions that a program calls, directly or not, and the constants of their modules, as text by name."""
+    """The functions that a program calls, directly or not, and what these take from elsewhere, as text by name."""
 
     def __init__(self, called: dict[str, Any]):
         self.names: dict[Any, str] = {}
         self.constants: dict[str, str] = {}
+        self.imports: dict[str, str] = {}
         self.written: dict[str, str] = {}
         for name, f in called.items():
             self.names.setdefault(f, name)
@@ -89,13 +91,10 @@ class Parts:
 
     def add(self, f: Any) -> str:
         """Write f, and before it what it calls; -> its name."""
-        if isinstance(f, np.ufunc):
-            return f"np.{f.__name__}"
+        if "." in spelled(f):                                   # of NumPy
+            return spelled(f)
         if f not in self.names:
-            name = f.__name__
-            while name in self.names.values() or hasattr(builtins, name):
-                name += "_"
-            self.names[f] = name
+            self.names[f] = self.free(f.__name__)
         name = self.names[f]
         if name not in self.written:
             self.written[name] = ""                             # it may call itself
@@ -103,19 +102,38 @@ class Parts:
             self.written[name] = self.written.pop(name) or text
         return name
 
-    def function(self, f: FunctionType, name: str) -> ast.AST:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
-        if not isinstance(tree, ast.FunctionDef):               # a lambda, or a function made by another
-            raise TypeError(f"the source of {name} is not a function of its own")
+    def free(self, name: str) -> str:
+        """The name, or one like it that is not taken."""
+        while name in (*self.names.values(), *self.constants, *self.imports, "np", "step") or hasattr(builtins, name):
+            name += "_"
+        return name
+
+    def function(self, f: Any, name: str) -> ast.AST:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0] if isinstance(f, FunctionType) else None
+        if not isinstance(tree, ast.FunctionDef):               # a lambda, a class, an object
+            raise BadType("a program can be saved if its rows call functions with a source of their own",
+                          got=f"{f!r:.60}", expected="def name(x): ...",
+                          fix="def in place of lambda; numbers in place of objects")
         tree.name, tree.decorator_list, tree.returns = name, [], None
         return ast.fix_missing_locations(_Plain(self, f).visit(tree))
 
-    def constant(self, name: str, f: FunctionType) -> str:
-        """A constant of f's module, as it is written there."""
-        module = ast.parse(inspect.getsource(sys.modules[f.__module__]))
-        found = next(node for node in module.body if isinstance(node, ast.Assign)
-                     and getattr(node.targets[0], "id", "") == name)
-        self.constants[name] = ast.unparse(found)
+    def outside(self, name: str, x: Any) -> str:
+        """The name of what a function takes from its module or from the function around it."""
+        module = (getattr(x, "__module__", None) or "").split(".")[0]
+        if isinstance(x, FunctionType) or hasattr(x, "forward"):
+            return self.add(_code(x))
+        if callable(x) and module in sys.stdlib_module_names and not isinstance(x, FunctionType):
+            line = f"from {module} import {x.__name__}"
+            if self.imports.get(x.__name__) != line:
+                name = self.free(x.__name__)
+                self.imports[name] = line + f" as {name}" * (name != x.__name__)
+            return x.__name__ if self.imports.get(x.__name__) == line else name
+        if callable(x):
+            return self.add(x) if not isinstance(x, type) or "." not in spelled(x) else spelled(x)
+        text = str(literal(x, {}))
+        if self.constants.get(name) != f"{name} = {text}":
+            name = self.free(name)
+            self.constants[name] = f"{name} = {text}"
         return name
 
 
@@ -123,44 +141,56 @@ class _Plain(ast.NodeTransformer):
     """The body of f without types and checks, in which every global name is that of the file."""
 
     def __init__(self, parts: Parts, f: FunctionType):
-        self.parts, self.f, self.space = parts, f, f.__globals__
-        self.local = {*f.__code__.co_varnames, *f.__code__.co_cellvars}
+        around = dict(zip(f.__code__.co_freevars, (cell.cell_contents for cell in f.__closure__ or ()), strict=True))
+        self.parts, self.is_ours, self.space = parts, f.__module__.startswith(__package__.split(".")[0]), (
+            f.__globals__ | around)
+        self.local = {*_locals(f.__code__)} - around.keys()
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
-        assert node.value is not None
-        return self.visit(ast.Assign([node.target], node.value))
+        return self.visit(ast.Assign([node.target], node.value)) if node.value is not None else None
 
     def visit_If(self, node: ast.If) -> Any:
         for_gpu = re.match(r"device_of\(\w\) == 'cuda'", ast.unparse(node.test))
-        return None if for_gpu or isinstance(node.body[0], ast.Raise) else self.generic_visit(node)
+        if for_gpu or isinstance(node.body[0], ast.Raise):
+            return [self.visit(statement) for statement in node.orelse] or None
+        return self.generic_visit(node)
 
     def visit_Try(self, node: ast.Try) -> Any:
-        return [self.visit(statement) for statement in node.body]
+        if node.finalbody or not all(isinstance(handler.body[-1], ast.Raise) for handler in node.handlers):
+            return self.generic_visit(node)
+        return [self.visit(statement) for statement in [*node.body, *node.orelse]]
 
     def visit_Expr(self, node: ast.Expr) -> Any:
         called = node.value.func if isinstance(node.value, ast.Call) else None
         is_check = isinstance(called, ast.Name) and called.id.strip("_").startswith(("check", "same_shape"))
-        return None if is_check else self.generic_visit(node)
+        return None if is_check and self.is_ours else self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
         if isinstance(node.value, ast.Name) and node.value.id not in self.local:
             module = self.space.get(node.value.id)
             if isinstance(module, ModuleType) and module is not np:
-                return ast.Name(self.parts.add(_code(getattr(module, node.attr))), node.ctx)
+                return ast.Name(self.parts.outside(node.attr, getattr(module, node.attr)), node.ctx)
         return self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id in self.local or node.id not in self.space or self.space[node.id] is np:
             return node
         x = self.space[node.id]
-        if getattr(x, "__module__", "").split(".")[0] in ("itertools", "math", "builtins"):
+        if x is getattr(builtins, node.id, None) or isinstance(x, ModuleType):
             return node
-        new = self.parts.add(_code(x)) if callable(x) else self.parts.constant(node.id, self.f)
-        return ast.Name(new, node.ctx)
+        return ast.Name(self.parts.outside(node.id, x), node.ctx)
+
+
+def _locals(code: CodeType) -> Iterator[str]:
+    """The variables of a function, and of those that it defines."""
+    yield from (*code.co_varnames, *code.co_cellvars)
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _locals(inner)
 
 
 def _code(f: Any) -> Any:

@@ -32,13 +32,13 @@ class Step:
             optimizer.step(gradients)
             return losses
         formula = optimizer.formula()
-        if self.program is None or self.settings != formula.settings:
-            self.program, self.settings = self._program(rng, optimizer), dict(formula.settings)
-        values, new = self.program.run((batch,), rng, optimizer.flat.data(), *formula.moments, *formula.numbers)
+        if self.program is None or self.settings != repr(formula.settings):
+            self.program, self.settings = self._program(rng, optimizer), repr(formula.settings)
+        losses, new = self.program.run((batch,), rng, optimizer.flat.joined(), *formula.moments, *formula.numbers)
         optimizer.flat.give(new)
         if hasattr(optimizer, "t"):
             optimizer.t += 1
-        return self.program.result(values)
+        return losses
 
     def __str__(self) -> str:
         return str(self.program)

@@ -9,9 +9,8 @@ is called g_z1; the comment names the rule that it comes from, as the row's tabl
 from __future__ import annotations
 
 import ast
-import builtins
 import inspect
-import keyword
+import operator
 import re
 import sys
 from collections import Counter
@@ -24,7 +23,8 @@ import numpy as np
 
 from .. import kernels
 from ..ops import ROWS
-from .recorded import Line, Recorded, name_of
+from .recorded import Line, Recorded, is_rng
+from .words import ATOM, UNARY, WORDS, Code, code, identifier, index_text, literal
 
 SHORT, WIDE, COMMENT = 44, 118, 50          # columns: of what stands inside of a line; of a line; where comments begin
 UNROLLED = "<unrolled>"                     # the name of a program's file in a traceback
@@ -33,7 +33,6 @@ LARGE = 1 << 16                             # bytes: a smaller array may live un
 # How tightly the signs of Python bind. A name, a call or an index binds most tightly.
 LEVELS = {"==": 1, "!=": 1, ">": 1, ">=": 1, "<": 1, "<=": 1, "|": 2, "&": 3, "+": 4, "-": 4, "*": 5, "/": 5, "@": 5,
           "**": 7}
-UNARY, ATOM = 6, 8
 _SIGNS = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "power": "**", "matmul": "@", "greater": ">", "greater_equal": ">=",
     "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!=", "subtract": "-", "multiply": "*", "divide": "/",
@@ -41,21 +40,7 @@ _SIGNS = {
 }
 REDUCTIONS = [ROWS[name] for name in ("sum", "mean", "max", "min")]
 OPERATORS = {f: sign for name, sign in _SIGNS.items() for f in (ROWS.get(name), getattr(np, name, None)) if f}
-
-
-class Code(str):
-    """An expression, and how tightly its outermost sign binds."""
-    level = ATOM
-
-    def within(self, level: int) -> str:
-        """The expression as an operand of a sign that binds at this level: in parentheses where it needs them."""
-        return self if self.level >= level else f"({self})"
-
-
-def code(text: str, level: int) -> Code:
-    written = Code(text)
-    written.level = level
-    return written
+OPERATORS |= {operator.pow: OPERATORS.pop(np.power)}        # x ** 0.5 is a root, and np.power(x, 0.5) is none
 
 
 class Statement:
@@ -69,28 +54,22 @@ class Statement:
         self.size = inf if line.shape is None else prod(line.shape) * line.dtype.itemsize
 
 
-def identifier(name: str) -> str:
-    """A parameter's dotted name as a Python name: encoder.0.W -> encoder_0_W."""
-    name = re.sub(r"\W", "_", name)
-    return name + "_" * keyword.iskeyword(name) if name.isidentifier() else f"_{name}"
-
-
 def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradient_of: dict[Line, Line],
                rules: dict[Line, list], inline: Callable[[Line], bool], targets: dict[Line, Any],
-               homes: Collection[str] = (), taken: Iterable[str] = ()) -> tuple[list[Statement], dict[Any, Code]]:
+               called: dict[Any, str], homes: Collection[str] = (),
+               taken: Iterable[str] = ()) -> tuple[list[Statement], dict[Any, Code]]:
     """(the program's statements, the name of each line that has one).
 
+    called: the name of each function, see `functions`.
     gradient_of: the line of a gradient -> the line of which it is the gradient. rules: -> the rules it comes from.
     inline: whether a line may stand where it is used. targets: where a line's array is written: the name of a buffer,
     or a line whose array is no longer needed. homes: buffers that a line has for itself. taken: names that others have.
     """
     uses = Counter([*outputs, *(x for line in lines for x in line.uses())])
     kept, backward = {*outputs}, False
-    called, counts, body = functions(lines), Counter(), []                  # type: ignore[var-annotated]
-    # A ufunc and its row have one name, np.exp, under which `called` has one of the two.
-    written: dict[Any, Code] = {f: Code(spelled(f)) for f in (line.function for line in lines) if callable(f)}
-    written |= {function: Code(name) for name, function in called.items()}
-    taken = {"np", "step", *called, *taken}
+    counts, body = Counter(), []                                            # type: ignore[var-annotated]
+    written: dict[Any, Code] = {function: Code(name) for function, name in called.items()}
+    taken = {*WORDS, *called.values(), *taken}
 
     def name(line: Line) -> Code:
         of = written.get(gradient_of.get(line), "(")
@@ -116,23 +95,27 @@ def statements(lines: list[Line], leaves: list[Line], outputs: list[Line], gradi
             if uses[line] == 1 and len(expression) <= SHORT and not (line in kept or _draws(line)) and inline(line):
                 written[line] = expression
             else:
-                written[line] = target if target in homes else name(line)
+                written[line] = Code(target) if target in homes else name(line)
                 body.append(Statement(written[line], expression, line, rules.get(line, []), target))
     return body, written
 
 
 def _draws(line: Line) -> bool:
     """Whether the line draws random numbers: such lines keep their order."""
-    return bool(line.args) and isinstance(line.args[0], Recorded) and line.args[0].line.name == "rng"
+    return bool(line.args) and isinstance(line.args[0], Recorded) and is_rng(line.args[0].line)
 
 
 def _call(line: Line, written: dict[Any, Code], target: str) -> Code:
     """The line as an expression; target: the array that it is written into, or nothing."""
-    args = [_value(a, written) for a in line.args]
-    settings = [f"{name}={_value(value, written)}" for name, value in line.settings.items()]
+    args = [literal(a, written) for a in line.args]
+    settings = [f"{name}={literal(value, written)}" + "[...]" * (name == "like" and _is_scalar(value))
+                for name, value in line.settings.items()]               # NumPy takes no scalar as like=
     function, given = line.function, line.settings
+    if OPERATORS.get(function) == "**" and _is_scalar(line.args[0]) and ROWS["power"] in (
+            function, getattr(line.args[0].line.function, "vjps", None) and ROWS["power"]):
+        args[0] = Code(f"{args[0].within(ATOM)}[...]")                  # as on the tape: arrays have other powers
     if function == "[]":
-        return Code(f"{args[0].within(ATOM)}[{_key(line.args[1], written)}]")
+        return Code(f"{args[0].within(ATOM)}[{index_text(line.args[1], written)}]")
     if isinstance(function, str):
         return Code(f"{args[0].within(ATOM)}.{function}({', '.join([*args[1:], *settings])})")
     sign = "" if settings or target else OPERATORS.get(function, "")
@@ -146,72 +129,23 @@ def _call(line: Line, written: dict[Any, Code], target: str) -> Code:
                                             (np.swapaxes, (-1, -2), {})):
         return Code(f"{args[0].within(ATOM)}.mT")
     if function is ROWS["reshape"] and "shape" in given:
-        return Code(f"{args[0].within(ATOM)}.reshape({_value(given['shape'], written)})")
+        return Code(f"{args[0].within(ATOM)}.reshape({literal(given['shape'], written)})")
     if function is ROWS["index"] and "key" in given and _is_basic(given["key"]):
-        return Code(f"{args[0].within(ATOM)}[{_key(given['key'], written)}]")
+        return Code(f"{args[0].within(ATOM)}[{index_text(given['key'], written)}]")
     settings += [f"out={target}"] * bool(target)
     if function in REDUCTIONS and kernels.count(line.args[0], given.get("axis")) <= kernels.MANY[line.dtype.itemsize]:
         return Code(f"np.{function.__name__}({', '.join([*args, *settings])})")
     return Code(f"{written[function]}({', '.join([*args, *settings])})")
 
 
+def _is_scalar(x: Any) -> bool:
+    """Whether NumPy's number stands in the text where the tape has an array of one."""
+    return isinstance(x, Recorded) and x.line.shape == () and x.line.function is not None
+
+
 def _is_basic(key: Any) -> bool:
     return all(k is None or k is Ellipsis or isinstance(k, int | slice)
                for k in (key if isinstance(key, tuple) else (key,)))
-
-
-def functions(lines: list[Line]) -> dict[str, Any]:
-    """What the text calls, by the name under which it does: a row or another function of the library, or np.exp."""
-    found: dict[str, Any] = {}
-    for function in dict.fromkeys(line.function for line in lines):
-        if function is not None and not isinstance(function, str):
-            name = spelled(function)
-            while (name in found and "." not in name) or hasattr(builtins, name):       # two functions of one name
-                name += "_"
-            found[name] = function
-    return found
-
-
-def spelled(function: Any) -> str:
-    """np.exp for a function of NumPy, or a row that is one; else the function's own name."""
-    if isinstance(getattr(function, "forward", None), np.ufunc):
-        function = function.forward
-    if isinstance(function, np.ufunc):
-        return f"np.{function.__name__}"
-    if isinstance(getattr(function, "__self__", None), np.ufunc):                       # np.maximum.reduce
-        return f"np.{function.__self__.__name__}.{function.__name__}"
-    module = getattr(function, "__module__", None) or ""
-    if module.split(".")[0] == "numpy":
-        return ".".join(["np", *module.split(".")[1:], function.__name__])
-    return name_of(function)
-
-
-def _key(key: Any, written: dict[Any, Code]) -> str:
-    """An index as it stands between brackets."""
-    if isinstance(key, tuple) and key:
-        return ", ".join(_key(k, written) for k in key) + "," * (len(key) == 1)
-    if isinstance(key, slice):
-        first, last, step = ("" if part is None else repr(part) for part in (key.start, key.stop, key.step))
-        return f"{first}:{last}" + f":{step}" * bool(step)
-    return _value(key, written)
-
-
-def _value(x: Any, written: dict[Any, Code]) -> Code:
-    """An argument or a setting."""
-    if isinstance(x, Recorded):
-        return written[x.line]
-    if isinstance(x, tuple | list):
-        inner = ", ".join(_value(part, written) for part in x)
-        return Code(f"[{inner}]" if isinstance(x, list) else f"({inner}{',' * (len(x) == 1)})")
-    if isinstance(x, slice):
-        return Code(f"slice({x.start!r}, {x.stop!r}, {x.step!r})")
-    if isinstance(x, type) and issubclass(x, np.generic):
-        return Code(f"np.{x.__name__}")
-    if isinstance(x, np.dtype):
-        return Code(f"np.{x.type.__name__}")
-    if isinstance(x, float) and not np.isfinite(x):
-        return Code(f"float('{x}')")
-    return Code("...") if x is Ellipsis else code(repr(x), UNARY if isinstance(x, int | float) and x < 0 else ATOM)
 
 
 # ---- the rule that a gradient comes from
@@ -290,8 +224,8 @@ def folded(first: str, parts: list[str], last: str) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def compiled(text: str, called: dict[str, Any]) -> Callable:
-    space = {name: getattr(f, "forward", f) for name, f in called.items() if "." not in name}
+def compiled(text: str, called: dict[Any, str]) -> Callable:
+    space = {name: getattr(f, "forward", f) for f, name in called.items() if "." not in name}
     space["np"] = np
     exec(compile(text, UNROLLED, "exec"), space)
     return space["step"]
@@ -299,7 +233,7 @@ def compiled(text: str, called: dict[str, Any]) -> Callable:
 
 def example(line: Line) -> str:
     """An expression for an array like that of a leaf: numbers in [0, 1), or for integers and masks zeros."""
-    if line.name == "rng" or line.dtype == object:
-        return "rng" if line.name == "rng" else "None"
+    if is_rng(line) or line.dtype == object:
+        return "rng" if is_rng(line) else "None"
     dtype = f"np.{line.dtype.type.__name__}"
     return f"rng.random({line.shape}).astype({dtype})" if line.dtype.kind == "f" else f"np.zeros({line.shape}, {dtype})"

@@ -48,7 +48,7 @@ class Update:
         names = [*signature(formula.rule).parameters][:3 + len(formula.moments) + len(formula.numbers)]
         self.arguments = [name for name in names if name not in ("g", "new")]
         self.examples = [f"rng.random({a.size}).astype(np.{a.dtype.type.__name__})" for a in (
-            flat.data(), *formula.moments)] + [repr(number) for number in formula.numbers]
+            flat.joined(), *formula.moments)] + [repr(number) for number in formula.numbers]
         self.homes = [f"G_{i}" for i in range(len(flat.shapes))]
         size = sum(at.stop - at.start for at in flat.slices)
         self.head = [f"g = np.empty({size}, np.{flat.dtype.type.__name__})", *(

@@ -9,8 +9,9 @@ from ..backend import Array, to_device
 from ..tensor import Tensor
 from . import buffers, passes, text
 from .graph import Graph
-from .recorded import Line
+from .recorded import Line, is_rng
 from .update import Update
+from .words import functions
 
 
 class Written(NamedTuple):
@@ -19,8 +20,14 @@ class Written(NamedTuple):
     text: Callable[..., str]        # the program's text, with or without comments
     constants: list[Array]
     tensors: list[Tensor]
-    called: dict[str, Any]          # the functions in the text, by name
+    called: dict[Any, str]          # the functions in the text, and their names there
+    terms: list[str] | None         # the names of the losses, if they are a dict
     examples: list[str]             # an expression for each argument of step
+
+
+def named(terms: list[str] | None, values: list[Array]) -> Any:
+    """The losses as f returns them: one alone, or a dictionary."""
+    return values[0] if terms is None else dict(zip(terms, values, strict=True))
 
 
 def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = None,
@@ -29,12 +36,12 @@ def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = N
 
     draws_outside: step takes the draws themselves, in their order, instead of the rng.
     """
-    recording, _, losses, gradients, gradient_of, rules = graph
+    recording, terms, losses, gradients, gradient_of, rules = graph
     drawn, n, given = recording.drawn, len(losses), recording.inputs
     if draws_outside:
         for i, line in enumerate(drawn, 1):
             line.function, line.args, line.settings, line.name = None, (), {}, f"e{i}"
-        given, drawn = [*(line for line in given if line.name != "rng"), *drawn], []
+        given, drawn = [*(line for line in given if not is_rng(line)), *drawn], []
 
     def lines() -> list[Line]:
         return passes.needed([*outputs, *drawn])
@@ -58,12 +65,15 @@ def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = N
         head = places.head(recording)
     program = lines()
     used = {line: array for line, array in recording.constants.items() if line in program}
-    tensors = {t: array.line for t, (_, array) in recording.tensors.items()}
+    tensors = {t: array.line for t, (_, array) in recording.tensors.items()
+               if t in recording.named or array.line in program}
     leaves = [*given, *used, *tensors.values()]
+    taken = {*places.shapes, *recording.fixed, *(update.names if update else ())}
+    called = functions(program, taken)
     body, names = text.statements(
         program, [*(array.line for array in recording.fixed.values()), *leaves], outputs, gradient_of, rules,
-        lambda line: "names" in chosen and not (apart and buffers.is_fresh(line)), places.targets,
-        update.homes if update else (), {*places.shapes, *(update.names if update else ())})
+        lambda line: "names" in chosen and not (apart and buffers.is_fresh(line)), places.targets, called,
+        update.homes if update else (), taken - recording.fixed.keys())
     returned: list[str] = [names[line] for line in outputs]
     arguments: list[str] = [names[line] for line in leaves]
     results, tail = (f"    return [{', '.join(returned[:n])}], [", returned[n:], "]"), list[str]()
@@ -72,7 +82,7 @@ def written(graph: Graph, chosen: Sequence[str], device: str, optimizer: Any = N
         moved = [f"    {home}[...] = {g}" for home, g in zip(update.homes, returned[n:], strict=True) if g != home]
         results, tail = (f"    return [{', '.join(returned[:n])}], new", [], ""), moved + update.lines
     dead = text.deaths(body, returned) if "deaths" in chosen else {}
-    source, called = partial(text.source, body, arguments, results, dead, head, tail), text.functions(program)
+    source = partial(text.source, body, arguments, results, dead, head, tail)
     return Written(text.compiled(source(comments=False), called), source,
-                   [to_device(c, device) for c in used.values()], list(tensors), called,
+                   [to_device(c, device) for c in used.values()], list(tensors), called, terms,
                    [text.example(line) for line in leaves] + (update.examples if update else []))
