@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
 
@@ -32,6 +32,16 @@ def count(least: int = 1) -> Callable[[str], int]:
 def counts(text: str) -> list[int]:
     """The type of a flag that takes whole numbers of at least 1, as in 1,32."""
     return [count()(part) for part in text.split(",")]
+
+
+def some_of(known: Collection[str]) -> Callable[[str], list[str]]:
+    """The type of a flag that takes some of these names, as in W1,W2."""
+    def read(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"unknown {', '.join(unknown)}; there are {', '.join(known)}")
+        return names
+    return read
 
 
 def seconds(text: str) -> float:

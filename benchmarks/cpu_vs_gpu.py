@@ -167,7 +167,8 @@ def gpu() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, with batches {QUICK_BATCHES}")
-    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(NAMES)}")
+    parser.add_argument("--only", type=command.some_of(NAMES), metavar="W1,W2",
+                        help=f"only these workloads of {', '.join(NAMES)}")
     parser.add_argument("--batches", type=command.counts, metavar="1,32",
                         help=f"batch sizes ({BATCHES}; {IMAGES} for W7)")
     parser.add_argument("--rounds", type=command.count(),
@@ -177,9 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for the results (runs/benchmarks)")
     asked = parser.parse_args(arguments)
-    names = asked.only.split(",") if asked.only else QUICK if asked.quick else NAMES
-    if unknown := set(names) - set(NAMES):
-        parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    names = asked.only or (QUICK if asked.quick else NAMES)
     devices, result, others = ["cpu"], conditions.machine(), [conditions.others_now()]
     try:
         devices.append(device_named("cuda"))

@@ -185,13 +185,12 @@ def panels(result: dict[str, Any]) -> Iterator[charts.Panel]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes only")
-    parser.add_argument("--only", metavar="A,B", help=f"only these of {', '.join(GROWTHS)}")
+    parser.add_argument("--only", type=command.some_of(GROWTHS), metavar="A,B",
+                        help=f"only these of {', '.join(GROWTHS)}")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for the results (runs/benchmarks)")
     asked = parser.parse_args(arguments)
-    names = asked.only.split(",") if asked.only else list(GROWTHS)
-    if unknown := set(names) - set(GROWTHS):
-        parser.error(f"unknown {', '.join(unknown)}; there are {', '.join(GROWTHS)}")
+    names = asked.only or list(GROWTHS)
     result, others = conditions.machine() | {"growth": {}}, []
     by_batch(1)                 # else the first size would include the time of imports
     for name in names:

@@ -86,14 +86,13 @@ def _figures(rounds: list[dict[str, float]]) -> tuple[float, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__)
-    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(NAMES)}")
+    parser.add_argument("--only", type=command.some_of(NAMES), metavar="W1,W2",
+                        help=f"only these workloads of {', '.join(NAMES)}")
     parser.add_argument("--beside", type=Path, metavar="FOLDER", help="the clone of tinyae to compare with, in turns")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for the results (runs/benchmarks)")
     asked = parser.parse_args(arguments)
-    names = asked.only.split(",") if asked.only else NAMES
-    if unknown := set(names) - set(NAMES):
-        parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    names = asked.only or NAMES
     sys.path.append(str(HOLLOW))
     import hollow
     if reason := hollow.missing():

@@ -52,13 +52,12 @@ def report(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__)
-    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(NAMES)}")
+    parser.add_argument("--only", type=command.some_of(NAMES), metavar="W1,W2",
+                        help=f"only these workloads of {', '.join(NAMES)}")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for the results (runs/benchmarks)")
     asked = parser.parse_args(arguments)
-    names = asked.only.split(",") if asked.only else NAMES
-    if unknown := set(names) - set(NAMES):
-        parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    names = asked.only or NAMES
     result: dict[str, Any] = conditions.machine() | {"workloads": {name: {} for name in names}}
     for way, fused in WAYS.items():
         with get_context("spawn").Pool(1) as pool:

@@ -405,12 +405,11 @@ COMMANDS = ["step", "unrolled", "shares", "convolution", "techniques", "feeding"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__)
-    parser.add_argument("--only", metavar="A,B", help=f"only these of {', '.join(COMMANDS)}")
+    parser.add_argument("--only", type=command.some_of(COMMANDS), metavar="A,B",
+                        help=f"only these of {', '.join(COMMANDS)}")
     parser.add_argument("--report", action="store_true", help="only write the page, from benchmarks/measured")
     asked = parser.parse_args(arguments)
-    chosen = [] if asked.report else asked.only.split(",") if asked.only else COMMANDS
-    if unknown := set(chosen) - set(COMMANDS):
-        parser.error(f"unknown {', '.join(unknown)}; there are {', '.join(COMMANDS)}")
+    chosen = [] if asked.report else asked.only or COMMANDS
     failed = []
     for name in chosen:
         began = time.perf_counter()

@@ -206,7 +206,8 @@ by halving and doubling, after the backward pass. Each rank has a link of its ow
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="only the demo's net, 2 rounds")
-    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(SHARED)}")
+    parser.add_argument("--only", type=command.some_of(SHARED), metavar="W1,W2",
+                        help=f"only these workloads of {', '.join(SHARED)}")
     parser.add_argument("--ranks", type=command.counts, default=[1, 2], metavar="1,2", help="numbers of ranks (1,2)")
     parser.add_argument("--rounds", type=command.count(), help="rounds (5; quick: 2)")
     parser.add_argument("--seconds", type=command.seconds, default=0.5, help="length of a measurement (0.5)")
@@ -217,9 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.measure:
         measure(asked.measure.split(","), asked.seconds)
         return 0
-    names = asked.only.split(",") if asked.only else ["demo"] if asked.quick else list(SHARED)
-    if unknown := set(names) - set(SHARED):
-        parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(SHARED)}")
+    names = asked.only or (["demo"] if asked.quick else list(SHARED))
     numbers = sorted({1, 2, *asked.ranks})                  # 1 and 2 are what the model is fitted to
     result: dict[str, Any] = conditions.machine(threads=1)
     found: dict[int, list[Any]] = {n: [] for n in numbers}

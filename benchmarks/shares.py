@@ -93,13 +93,12 @@ def report(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__)
-    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(WORKLOADS)}")
+    parser.add_argument("--only", type=command.some_of(WORKLOADS), metavar="W1,W2",
+                        help=f"only these workloads of {', '.join(WORKLOADS)}")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for shares.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
-    names = asked.only.split(",") if asked.only else list(WORKLOADS)
-    if unknown := set(names) - set(WORKLOADS):
-        parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
+    names = asked.only or list(WORKLOADS)
     clocks = watch()
     result = conditions.machine() | {"workloads": {name: shares(name, clocks) for name in names}}
     print(f"{report(result)}\n\n{tables.write(asked.out, 'shares', result)}")

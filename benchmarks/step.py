@@ -128,9 +128,10 @@ def others(steps: dict[str, Any]) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, with fewer rounds")
-    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(WORKLOADS)}")
-    parser.add_argument("--libraries", metavar="A,B", help=f"compare only with these of "
-                        f"{', '.join(libraries.MODULES)}")
+    parser.add_argument("--only", type=command.some_of(WORKLOADS), metavar="W1,W2",
+                        help=f"only these workloads of {', '.join(WORKLOADS)}")
+    parser.add_argument("--libraries", type=command.some_of(libraries.MODULES), metavar="A,B",
+                        help=f"compare only with these of {', '.join(libraries.MODULES)}")
     parser.add_argument("--rounds", type=command.count(),
                         help="rounds, in each of which every library is timed (15; quick: 5)")
     parser.add_argument("--seconds", type=command.seconds, default=0.3, help="length of a turn (0.3)")
@@ -138,12 +139,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for step.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
-    names = asked.only.split(",") if asked.only else QUICK if asked.quick else list(WORKLOADS)
-    wanted = [OURS, "tinyae_unrolled", "hand", "products", *asked.libraries.split(",")] if asked.libraries else [
+    names = asked.only or (QUICK if asked.quick else list(WORKLOADS))
+    wanted = [OURS, "tinyae_unrolled", "hand", "products", *asked.libraries] if asked.libraries else [
         library for library in libraries.MODULES if not (asked.quick and library in SLOW)]
-    for kind, given, known in (("workload", names, list(WORKLOADS)), ("library", wanted, libraries.MODULES)):
-        if unknown := set(given) - set(known):
-            parser.error(f"unknown {kind} {', '.join(unknown)}; there are {', '.join(known)}")
     wanted = list(dict.fromkeys(wanted))
     chosen = [library for library in wanted if not libraries.missing(library)]
     absent = [library for library in wanted if library not in chosen]

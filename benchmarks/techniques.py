@@ -147,16 +147,15 @@ def report(result: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, with fewer rounds")
-    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(NAMES)}")
+    parser.add_argument("--only", type=command.some_of(NAMES), metavar="W1,W2",
+                        help=f"only these workloads of {', '.join(NAMES)}")
     parser.add_argument("--rounds", type=command.count(),
                         help="rounds, in each of which every form is timed (15; quick: 5)")
     parser.add_argument("--seconds", type=command.seconds, default=0.3, help="length of a turn (0.3)")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for techniques.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
-    names = asked.only.split(",") if asked.only else QUICK if asked.quick else NAMES
-    if unknown := set(names) - set(NAMES):
-        parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    names = asked.only or (QUICK if asked.quick else NAMES)
     result: dict[str, Any] = conditions.machine(threads=1) | {"workloads": {}}
     for name in names:
         print(f"{name} ...", flush=True)

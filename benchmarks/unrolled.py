@@ -65,16 +65,15 @@ def report(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__)
-    parser.add_argument("--only", metavar="W1,W2", help=f"only these workloads of {', '.join(WORKLOADS)}")
+    parser.add_argument("--only", type=command.some_of(WORKLOADS), metavar="W1,W2",
+                        help=f"only these workloads of {', '.join(WORKLOADS)}")
     parser.add_argument("--rounds", type=command.count(), default=ROUNDS, help=f"rounds of a run ({ROUNDS})")
     parser.add_argument("--seconds", type=command.seconds, default=SECONDS, help=f"length of a turn ({SECONDS})")
     parser.add_argument("--runs", type=command.count(), default=RUNS, help=f"runs ({RUNS})")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
                         help="folder for unrolled.json (runs/benchmarks)")
     asked = parser.parse_args(arguments)
-    names = asked.only.split(",") if asked.only else list(WORKLOADS)
-    if unknown := {*names} - {*WORKLOADS}:
-        parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
+    names = asked.only or list(WORKLOADS)
     result = conditions.machine(1) | {
         "versions": {side: libraries.version(side) for side in SIDES[1:] if not libraries.missing(side)},
         "workloads": {}}
