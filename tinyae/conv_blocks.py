@@ -34,7 +34,7 @@ def conv2d(x: Array, W: Array, bias: Array | None, places: tuple, stride: int, p
     matrix = W.reshape(-1, W.shape[3])                                      # (a b c, k)
     if bias is not None:
         matrix = np.concatenate([matrix, bias[None]])                       # (a b c + 1, k): last, for the ones
-    z = np.empty(places, x.dtype, like=x)
+    z = np.empty(places, x.dtype)
     for block, patches in _patches(x, W.shape[:2], places, stride, padding, ones=bias is not None):
         np.matmul(patches, matrix, out=z[block].reshape(-1, W.shape[3]))
     return z
@@ -121,11 +121,11 @@ def _patches(x: Array, size: tuple[int, int], places: tuple, stride: int, paddin
         return
     (n, h, w, c), (_, u, v, _), (a, b) = x.shape, places, size
     step, length = images_at_once(x, u * v * a * b * c), a * b * c
-    padded = np.zeros((step, stride * (u - 1) + a, stride * (v - 1) + b, c), x.dtype, like=x)
+    padded = np.zeros((step, stride * (u - 1) + a, stride * (v - 1) + b, c), x.dtype)
     image = padded[:, padding:padding + h, padding:padding + w]             # what lies inside the last patch
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, (1, 2))[:, ::stride, ::stride]
     windows = windows.transpose(0, 1, 2, 4, 5, 3)                           # (step, u, v, a, b, c)
-    rows = np.empty((step * u * v, length + ones), x.dtype, "F" if c < NARROW else "C", like=x)
+    rows = np.empty((step * u * v, length + ones), x.dtype, "F" if c < NARROW else "C")
     rows[:, length:] = 1
     patches = rows[:, :length].reshape(windows.shape)                          # a view
     for start in range(0, n, step):

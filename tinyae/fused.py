@@ -103,18 +103,19 @@ def same_shape(name: str, x: Any, y: Any) -> None:
 # ---- log_mean_sigmoids: log mean sigmoid(x) and log mean sigmoid(-x) of each column, (n, k) -> (2, k)
 
 def _log_mean_sigmoids(x: Array) -> Array:
-    c, low, high = _shift(x.max(0), x.min(0), top=_top(x))
-    on, off = _near_zero(x) if _is_near(x, c) else _shifted(x, c, low, high, top=_top(x))
+    peak, top = x.max(0), _top(x.dtype)
+    c, low, high = _shift(peak, x.min(0), top=top)
+    on, off = _near_zero(x) if _is_near(x, c, peak) else _shifted(x, c, low, high, top=top)
     return np.stack(_logs(sum_to(on, shape=c.shape), sum_to(off, shape=c.shape), c, len(x)))
 
 
 def _log_mean_sigmoids_vjp(g: Value, z: Value, x: Value) -> Value:
     # Where a column is far from 0, z tells its largest and its least entry up to log n. That is near enough.
-    logs = data_of(z)
-    c, low, high = _shift(logs[0], -logs[1], top=_top(x))
+    logs, top = data_of(z), _top(x.dtype)
+    c, low, high = _shift(logs[0], -logs[1], top=top)
     of_column = _of_column(index(z, 0), index(z, 1), index(g, 0), index(g, 1), c, low, high, len(x))
-    if not _is_near(x, c):
-        return _slope(x, c, low, high, of_column, top=_top(x))
+    if not _is_near(x, c, x):
+        return _slope(x, c, low, high, of_column, top=top)
     on, off = _near_zero(x)
     on *= off
     on *= of_column
@@ -125,9 +126,9 @@ def _log_mean_sigmoids_vjp(g: Value, z: Value, x: Value) -> Value:
 # column far below 0 is raised by -c, and one far above 0 is lowered by c; low and high are e^c and 1, or 1 and e^-c.
 # Results made of all five do not depend on c, so c is a constant of the derivative as well.
 
-def _top(x: Value) -> float:
+def _top(dtype: np.dtype) -> float:
     """e^top is finite."""
-    return float(np.log(np.finfo(x.dtype).max)) * 0.9
+    return float(np.log(np.finfo(dtype).max)) * 0.9
 
 
 @fuse
@@ -145,10 +146,11 @@ def _shifted(x: Value, c: Array, low: Array, high: Array, top: float) -> tuple[A
     return on * off, off
 
 
-def _is_near(x: Value, c: Array) -> bool:
+def _is_near(x: Value, c: Array, peaks: Value) -> bool:
+    """Whether _near_zero serves x, the largest of whose entries is among the peaks."""
     # On a GPU the question would force a sync, and a Tensor's vjp, which may be unrolled, must not branch on a value:
     # there the general form serves all columns. Its bits are the same.
-    return type(x) is np.ndarray and not c.any() and x.max(initial=0) < _top(x)
+    return type(x) is np.ndarray and not c.any() and peaks.max(initial=0) < _top(x.dtype)
 
 
 def _near_zero(x: Array) -> tuple[Array, Array]:

@@ -1,7 +1,7 @@
 """optim · join: flat arrays, end to end.
 
 np.concatenate would do, but for more than eight arrays on a GPU, CuPy uploads a table of their addresses. That takes
-longer than the rest of an optimizer's step, and a CUDA graph cannot record it. Here the addresses are arguments of the
+the host longer than starting a kernel, and a CUDA graph cannot record it. Here the addresses are arguments of the
 kernel.
 """
 from __future__ import annotations

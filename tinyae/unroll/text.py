@@ -111,8 +111,8 @@ def _call(line: Line, written: dict[Any, Code], target: str) -> Code:
     settings = [f"{name}={literal(value, written)}" + "[...]" * (name == "like" and _is_scalar(value))
                 for name, value in line.settings.items()]               # NumPy takes no scalar as like=
     function, given = line.function, line.settings
-    if OPERATORS.get(function) == "**" and _is_scalar(line.args[0]) and ROWS["power"] in (
-            function, getattr(line.args[0].line.function, "vjps", None) and ROWS["power"]):
+    if OPERATORS.get(function) == "**" and _is_scalar(line.args[0]) and (
+            function is ROWS["power"] or hasattr(line.args[0].line.function, "vjps")):
         args[0] = Code(f"{args[0].within(ATOM)}[...]")                  # as on the tape: arrays have other powers
     if function == "[]":
         return Code(f"{args[0].within(ATOM)}[{index_text(line.args[1], written)}]")
