@@ -34,14 +34,13 @@ import race
 import tables
 import workloads
 from libraries import products, tinyae
-from workloads import WORKLOADS, Workload
+from workloads import NAMES, WORKLOADS, Workload
 
 from tinyae.backend import device as device_named
 from tinyae.backend import synchronize, to_device
 from tinyae.errors import BadValue
 
 BATCHES, IMAGES = [1, 4, 16, 64, 256, 1024, 4096], [1, 4, 16, 64]      # IMAGES: batches of a convolutional net
-NAMES = [name for name in WORKLOADS if name != "W8b"]                   # W8b is W8 with another batch
 QUICK, QUICK_BATCHES = ["W2", "W8"], [1, 32, 512]
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
 MORE = ["captured", "torch", "torch graph", "torch, no TF32", "torch graph, no TF32"]      # on a GPU

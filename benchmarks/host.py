@@ -1,6 +1,6 @@
 """How long is the host busy with a training step on a GPU? No GPU is needed.
 
-    python benchmarks/host.py                       every workload: two minutes and a half
+    python benchmarks/host.py                       every workload: two minutes
     python benchmarks/host.py --beside FOLDER       in turns with another clone of tinyae
 
 The steps run on the hollow GPU of tests/hollow: CuPy checks and launches every kernel, and no kernel runs. What is left
@@ -23,11 +23,10 @@ from typing import Any
 import command
 import conditions
 import tables
-from workloads import WORKLOADS
+from workloads import NAMES, WORKLOADS
 
 HERE = Path(__file__).resolve().parents[1]
 HOLLOW = HERE / "tests" / "hollow"
-NAMES = [name for name in WORKLOADS if name != "W8b"]       # W8b is W8 with another batch
 ROUNDS, TURN = 3, 0.3       # processes of each clone, seconds of each of a process's nine turns
 
 

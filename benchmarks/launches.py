@@ -20,11 +20,10 @@ import command
 import conditions
 import tables
 from libraries import tinyae
-from workloads import WORKLOADS
+from workloads import NAMES, WORKLOADS
 
 from tinyae import kernels
 
-NAMES = [name for name in WORKLOADS if name != "W8b"]       # W8b is W8 with another batch
 WAYS = {"kernels": True, "without fusing": False}
 
 

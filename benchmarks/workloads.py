@@ -66,6 +66,8 @@ WORKLOADS = {w.name: w for w in [
     Workload("W8b", "net 2-16-16-1, relu, squared error", "autoencoder", 32, (2, 16, 16, 1), loss="squared"),
 ]}
 
+NAMES = [name for name in WORKLOADS if name != "W8b"]       # W8b is W8 with another batch
+
 
 def feature_maps(w: Workload) -> list[tuple[int, int, int]]:
     """(height, width, channels) of the image and of the output of each convolution of a conv_vae."""
