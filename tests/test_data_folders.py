@@ -243,6 +243,7 @@ def test_a_folder_that_may_not_be_read_is_named_and_not_left_out(tmp_path, monke
 def test_as_a_user_without_rights(tmp_path, locked):
     """Three lines, or a picture that is named as left out; never a traceback."""
     tree(tmp_path / "here", {"cat": 3, "dog": 3})
+    tree(tmp_path / "first", {"cat": 3, "dog": 3})
     np.save(tmp_path / "a.npy", np.stack([GREY] * 4))
     np.savez(tmp_path / "a.npz", np.stack([GREY] * 4))
     (tmp_path / "a.csv").write_text("1,2\n3,4\n5,6\n")
@@ -251,11 +252,12 @@ def test_as_a_user_without_rights(tmp_path, locked):
         if place.stat().st_uid == 0 and not place.stat().st_mode & 1:
             place.chmod(place.stat().st_mode | 0o11)
     code = ("import os, sys; from tinyae import data; from tinyae.data import pictures; from PIL import Image;"
-            "Image.init(); os.setgid(65534); os.setuid(65534)\n"
+            "Image.init(); data.load(sys.argv[2], progress=False)\n"        # imports all that it needs, with rights
+            "os.setgid(65534); os.setuid(65534)\n"
             "try: train, _ = data.load(sys.argv[1], progress=False); print(len(train.images))\n"
             "except OSError as error: print(error)")
     path = tmp_path / (locked if "." in locked and "/" not in locked else "here")
-    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, path, tmp_path / "first"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     if locked.endswith("01.png"):
         assert done.stdout == "4\n" and "01.png (PermissionError: Permission denied)" in done.stderr
